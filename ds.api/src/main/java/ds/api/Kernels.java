@@ -1,0 +1,165 @@
+package ds.api;
+
+/**
+ * The operations of which layers are made. Each has a default that composes the {@link CoreKernels}, slow and with temporary
+ * buffers, so that a new backend is complete on its first day; a fast backend overrides each by one fused kernel. Fused and
+ * composed agree within the bound that the contract suite in {@code ds.tck} states for the type.
+ *
+ * <p>Letters: B batch, T sequence, C channels, V vocabulary, NH heads; m stands for B·T rows. Gradients of parameters are
+ * always F32 and always added to.
+ */
+public interface Kernels extends CoreKernels {
+    /** {@code y = x · w + bias}: x {@code [m, k]}, w {@code [k, n]}, bias {@code [n]}, y {@code [m, n]}. */
+    default void linear(Tensor x, Tensor w, Tensor bias, Tensor y) {
+        matmul(Operand.of(x), Operand.of(w), y, 0);
+        binary(Binary.ADD, y, bias, Broadcast.ROW, y);
+    }
+
+    /**
+     * {@code y = gelu(x + bias)}, GELU in its tanh form (Hendrycks &amp; Gimpel, arXiv:1606.08415):
+     * {@code 0.5 u (1 + tanh(sqrt(2 / pi) (u + 0.044715 u³)))}.
+     *
+     * @param x {@code [m, n]}
+     * @param bias {@code [n]}
+     * @param y {@code [m, n]}; may be {@code x}
+     */
+    default void biasGelu(Tensor x, Tensor bias, Tensor y) {
+        ComposedElementwise.biasGelu(this, x, bias, y);
+    }
+
+    /**
+     * {@code dx = dy · gelu'(x + bias)} and {@code dBias += sum of dx over rows}.
+     *
+     * @param dy {@code [m, n]}
+     * @param x as in {@link #biasGelu}
+     * @param bias as in {@link #biasGelu}
+     * @param dx {@code [m, n]}; may be {@code dy}
+     * @param dBias F32 {@code [n]}; added to
+     */
+    default void biasGeluBackward(Tensor dy, Tensor x, Tensor bias, Tensor dx, Tensor dBias) {
+        ComposedElementwise.biasGeluBackward(this, dy, x, bias, dx, dBias);
+    }
+
+    /** {@code y = dropout(x)}, and on a gradient its backward pass; {@code y} may be {@code x}. */
+    default void dropout(Tensor x, Dropout dropout, Tensor y) {
+        ComposedElementwise.dropout(this, x, dropout, y);
+    }
+
+    /** Layer normalisation of x {@code [m, C]} into y {@code [m, C]}; see {@link LayerNorm}. */
+    default void layerNorm(Tensor x, LayerNorm norm, Tensor y) {
+        ComposedLayerNorm.forward(this, x, norm, y);
+    }
+
+    /** {@code sum = x + residual}, then {@code y = layerNorm(sum)}; all {@code [m, C]}; {@code sum} may be one of the inputs. */
+    default void residualLayerNorm(Tensor x, Tensor residual, Tensor sum, LayerNorm norm, Tensor y) {
+        binary(Binary.ADD, x, residual, Broadcast.NONE, sum);
+        layerNorm(sum, norm, y);
+    }
+
+    /**
+     * {@code dx += d(layerNorm)/dx · dy}, and the gradients of weight and bias are added to.
+     *
+     * @param dy {@code [m, C]}
+     * @param x what was normalised, {@code [m, C]}
+     * @param norm with mean and rstd of the forward pass
+     * @param gradients of weight and bias
+     * @param dx {@code [m, C]}; added to, since a residual branch has usually left its gradient there
+     */
+    default void layerNormBackward(Tensor dy, Tensor x, LayerNorm norm, LayerNorm.Gradients gradients, Tensor dx) {
+        ComposedLayerNorm.backward(this, dy, x, norm, gradients, dx);
+    }
+
+    /**
+     * {@code y[b, t, :] = tokenTable[tokens[b, t], :] + positionTable[t, :]}.
+     *
+     * @param tokens I32 {@code [B, T]}, each in [0, V)
+     * @param tokenTable {@code [V, C]}
+     * @param positionTable {@code [at least T, C]}
+     * @param y {@code [B, T, C]}
+     */
+    default void embedding(Tensor tokens, Tensor tokenTable, Tensor positionTable, Tensor y) {
+        long t = tokens.shape().columns();
+        gatherRows(tokenTable, tokens, y);
+        for (long b = 0; b < tokens.shape().rows(); b++) {
+            Tensor rows = y.rows(b * t, t);
+            binary(Binary.ADD, rows, positionTable.rows(0, t), Broadcast.NONE, rows);
+        }
+    }
+
+    /** Adds dy {@code [B, T, C]} to the rows of both tables' gradients, in a fixed order; shapes as in {@link #embedding}. */
+    default void embeddingBackward(Tensor dy, Tensor tokens, Tensor dTokenTable, Tensor dPositionTable) {
+        long t = tokens.shape().columns();
+        scatterAddRows(dy, tokens, dTokenTable);
+        for (long b = 0; b < tokens.shape().rows(); b++) {
+            axpby(1, dy.rows(b * t, t), 1, dPositionTable.rows(0, t));
+        }
+    }
+
+    /**
+     * Causal self-attention.
+     *
+     * @param qkv queries, keys, values side by side, each with its heads side by side: {@code [B, T, 3C]}
+     * @param attention heads and dropout
+     * @param y {@code [B, T, C]}
+     * @param logSumExp of each row of scores, for the backward pass: F32 {@code [B, NH, T]}
+     */
+    default void attention(Tensor qkv, Attention attention, Tensor y, Tensor logSumExp) {
+        ComposedAttention.forward(this, qkv, attention, y, logSumExp);
+    }
+
+    /**
+     * The backward pass of {@link #attention}.
+     *
+     * @param dy {@code [B, T, C]}
+     * @param qkv as in the forward pass
+     * @param attention as in the forward pass
+     * @param y the forward pass's result
+     * @param logSumExp the forward pass's result
+     * @param dqkv {@code [B, T, 3C]}; overwritten
+     */
+    default void attentionBackward(
+            Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
+        ComposedAttention.backward(this, dy, qkv, attention, y, logSumExp, dqkv);
+    }
+
+    /**
+     * Attention of T new positions to themselves and to all earlier ones, for generation: appends the new keys and values to
+     * the cache, which then holds {@code past + T}.
+     *
+     * @param qkv of the new positions, {@code [B, T, 3C]}
+     * @param keys {@code [B, at least past + T, C]}
+     * @param values {@code [B, at least past + T, C]}
+     * @param past positions that the cache holds already
+     * @param heads NH
+     * @param y {@code [B, T, C]}
+     */
+    default void cachedAttention(Tensor qkv, Tensor keys, Tensor values, long past, int heads, Tensor y) {
+        ComposedCachedAttention.run(this, qkv, keys, values, past, heads, y);
+    }
+
+    /**
+     * Cross-entropy of softmax, in nats, and its gradient in place.
+     *
+     * @param logits {@code [m, at least V]}; columns from V on are padding: ignored, and their gradient is 0. Overwritten by
+     *     the gradient {@code (softmax - one-hot) · gradientScale}, unless gradientScale is 0: then left as they are
+     * @param targets I32 {@code [m]}, each in [0, V)
+     * @param vocabulary V
+     * @param gradientScale such as 1 / (B·T) for a mean; 0 for the loss alone
+     * @param losses F32 {@code [m]}
+     */
+    default void crossEntropy(Tensor logits, Tensor targets, long vocabulary, double gradientScale, Tensor losses) {
+        ComposedCrossEntropy.run(this, logits, targets, vocabulary, gradientScale, losses);
+    }
+
+    /**
+     * One step of Adam or AdamW on n elements.
+     *
+     * @param weights F32 {@code [n]}; overwritten
+     * @param gradient F32 {@code [n]}
+     * @param firstMoment F32 {@code [n]}, zero before step 1; overwritten
+     * @param secondMoment F32 {@code [n]}, zero before step 1; overwritten
+     */
+    default void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
+        ComposedAdam.run(this, adam, weights, gradient, firstMoment, secondMoment);
+    }
+}

@@ -1,0 +1,37 @@
+package ds.api.layer;
+
+import ds.api.Tensor;
+import java.util.List;
+
+/**
+ * A differentiable function, both directions side by side. A layer has no state of its own: values and gradients of its
+ * parameters come from the {@link Pass}, and what its backward pass needs it pushes to {@link Saved}. So one layer can be
+ * wrapped by another that recomputes, shards or offloads, without knowing it.
+ */
+public interface Layer {
+    /** {@return a name, unique among its siblings, for messages and timelines} */
+    String name();
+
+    /** {@return all parameters it uses, those of its children included, each once} */
+    List<Parameter> parameters();
+
+    /**
+     * Computes the output.
+     *
+     * @param x output of the layer before; may be overwritten unless it was pushed to {@code saved}
+     * @param saved keeps what {@link #backward} needs; in an evaluation pass it is dropped
+     * @return from {@link Pass#keep}, or {@code x} itself. The last layer of a model returns its loss: F32, one element, the
+     *     mean over the micro-batch
+     */
+    Tensor forward(Pass pass, Tensor x, Saved saved);
+
+    /**
+     * Computes the gradient of the input, and adds to those of the parameters.
+     *
+     * @param dy gradient of the output; may be overwritten. The last layer gets one F32 element: {@link Pass#lossGradient}
+     * @param saved what {@link #forward} pushed, to be popped last first
+     * @return gradient of the input: from {@link Pass#keep}, or {@code dy} itself. The first layer, whose input has no gradient,
+     *     returns {@code dy}
+     */
+    Tensor backward(Pass pass, Tensor dy, Saved saved);
+}

@@ -1,0 +1,172 @@
+package ds.api.layer;
+
+import ds.api.Attention;
+import ds.api.CounterRandom;
+import ds.api.DType;
+import ds.api.Dropout;
+import ds.api.Kernels;
+import ds.api.Shape;
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+
+/**
+ * One micro-batch on its way through the layers and back: the kernels to compute with, the weights as they are now, memory for
+ * activations and temporaries, and the key of its random numbers. Made once and used for every micro-batch; owns its memory.
+ */
+public final class Pass implements AutoCloseable {
+    private final Kernels kernels;
+    private final DType dtype;
+    private final Weights weights;
+    private final StepArena activations;
+    private final StepArena scratch;
+    private final Tensor lossGradient;
+
+    private Batch batch;
+    private boolean training;
+    private long seed;
+    private long step;
+    private double lossScale;
+
+    /**
+     * Prepares for any number of micro-batches on the backend's compute stream.
+     *
+     * @param dtype in which activations are kept
+     */
+    public Pass(TensorBackend backend, DType dtype, Weights weights) {
+        this.kernels = backend.kernels(backend.computeStream());
+        this.dtype = dtype;
+        this.weights = weights;
+        this.activations = new StepArena(backend, "activations");
+        this.scratch = new StepArena(backend, "scratch");
+        this.lossGradient = backend.allocate(DType.F32, Shape.of(1), "scratch");
+    }
+
+    /**
+     * Begins a micro-batch of training; what an earlier one kept is gone.
+     *
+     * @param seed of the run
+     * @param step of the run, counted from 1
+     * @param lossGradient with which the loss is multiplied before it is differentiated: a loss scale, or 1
+     */
+    public void beginTraining(Batch batch, long seed, long step, double lossGradient) {
+        begin(batch, true);
+        this.seed = seed;
+        this.step = step;
+        kernels.fill(this.lossGradient, lossGradient);
+        this.lossScale = lossGradient;
+    }
+
+    /** Begins a micro-batch of evaluation: no dropout, no gradients. */
+    public void beginEvaluation(Batch batch) {
+        begin(batch, false);
+        this.lossScale = 0;
+    }
+
+    private void begin(Batch batch, boolean training) {
+        activations.reset();
+        scratch.reset();
+        this.batch = batch;
+        this.training = training;
+    }
+
+    /** {@return the operations, on the compute stream} */
+    public Kernels kernels() {
+        return kernels;
+    }
+
+    /** {@return the type of activations and weights} */
+    public DType dtype() {
+        return dtype;
+    }
+
+    /** {@return the micro-batch} */
+    public Batch batch() {
+        return batch;
+    }
+
+    /** {@return whether gradients are wanted and dropout is on} */
+    public boolean training() {
+        return training;
+    }
+
+    /** {@return what the gradient of the whole model starts from: F32, one element} */
+    public Tensor lossGradient() {
+        return lossGradient;
+    }
+
+    /** {@return the value of {@link #lossGradient}; 0 in evaluation} */
+    public double lossScale() {
+        return lossScale;
+    }
+
+    /** {@return the values of a parameter, in {@link #dtype}} */
+    public Tensor weight(Parameter parameter) {
+        return weights.value(parameter);
+    }
+
+    /** {@return where to add a parameter's gradient, in F32} */
+    public Tensor gradient(Parameter parameter) {
+        return weights.gradient(parameter);
+    }
+
+    /** {@return memory that lives until the next micro-batch begins; its contents are undefined} */
+    public Tensor keep(DType dtype, long... dims) {
+        return activations.take(dtype, Shape.of(dims));
+    }
+
+    /** {@return memory in {@link #dtype} that lives until the next micro-batch begins; its contents are undefined} */
+    public Tensor keep(long... dims) {
+        return keep(dtype, dims);
+    }
+
+    /**
+     * {@return memory for use inside one call of a layer; its contents are undefined. A layer takes a {@link #mark} when it
+     * begins and gives it to {@link #release} when it ends}
+     */
+    public Tensor scratch(DType dtype, long... dims) {
+        return scratch.take(dtype, Shape.of(dims));
+    }
+
+    /** {@return scratch memory in {@link #dtype}} */
+    public Tensor scratch(long... dims) {
+        return scratch(dtype, dims);
+    }
+
+    /** {@return how much scratch memory is taken} */
+    public long mark() {
+        return scratch.mark();
+    }
+
+    /** Gives back the scratch memory taken since {@code mark}. */
+    public void release(long mark) {
+        scratch.release(mark);
+    }
+
+    /**
+     * {@return the dropout of one place in the model for this micro-batch; none in evaluation}
+     *
+     * @param rate in [0, 1)
+     * @param site which place, different for every one in the model
+     * @param elementsPerSequence how many elements of the tensor belong to one sequence: B = elements / elementsPerSequence
+     */
+    public Dropout dropout(double rate, long site, long elementsPerSequence) {
+        if (!training || rate == 0) {
+            return Dropout.NONE;
+        }
+        long key = CounterRandom.key(seed, step, site);
+        return new Dropout((float) rate, new CounterRandom(key, batch.firstSequence() * elementsPerSequence));
+    }
+
+    /** {@return attention with the dropout of one place in the model; see {@link #dropout}} */
+    public Attention attention(int heads, double rate, long site) {
+        long time = batch.inputs().shape().columns();
+        return new Attention(heads, dropout(rate, site, heads * time * time));
+    }
+
+    @Override
+    public void close() {
+        activations.close();
+        scratch.close();
+        lossGradient.buffer().close();
+    }
+}

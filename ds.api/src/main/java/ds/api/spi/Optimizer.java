@@ -1,0 +1,36 @@
+package ds.api.spi;
+
+import ds.api.Kernels;
+import ds.api.Tensor;
+import java.util.List;
+
+/**
+ * Updates weights from gradients, elementwise: what happens to an element depends on that element alone, so that any way to
+ * shard gives the same bits. Stateless itself; its states are tensors that the caller keeps, shards, offloads and saves.
+ */
+public interface Optimizer {
+    /** {@return the names of its states per element, such as {@code exp_avg}; each is F32 and zero before step 1} */
+    List<String> states();
+
+    /** Updates a shard in place, in the order of the kernels' stream. */
+    void update(Kernels kernels, Shard shard, Step step);
+
+    /**
+     * Consecutive elements of one parameter group; their boundaries have no meaning.
+     *
+     * @param weights F32 {@code [n]}; overwritten
+     * @param gradient F32 {@code [n]}; sum over ranks and micro-batches, before {@link Step#gradientScale}
+     * @param states F32 {@code [n]} each, in the order of {@link Optimizer#states}; overwritten
+     */
+    record Shard(Tensor weights, Tensor gradient, List<Tensor> states) {}
+
+    /**
+     * The scalars of a step.
+     *
+     * @param number counted from 1; skipped steps do not count
+     * @param learningRate of this step
+     * @param weightDecay of this parameter group; 0 for none
+     * @param gradientScale to be multiplied with every gradient: averaging, unscaling and clipping in one factor
+     */
+    record Step(long number, double learningRate, double weightDecay, double gradientScale) {}
+}

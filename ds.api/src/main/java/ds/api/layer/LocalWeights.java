@@ -9,7 +9,7 @@ import ds.api.TensorBackend;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -18,8 +18,8 @@ import java.util.Map;
  * Owns its memory.
  */
 public final class LocalWeights implements Weights, AutoCloseable {
-    private final Map<Parameter, Tensor> values = new IdentityHashMap<>();
-    private final Map<Parameter, Tensor> gradients = new IdentityHashMap<>();
+    private final Map<Parameter, Tensor> values = new HashMap<>();
+    private final Map<Parameter, Tensor> gradients = new HashMap<>();
     private final List<Parameter> parameters;
     private final TensorBackend backend;
 

@@ -45,7 +45,7 @@ public record BatchConfig(long trainBatchSize, int microBatchSize, int gradientA
         return Math.multiplyHigh(a, b) == 0 && a * b >= 0 ? a * b : Long.MAX_VALUE;
     }
 
-    /** Completes what is missing or {@code "auto"}: any two give the third; one of the batch sizes alone means one accumulation step. */
+    /** Completes what is missing or {@code "auto"}: any two give the third; one batch size alone means one accumulation step. */
     static BatchConfig read(Block root, int worldSize) {
         OptionalLong train = readCount(root, TRAIN);
         OptionalLong micro = readCount(root, MICRO);
@@ -58,16 +58,26 @@ public record BatchConfig(long trainBatchSize, int microBatchSize, int gradientA
             root.problem(TRAIN, "neither it nor " + MICRO + " is given", "give at least one of them as a number");
             return none;
         }
-        long k = steps.orElseGet(() -> train.isPresent() && micro.isPresent()
-                ? quotient(root, STEPS, train.getAsLong(), new Factor(MICRO, micro.getAsLong(), worldSize))
+        return complete(root, new Given(train, micro, steps, worldSize), none);
+    }
+
+    /** The sizes that are written, of which at least one is a batch size. */
+    private record Given(OptionalLong train, OptionalLong micro, OptionalLong steps, int worldSize) {}
+
+    private static BatchConfig complete(Block root, Given given, BatchConfig none) {
+        int world = given.worldSize();
+        OptionalLong train = given.train();
+        OptionalLong micro = given.micro();
+        long k = given.steps().orElseGet(() -> train.isPresent() && micro.isPresent()
+                ? quotient(root, STEPS, train.getAsLong(), new Factor(MICRO, micro.getAsLong(), world))
                 : infer(root, STEPS, 1, "only one of the batch sizes is given"));
-        long b = micro.orElseGet(() -> quotient(root, MICRO, train.orElse(0), new Factor(STEPS, k, worldSize)));
+        long b = micro.orElseGet(() -> quotient(root, MICRO, train.orElseThrow(), new Factor(STEPS, k, world)));
         if (k == 0 || b == 0) {
-            return none;
+            return none; // not divisible, and reported
         }
         long all = train.orElseGet(() -> infer(
-                root, TRAIN, product(product(b, k), worldSize), MICRO + " * " + STEPS + " * world size " + worldSize));
-        return root.check(() -> new BatchConfig(all, Math.toIntExact(b), Math.toIntExact(k), worldSize), none);
+                root, TRAIN, product(product(b, k), world), MICRO + " * " + STEPS + " * world size " + world));
+        return root.check(() -> new BatchConfig(all, Math.toIntExact(b), Math.toIntExact(k), world), none);
     }
 
     private static OptionalLong readCount(Block root, String key) {

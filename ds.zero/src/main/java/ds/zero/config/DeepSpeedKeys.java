@@ -96,7 +96,7 @@ record DeepSpeedKeys(List<DeepSpeedKey> rows) {
             if (key.isBlock()) {
                 applyBlock(parent, key);
             } else if (fate == Fate.REFUSED) {
-                parent.acceptWithoutEffect(key.name(), key.reason());
+                parent.drop(key.name());
             } else if (fate == Fate.OFF) {
                 applyInert(parent, key, key.parent() + " is not switched on");
             } else {

@@ -43,7 +43,7 @@ final class Session {
     }
 
     void withoutEffect(String path, Object value, String reason) {
-        settings.put(path, new Setting(path, value == null ? "null" : value, Source.WITHOUT_EFFECT, reason));
+        settings.put(path, new Setting(path, value, Source.WITHOUT_EFFECT, reason));
     }
 
     void inferred(String path, String rule) {

@@ -68,15 +68,16 @@ public record BatchConfig(long trainBatchSize, int microBatchSize, int gradientA
         int world = given.worldSize();
         OptionalLong train = given.train();
         OptionalLong micro = given.micro();
-        long k = given.steps().orElseGet(() -> train.isPresent() && micro.isPresent()
-                ? quotient(root, STEPS, train.getAsLong(), new Factor(MICRO, micro.getAsLong(), world))
-                : infer(root, STEPS, 1, "only one of the batch sizes is given"));
+        long k = given.steps()
+                .orElseGet(() -> train.isPresent() && micro.isPresent()
+                        ? quotient(root, STEPS, train.getAsLong(), new Factor(MICRO, micro.getAsLong(), world))
+                        : infer(root, STEPS, 1, "only one of the batch sizes is given"));
         long b = micro.orElseGet(() -> quotient(root, MICRO, train.orElseThrow(), new Factor(STEPS, k, world)));
         if (k == 0 || b == 0) {
             return none; // not divisible, and reported
         }
-        long all = train.orElseGet(() -> infer(
-                root, TRAIN, product(product(b, k), world), MICRO + " * " + STEPS + " * world size " + world));
+        long all = train.orElseGet(() ->
+                infer(root, TRAIN, product(product(b, k), world), MICRO + " * " + STEPS + " * world size " + world));
         return root.check(() -> new BatchConfig(all, Math.toIntExact(b), Math.toIntExact(k), world), none);
     }
 

@@ -83,7 +83,8 @@ class DeepSpeedKeysTest {
         List<String> blocks = Arrays.asList(path.split("\\.", -1)).reversed();
         for (String block : blocks.subList(1, blocks.size())) {
             boolean typed = block.equals("scheduler") && !path.equals("scheduler.type");
-            inner = "\"" + block + "\": {" + (typed ? "\"type\": \"" + scheduleThatReads(path) + "\", " : "") + inner + "}";
+            inner = "\"" + block + "\": {" + (typed ? "\"type\": \"" + scheduleThatReads(path) + "\", " : "") + inner
+                    + "}";
         }
         return path.startsWith("train_") ? "{" + inner + "}" : "{\"train_batch_size\": 1, " + inner + "}";
     }
@@ -148,7 +149,8 @@ class DeepSpeedKeysTest {
     }
 
     static Stream<DeepSpeedKey> withDefault() {
-        return supported().filter(key -> !Set.of("null", "-").contains(key.defaults().getFirst()));
+        return supported()
+                .filter(key -> !Set.of("null", "-").contains(key.defaults().getFirst()));
     }
 
     @ParameterizedTest

@@ -41,7 +41,7 @@ public final class EvaluationBatches {
     }
 
     /**
-     * Fills B windows; allocates nothing.
+     * Fills B windows, without a buffer between file and segments.
      *
      * @param batch in [0, {@link #batches})
      * @param first the first window in this rank's block

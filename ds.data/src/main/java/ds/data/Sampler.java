@@ -6,10 +6,10 @@ import ds.api.CounterRandom;
  * Which window of a token file a training sequence is: a pure function of the seed and the sequence's number, so that there is
  * no state to save, and any number of ranks sees the same global batches.
  *
- * <p>Sequence g of step s in global batches of G has the number k = s · G + g. In each epoch the file is cut into W windows of T
- * tokens, from a first token that the epoch draws from [0, T), and they are taken in a random order of that epoch: each once.
- * The number of the epoch is k / W. A window's targets end one token after it, so n tokens give W = (n - T) / T windows, and at
- * least 1.
+ * <p>Sequence g of step s in global batches of G has the number k = s · G + g, and its epoch is k / W. Each epoch cuts the file of n
+ * tokens into W windows of T tokens, of which the first begins at a token drawn from [0, n - W · T), and takes them in a random
+ * order of its own: each once. A window's targets end one token after it. W = (n - T) / T, and at least 1, so that every token
+ * but the first is a target in some epoch.
  *
  * @param seed of the order; another seed, another order
  * @param tokens n, at least T + 1
@@ -54,7 +54,7 @@ public record Sampler(long seed, long tokens, int sequenceLength) {
 
     /** {@return the first token of an epoch's first window} */
     private long shift(long epoch) {
-        long shifts = Math.min(sequenceLength, tokens - windowsPerEpoch() * sequenceLength);
+        long shifts = tokens - windowsPerEpoch() * sequenceLength;
         return Long.remainderUnsigned(CounterRandom.key(seed, SHIFT, epoch), shifts);
     }
 }

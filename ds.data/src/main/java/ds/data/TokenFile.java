@@ -153,7 +153,7 @@ public final class TokenFile implements AutoCloseable {
     }
 
     /**
-     * Copies tokens; allocates nothing.
+     * Copies tokens, without a buffer between.
      *
      * @param start first token
      * @param count how many

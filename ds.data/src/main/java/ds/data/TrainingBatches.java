@@ -37,7 +37,7 @@ public final class TrainingBatches {
     }
 
     /**
-     * Fills one micro-batch of B sequences; allocates nothing.
+     * Fills one micro-batch of B sequences, without a buffer between file and segments.
      *
      * @param step from 0
      * @param first the micro-batch's first sequence in this rank's block: m · B for micro-batch m

@@ -91,8 +91,8 @@ final class CpuBackend implements TensorBackend {
 
     private static void copy(String call, MemorySegment source, MemorySegment target) {
         if (source.byteSize() != target.byteSize()) {
-            throw new IllegalArgumentException(
-                    call + " of " + source.byteSize() + " bytes to " + target.byteSize() + "; both must have the same size");
+            throw new IllegalArgumentException(call + " of " + source.byteSize() + " bytes to " + target.byteSize()
+                    + "; both must have the same size");
         }
         target.copyFrom(source);
     }

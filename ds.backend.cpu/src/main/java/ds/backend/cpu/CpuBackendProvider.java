@@ -38,8 +38,8 @@ public final class CpuBackendProvider implements TensorBackendProvider {
         }
         try {
             OneDnn library = new OneDnn();
-            return new Availability.Available(
-                    "oneDNN " + library.version() + " for " + library.instructions() + ", " + processors() + " processors");
+            return new Availability.Available("oneDNN " + library.version() + " for " + library.instructions() + ", "
+                    + processors() + " processors");
         } catch (LinkageError | RuntimeException e) {
             return new Availability.Unavailable("oneDNN does not load: " + reason(e)
                     + "; put the jars of org.bytedeco dnnl, opencl and javacpp with classifier linux-x86_64 on the module"
@@ -61,8 +61,8 @@ public final class CpuBackendProvider implements TensorBackendProvider {
         long limit = options.integer("memory_limit_bytes", machineBytes());
         options.rejectUnknown();
         if (threads < 1 || threads > 1024) {
-            throw new ProviderException(
-                    "ds.backend cpu: threads = " + threads + ": must be from 1 to 1024; " + processors() + " is the default");
+            throw new ProviderException("ds.backend cpu: threads = " + threads + ": must be from 1 to 1024; "
+                    + processors() + " is the default");
         }
         if (limit < 1) {
             throw new ProviderException("ds.backend cpu: memory_limit_bytes = " + limit + ": must be positive; "

@@ -68,13 +68,12 @@ final class CpuKernels implements Kernels {
 
     @Override
     public void binary(Binary op, Tensor a, Tensor b, Broadcast broadcast, Tensor y) {
-        long expected =
-                switch (broadcast) {
-                    case NONE -> a.elements();
-                    case SCALAR -> 1;
-                    case ROW -> a.shape().columns();
-                    case COLUMN -> a.shape().rows();
-                };
+        long expected = switch (broadcast) {
+            case NONE -> a.elements();
+            case SCALAR -> 1;
+            case ROW -> a.shape().columns();
+            case COLUMN -> a.shape().rows();
+        };
         requireEqual(op + " " + broadcast, "elements of the second argument", expected, b.elements());
         requireEqual(op, "elements", a.elements(), y.elements());
         if (broadcast == Broadcast.NONE) {
@@ -96,10 +95,7 @@ final class CpuKernels implements Kernels {
     @Override
     public void reduceRows(Reduction op, Tensor x, Tensor y) {
         requireEqual("reduceRows " + op, "rows", x.shape().rows(), y.elements());
-        pool.run(
-                x.shape().rows(),
-                grainRows(x.shape().columns()),
-                (part, worker) -> Reductions.rows(part, op, x, y));
+        pool.run(x.shape().rows(), grainRows(x.shape().columns()), (part, worker) -> Reductions.rows(part, op, x, y));
     }
 
     @Override
@@ -120,7 +116,8 @@ final class CpuKernels implements Kernels {
 
     @Override
     public void scatterAddRows(Tensor x, Tensor index, Tensor table) {
-        requireEqual("scatterAddRows", "elements", index.elements() * table.shape().columns(), x.elements());
+        requireEqual(
+                "scatterAddRows", "elements", index.elements() * table.shape().columns(), x.elements());
         pool.run(
                 table.shape().columns(),
                 GRAIN_COLUMNS,
@@ -159,7 +156,8 @@ final class CpuKernels implements Kernels {
 
     private static void requireEqual(Object call, String what, long expected, long actual) {
         if (expected != actual) {
-            throw new IllegalArgumentException(call + ": " + expected + " " + what + " expected, but there are " + actual);
+            throw new IllegalArgumentException(
+                    call + ": " + expected + " " + what + " expected, but there are " + actual);
         }
     }
 }

@@ -41,12 +41,12 @@ final class MatrixProducts implements AutoCloseable {
     /** {@code c = a · b + beta · c}, with beta 0 or 1. One call at a time. */
     synchronized void multiply(Operand a, Operand b, Tensor c, boolean add) {
         if (a.columns() != b.rows() || c.elements() != a.rows() * b.columns()) {
-            throw new IllegalArgumentException("matmul of [" + a.rows() + ", " + a.columns() + "] and [" + b.rows() + ", "
-                    + b.columns() + "] into " + c + ": the dims do not fit together");
+            throw new IllegalArgumentException("matmul of [" + a.rows() + ", " + a.columns() + "] and [" + b.rows()
+                    + ", " + b.columns() + "] into " + c + ": the dims do not fit together");
         }
         if (a.tensor().dtype() != b.tensor().dtype()) {
-            throw new IllegalArgumentException(
-                    "matmul of " + a.tensor() + " and " + b.tensor() + ": both must have the same type; copy one first");
+            throw new IllegalArgumentException("matmul of " + a.tensor() + " and " + b.tensor()
+                    + ": both must have the same type; copy one first");
         }
         Product product = new Product(a, b, c, add, direct(a, c));
         if (product.direct) {
@@ -101,9 +101,8 @@ final class MatrixProducts implements AutoCloseable {
             this.m = a.rows();
             this.n = b.columns();
             this.k = a.columns();
-            this.blocking = direct
-                    ? Blocking.direct(m, n, k)
-                    : Blocking.packed(m, n, k, !convertLeft && !convertResult);
+            this.blocking =
+                    direct ? Blocking.direct(m, n, k) : Blocking.packed(m, n, k, !convertLeft && !convertResult);
         }
 
         void multiplyBlocks() {
@@ -211,7 +210,8 @@ final class MatrixProducts implements AutoCloseable {
 
         private static Layout operandLayout(Operand operand) {
             Tensor tensor = operand.tensor();
-            return Layout.of(tensor.dtype(), operand.transposed(), tensor.shape().columns());
+            return Layout.of(
+                    tensor.dtype(), operand.transposed(), tensor.shape().columns());
         }
 
         private TileProduct tile(TileProduct.Shape shape) {

@@ -12,6 +12,7 @@ import org.bytedeco.dnnl.global.dnnl;
 import org.bytedeco.javacpp.Pointer;
 
 /** The library oneDNN, loaded through JavaCPP, and the OpenMP runtime that it brings along. */
+@SuppressWarnings("restricted") // one C function, typed here
 final class OneDnn {
     private final engine processor;
     private final MethodHandle ompSetNumThreads;

@@ -129,13 +129,13 @@ final class TileProduct implements AutoCloseable {
             dnnl.DNNL_ARG_SRC, dnnl.DNNL_ARG_WEIGHTS, dnnl.DNNL_ARG_BIAS, dnnl.DNNL_ARG_DST, dnnl.DNNL_ARG_SCRATCHPAD
         };
 
-        private final stream stream;
+        private final stream order;
         private final memory[] memories = new memory[NAMES.length];
         private final IntMemoryMap byName = new IntMemoryMap();
         private final OneDnn.Address address = new OneDnn.Address();
 
         Arguments(OneDnn library, memory.desc[] descriptions) {
-            stream = new stream(library.engine());
+            order = new stream(library.engine());
             for (int i = 0; i < NAMES.length; i++) {
                 memories[i] = new memory(descriptions[i], library.engine(), address);
                 byName.put(NAMES[i], memories[i]);
@@ -146,7 +146,7 @@ final class TileProduct implements AutoCloseable {
             for (int i = 0; i < NAMES.length; i++) {
                 memories[i].set_data_handle(address.at(addresses[i]));
             }
-            primitive.execute(stream, byName);
+            primitive.execute(order, byName);
         }
 
         @Override
@@ -155,7 +155,7 @@ final class TileProduct implements AutoCloseable {
             for (memory each : memories) {
                 each.close();
             }
-            stream.close();
+            order.close();
         }
     }
 }

@@ -19,7 +19,7 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * A backend in the plainest Java, in host memory: the oracle that a contract suite compares others with, and an
+ * A backend in the plainest Java, in host memory: the oracle that {@link TensorBackendContract} compares others with, and an
  * example for whoever writes one. It has only the core kernels ({@link ReferenceKernels}); the fused ones are the composed
  * defaults of {@link Kernels}. Right rather than fast: one thread, one element at a time, computed in double.
  *

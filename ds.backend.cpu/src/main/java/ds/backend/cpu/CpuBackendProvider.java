@@ -48,11 +48,11 @@ public final class CpuBackendProvider implements TensorBackendProvider {
     }
 
     private static String reason(Throwable e) {
-        Throwable root = e;
-        while (root.getCause() != null) {
-            root = root.getCause();
+        StringBuilder reason = new StringBuilder(e.toString());
+        for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
+            reason.append(", because of ").append(cause);
         }
-        return root == e ? e.toString() : e + ", because of " + root;
+        return reason.toString();
     }
 
     @Override

@@ -51,7 +51,7 @@ class MatrixProductsTest {
                     for (long i = 0; i < m * n; i++) {
                         double e = expected.host().getAtIndex(ValueLayout.JAVA_FLOAT, i);
                         double error = Math.abs(e - actual.host().getAtIndex(ValueLayout.JAVA_FLOAT, i));
-                        double bound = unit * Math.abs(e) + 0x1p-24 * Math.sqrt(k) * (k + 1) / 4;
+                        double bound = unit * Math.abs(e) + 0x1p-22 * Math.sqrt(k) * (k + 1) / 4;
                         if (error > bound) {
                             assertEquals(e, e - error, bound, types[0] + " to " + types[1] + ", element " + i);
                         }

@@ -3,6 +3,7 @@ module ds.cli {
     requires ds.api;
     requires ds.data;
     requires ds.models.gpt;
+    requires ds.safetensors;
     requires ds.zero;
     requires info.picocli;
     requires java.logging;

@@ -2,14 +2,15 @@ package ds.cli;
 
 import ds.cli.terminal.Console;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.logging.ConsoleHandler;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
@@ -23,12 +24,13 @@ import picocli.CommandLine.Spec;
         header = "DeepSpeed and ZeRO for the JVM.",
         synopsisSubcommandLabel = "COMMAND",
         usageHelpWidth = 100,
+        commandListHeading = "%nCommands:%n",
         footer = {
             "",
             "`ds COMMAND --help` explains a command.",
             "Exit codes: 0 done, 1 failed, 2 used wrongly; `ds launch`: that of the rank that failed first."
         })
-final class DsCommand implements Runnable {
+final class DsCommand implements Callable<Integer> {
     /** How much of the log is shown. */
     enum LogLevel {
         OFF(Level.OFF),
@@ -53,7 +55,8 @@ final class DsCommand implements Runnable {
             paramLabel = "LEVEL",
             scope = ScopeType.INHERIT,
             defaultValue = "warning",
-            description = "What is logged to stderr: off, error, warning, info, debug or trace; default ${DEFAULT-VALUE}.")
+            description =
+                    "What is logged to stderr: off, error, warning, info, debug or trace; default ${DEFAULT-VALUE}.")
     private LogLevel logLevel = LogLevel.WARNING;
 
     @Option(
@@ -92,7 +95,8 @@ final class DsCommand implements Runnable {
 
     /** Without a command there is nothing to do. */
     @Override
-    public void run() {
-        throw new ParameterException(spec.commandLine(), "no command given");
+    public Integer call() {
+        spec.commandLine().usage(spec.commandLine().getErr());
+        return ExitCode.USAGE;
     }
 }

@@ -33,17 +33,23 @@ import picocli.CommandLine.Spec;
 final class DsCommand implements Callable<Integer> {
     /** How much of the log is shown. */
     enum LogLevel {
-        OFF(Level.OFF),
-        ERROR(Level.SEVERE),
-        WARNING(Level.WARNING),
-        INFO(Level.INFO),
-        DEBUG(Level.FINE),
-        TRACE(Level.ALL);
+        OFF,
+        ERROR,
+        WARNING,
+        INFO,
+        DEBUG,
+        TRACE;
 
-        private final Level level;
-
-        LogLevel(Level level) {
-            this.level = level;
+        /** {@return its name where the log goes} */
+        Level level() {
+            return switch (this) {
+                case OFF -> Level.OFF;
+                case ERROR -> Level.SEVERE;
+                case WARNING -> Level.WARNING;
+                case INFO -> Level.INFO;
+                case DEBUG -> Level.FINE;
+                case TRACE -> Level.ALL;
+            };
         }
     }
 
@@ -80,10 +86,10 @@ final class DsCommand implements Callable<Integer> {
     /** The handlers of the JDK print two lines per record and begin at INFO. */
     private void configureLog() {
         Logger all = Logger.getLogger("");
-        all.setLevel(logLevel.level);
+        all.setLevel(logLevel.level());
         for (Handler handler : all.getHandlers()) {
             if (handler instanceof ConsoleHandler) {
-                handler.setLevel(logLevel.level);
+                handler.setLevel(logLevel.level());
             }
         }
     }

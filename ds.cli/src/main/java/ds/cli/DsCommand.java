@@ -2,14 +2,15 @@ package ds.cli;
 
 import ds.cli.terminal.Console;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.logging.ConsoleHandler;
 import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
@@ -23,25 +24,32 @@ import picocli.CommandLine.Spec;
         header = "DeepSpeed and ZeRO for the JVM.",
         synopsisSubcommandLabel = "COMMAND",
         usageHelpWidth = 100,
+        commandListHeading = "%nCommands:%n",
         footer = {
             "",
             "`ds COMMAND --help` explains a command.",
             "Exit codes: 0 done, 1 failed, 2 used wrongly; `ds launch`: that of the rank that failed first."
         })
-final class DsCommand implements Runnable {
+final class DsCommand implements Callable<Integer> {
     /** How much of the log is shown. */
     enum LogLevel {
-        OFF(Level.OFF),
-        ERROR(Level.SEVERE),
-        WARNING(Level.WARNING),
-        INFO(Level.INFO),
-        DEBUG(Level.FINE),
-        TRACE(Level.ALL);
+        OFF,
+        ERROR,
+        WARNING,
+        INFO,
+        DEBUG,
+        TRACE;
 
-        private final Level level;
-
-        LogLevel(Level level) {
-            this.level = level;
+        /** {@return its name where the log goes} */
+        Level level() {
+            return switch (this) {
+                case OFF -> Level.OFF;
+                case ERROR -> Level.SEVERE;
+                case WARNING -> Level.WARNING;
+                case INFO -> Level.INFO;
+                case DEBUG -> Level.FINE;
+                case TRACE -> Level.ALL;
+            };
         }
     }
 
@@ -53,7 +61,8 @@ final class DsCommand implements Runnable {
             paramLabel = "LEVEL",
             scope = ScopeType.INHERIT,
             defaultValue = "warning",
-            description = "What is logged to stderr: off, error, warning, info, debug or trace; default ${DEFAULT-VALUE}.")
+            description =
+                    "What is logged to stderr: off, error, warning, info, debug or trace; default ${DEFAULT-VALUE}.")
     private LogLevel logLevel = LogLevel.WARNING;
 
     @Option(
@@ -77,10 +86,10 @@ final class DsCommand implements Runnable {
     /** The handlers of the JDK print two lines per record and begin at INFO. */
     private void configureLog() {
         Logger all = Logger.getLogger("");
-        all.setLevel(logLevel.level);
+        all.setLevel(logLevel.level());
         for (Handler handler : all.getHandlers()) {
             if (handler instanceof ConsoleHandler) {
-                handler.setLevel(logLevel.level);
+                handler.setLevel(logLevel.level());
             }
         }
     }
@@ -92,7 +101,8 @@ final class DsCommand implements Runnable {
 
     /** Without a command there is nothing to do. */
     @Override
-    public void run() {
-        throw new ParameterException(spec.commandLine(), "no command given");
+    public Integer call() {
+        spec.commandLine().usage(spec.commandLine().getErr());
+        return ExitCode.USAGE;
     }
 }

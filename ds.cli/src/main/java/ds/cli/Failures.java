@@ -50,7 +50,8 @@ final class Failures {
         return switch (e) {
             case UncheckedIOException io -> String.valueOf(io.getCause());
             case IOException io -> io.toString();
-            default -> "internal error: " + e + "; run again with --stacktrace and report it with the output of `ds info`";
+            default ->
+                "internal error: " + e + "; run again with --stacktrace and report it with the output of `ds info`";
         };
     }
 }

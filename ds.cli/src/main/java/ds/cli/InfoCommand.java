@@ -9,7 +9,7 @@ import tools.jackson.databind.json.JsonMapper;
 /** What a bug report needs. */
 @Command(
         name = "info",
-        description = "Shows versions, hardware, providers found and environment, as a bug report needs it.",
+        header = "Show versions, hardware, providers and environment, as a bug report needs them.",
         footer = {"", "Examples:", "  ds info", "  ds info --json"})
 final class InfoCommand implements Runnable {
     private final Console console;
@@ -25,7 +25,9 @@ final class InfoCommand implements Runnable {
     public void run() {
         Map<String, Object> report = SystemReport.take(System.getenv());
         if (json) {
-            console.out().println(JsonMapper.shared().writerWithDefaultPrettyPrinter().writeValueAsString(report));
+            console.out()
+                    .println(
+                            JsonMapper.shared().writerWithDefaultPrettyPrinter().writeValueAsString(report));
         } else {
             SystemReport.print(report, console.out());
         }

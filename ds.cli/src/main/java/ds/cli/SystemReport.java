@@ -23,13 +23,24 @@ import java.util.stream.Stream;
 final class SystemReport {
     /** What decides how fast kernels can be. */
     private static final List<String> VECTOR_FEATURES = List.of(
-            "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_bf16", "asimd", "sve",
+            "avx2",
+            "fma",
+            "f16c",
+            "avx512f",
+            "avx512bw",
+            "avx512_vnni",
+            "avx512_bf16",
+            "avx512_fp16",
+            "amx_bf16",
+            "asimd",
+            "sve",
             "bf16");
 
     /** Variables that change what ds does. */
-    private static final Pattern VARIABLES = Pattern.compile("DS_.*|(LOCAL_)?RANK|(LOCAL_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
-            + "|SLURM_(PROCID|NTASKS|LOCALID)|OMPI_COMM_WORLD_.*|PMI_(RANK|SIZE)|OMP_.*|DNNL_.*|ONEDNN_.*|CUDA_.*|NVIDIA_.*"
-            + "|LD_LIBRARY_PATH|LD_PRELOAD|JAVA_HOME|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS");
+    private static final Pattern VARIABLES =
+            Pattern.compile("DS_.*|(LOCAL_)?RANK|(LOCAL_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
+                    + "|SLURM_(PROCID|NTASKS|LOCALID)|OMPI_COMM_WORLD_.*|PMI_(RANK|SIZE)|OMP_.*|DNNL_.*|ONEDNN_.*|CUDA_.*|NVIDIA_.*"
+                    + "|LD_LIBRARY_PATH|LD_PRELOAD|JAVA_HOME|JAVA_TOOL_OPTIONS|JDK_JAVA_OPTIONS");
 
     private static final Path CPU_INFO = Path.of("/proc/cpuinfo");
 
@@ -53,8 +64,8 @@ final class SystemReport {
 
     private static Map<String, Object> cpu() {
         Map<String, String> cpuInfo = cpuInfo();
-        List<String> flags = Arrays.asList(
-                cpuInfo.getOrDefault("flags", cpuInfo.getOrDefault("Features", "")).split(" "));
+        List<String> flags = Arrays.asList(cpuInfo.getOrDefault("flags", cpuInfo.getOrDefault("Features", ""))
+                .split(" "));
         var cpu = new LinkedHashMap<String, Object>();
         cpu.put("model", cpuInfo.getOrDefault("model name", "unknown"));
         cpu.put("processors", Runtime.getRuntime().availableProcessors());
@@ -144,7 +155,8 @@ final class SystemReport {
     private static String text(String name, Object value) {
         return switch (value) {
             case Long bytes when name.endsWith("_bytes") -> "%.1f GiB".formatted(bytes / 0x1p30);
-            case List<?> list -> String.join(" ", list.stream().map(String::valueOf).toList());
+            case List<?> list ->
+                String.join(" ", list.stream().map(String::valueOf).toList());
             default -> value.toString();
         };
     }
@@ -154,7 +166,9 @@ final class SystemReport {
                 .formatted(
                         provider.get("kind"),
                         provider.get("name"),
-                        Optional.of(provider.get("available")).filter(Boolean.TRUE::equals).isPresent()
+                        Optional.of(provider.get("available"))
+                                        .filter(Boolean.TRUE::equals)
+                                        .isPresent()
                                 ? "available"
                                 : "not available",
                         provider.get("detail"),

@@ -1,5 +1,2 @@
-/**
- * Ranks as processes: {@link ds.cli.job.JobPlan} says which, {@link ds.cli.job.LocalJob} runs this host's,
- * {@link ds.cli.job.LauncherWatch} ends a rank whose launcher is gone.
- */
+/** Ranks as processes of this host, and what ends them. */
 package ds.cli.job;

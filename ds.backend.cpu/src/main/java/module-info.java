@@ -5,6 +5,7 @@
 module ds.backend.cpu {
     requires ds.api;
     requires jdk.incubator.vector;
+    requires java.management;
     requires jdk.management;
     requires org.bytedeco.dnnl;
     requires org.bytedeco.javacpp;

@@ -5,7 +5,7 @@
 module ds.tck {
     requires transitive ds.api;
     requires transitive org.junit.jupiter.api;
-    requires org.junit.jupiter.params;
+    requires transitive org.junit.jupiter.params;
 
-    exports ds.tck;
+    exports ds.tck.comm;
 }

@@ -20,8 +20,9 @@ public interface Layer {
      *
      * @param x output of the layer before; may be overwritten unless it was pushed to {@code saved}
      * @param saved keeps what {@link #backward} needs; in an evaluation pass it is dropped
-     * @return from {@link Pass#keep}, or {@code x} itself. The last layer of a model returns its loss: F32, one element, the
-     *     mean over the micro-batch
+     * @return from {@link Pass#keep}, or {@code x} itself. The last layer of a model returns its loss (F32, one element, the
+     *     mean over the micro-batch), or its prediction for a batch without targets. A layer that knows gradients of its
+     *     parameters already, such as a head with its loss, may add them here; all are complete when backward returns
      */
     Tensor forward(Pass pass, Tensor x, Saved saved);
 

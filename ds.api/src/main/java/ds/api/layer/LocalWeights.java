@@ -3,7 +3,6 @@ package ds.api.layer;
 import ds.api.Buffer;
 import ds.api.DType;
 import ds.api.Kernels;
-import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import java.lang.foreign.Arena;
@@ -17,7 +16,7 @@ import java.util.Map;
  * All values and gradients of a model on one device, unsharded: for a plain training loop, for tests and for inference.
  * Owns its memory.
  */
-public final class LocalWeights implements Weights, AutoCloseable {
+public final class LocalWeights implements Weights, ParameterStore, AutoCloseable {
     private final Map<Parameter, Tensor> values = new HashMap<>();
     private final Map<Parameter, Tensor> gradients = new HashMap<>();
     private final List<Parameter> parameters;
@@ -41,22 +40,43 @@ public final class LocalWeights implements Weights, AutoCloseable {
     }
 
     private void initialise(Parameter parameter, Tensor value, long seed) {
-        try (Arena arena = Arena.ofConfined();
-                Buffer staging = backend.allocate(parameter.elements() * Float.BYTES, "temporary")) {
-            Tensor initial = new Tensor(staging, DType.F32, Shape.of(parameter.elements()));
-            MemorySegment host = arena.allocate(staging.byteSize(), 64);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(parameter.elements() * Float.BYTES, 64);
             long key = parameter.key(seed);
             for (long i = 0; i < parameter.elements(); i++) {
                 host.setAtIndex(
                         ValueLayout.JAVA_FLOAT, i, parameter.initializer().value(key, i));
             }
-            backend.upload(host, initial, backend.computeStream());
-            backend.kernels(backend.computeStream()).copy(initial, value);
+            upload(host, value);
+        }
+    }
+
+    private void upload(MemorySegment source, Tensor value) {
+        try (Buffer buffer = backend.allocate(value.elements() * Float.BYTES, "temporary")) {
+            Tensor staging = new Tensor(buffer, DType.F32, value.shape());
+            backend.upload(source, staging, backend.computeStream());
+            backend.kernels(backend.computeStream()).copy(staging, value);
             backend.computeStream().synchronize();
         }
     }
 
-    /** {@return the parameters, in the order given} */
+    @Override
+    public void write(Parameter parameter, MemorySegment source) {
+        upload(source, value(parameter));
+    }
+
+    @Override
+    public void read(Parameter parameter, MemorySegment target) {
+        Tensor value = value(parameter);
+        try (Buffer buffer = backend.allocate(value.elements() * Float.BYTES, "temporary")) {
+            Tensor staging = new Tensor(buffer, DType.F32, value.shape());
+            backend.kernels(backend.computeStream()).copy(value, staging);
+            backend.download(staging, target, backend.computeStream());
+            backend.computeStream().synchronize();
+        }
+    }
+
+    @Override
     public List<Parameter> parameters() {
         return parameters;
     }

@@ -12,7 +12,8 @@ final class CpuStream implements Stream {
 
     @Override
     public void await(Event event) {
-        event.synchronize(); // of another device perhaps: what is enqueued next computes at once, so the thread has to wait
+        event.synchronize(); // of another device perhaps: what is enqueued next computes at once, so the thread has
+        // to wait
     }
 
     @Override

@@ -4,17 +4,20 @@ import ds.api.Buffer;
 import ds.api.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
 
 /** Memory of the host. Owns it; counted by the ledger from its making to its closing. */
 final class HostBuffer implements Buffer {
     private final MemoryLedger ledger;
     private final String label;
+    private final Consumer<HostBuffer> onClose;
     private final Arena arena = Arena.ofShared(); // kernels run on many threads, and so does the communicator
     private final MemorySegment memory;
 
-    HostBuffer(HostMemory host, MemoryLedger ledger, long byteSize, String label) {
+    HostBuffer(HostMemory host, MemoryLedger ledger, long byteSize, String label, Consumer<HostBuffer> onClose) {
         this.ledger = ledger;
         this.label = label;
+        this.onClose = onClose;
         ledger.take(byteSize, label);
         memory = host.map(byteSize, arena);
         if (memory == null) {
@@ -58,6 +61,7 @@ final class HostBuffer implements Buffer {
         if (arena.scope().isAlive()) {
             arena.close();
             ledger.giveBack(byteSize(), label);
+            onClose.accept(this);
         }
     }
 }

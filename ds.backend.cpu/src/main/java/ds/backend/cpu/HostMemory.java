@@ -15,6 +15,7 @@ import java.lang.invoke.MethodHandle;
  * the machine by default, is written twice (once to zero it), and comes in pages of 4 KiB; this is zero from the start and asks
  * for pages of 2 MiB where they are worth it.
  */
+@SuppressWarnings("restricted") // what the C library gives is typed and sized here, nowhere else
 final class HostMemory {
     private static final int PROT_READ_WRITE = 1 | 2;
     private static final int MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20;
@@ -92,7 +93,8 @@ final class HostMemory {
         }
     }
 
-    private static RuntimeException unexpected(Throwable e) { // the handles declare Throwable, and throw nothing checked
+    private static RuntimeException unexpected(
+            Throwable e) { // the handles declare Throwable, and throw nothing checked
         return switch (e) {
             case RuntimeException runtime -> runtime;
             case Error error -> throw error;

@@ -48,9 +48,10 @@ final class MemoryLedger {
 
     /** {@return what to throw when {@code bytes} more cannot be had} */
     synchronized OutOfDeviceMemoryException outOfMemory(long bytes, String label) {
-        StringBuilder message = new StringBuilder("host memory: allocating " + bytes + " bytes of '" + label + "' on top of "
-                + live + " live bytes exceeds the limit of " + limitBytes + " bytes; live by label:");
-        accounts.forEach((other, account) -> message.append(' ').append(other).append('=').append(account.live));
+        StringBuilder message = new StringBuilder("host memory: allocating " + bytes + " bytes of '" + label
+                + "' on top of " + live + " live bytes exceeds the limit of " + limitBytes + " bytes; live by label:");
+        accounts.forEach((other, account) ->
+                message.append(' ').append(other).append('=').append(account.live));
         message.append("; use a smaller micro-batch, a higher ZeRO stage or more ranks, or raise memory_limit_bytes");
         return new OutOfDeviceMemoryException(message.toString());
     }

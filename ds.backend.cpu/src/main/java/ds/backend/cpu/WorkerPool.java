@@ -85,7 +85,6 @@ final class WorkerPool implements AutoCloseable {
         }
         job.work(scratches[0], 0);
         job.awaitEnd();
-        current = Job.NONE;
         job.rethrow();
     }
 
@@ -197,35 +196,25 @@ final class WorkerPool implements AutoCloseable {
         public void run() {
             Job last = Job.NONE;
             while (!closed) {
-                Job job = current;
-                if (job == last || job == Job.NONE) {
-                    last = job == Job.NONE ? last : job;
-                    awaitOther(last);
-                } else {
-                    job.work(scratches[index], index);
-                    last = job;
-                }
+                awaitOther(last);
+                last = current;
+                last.work(scratches[index], index);
             }
         }
 
         private void awaitOther(Job last) {
             long deadline = System.nanoTime() + SPIN_NANOS;
-            while (idle(last)) {
+            while (current == last && !closed) {
                 if (System.nanoTime() < deadline) {
                     Thread.onSpinWait();
                 } else {
                     parked = true;
-                    if (idle(last)) {
+                    if (current == last && !closed) {
                         LockSupport.park(WorkerPool.this);
                     }
                     parked = false;
                 }
             }
-        }
-
-        private boolean idle(Job last) {
-            Job job = current;
-            return !closed && (job == last || job == Job.NONE);
         }
     }
 }

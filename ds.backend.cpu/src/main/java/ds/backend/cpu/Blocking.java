@@ -1,0 +1,42 @@
+package ds.backend.cpu;
+
+import ds.backend.cpu.core.Panels;
+
+/**
+ * How a matrix product {@code [m, k] · [k, n]} is cut into blocks and these into tiles. It depends on the dims and types alone,
+ * never on the number of threads, and neither therefore do the bits of the result.
+ *
+ * <p>A block is {@code rows × columns} of the result and {@code depth} of the sum: what must be converted or rearranged of both
+ * factors for it fits into bounded memory, whatever the size of the matrices (Goto &amp; van de Geijn, ACM TOMS 34(3), 2008). A
+ * tile is what one thread computes at a time.
+ */
+record Blocking(long rows, long columns, long depth, long tileRows, long tileColumns) {
+    private static final long BLOCK_ELEMENTS = 4 << 20; // 16 MiB: about what the last-level cache holds
+    private static final long MOST_DEPTH = 4096;
+    private static final long TILE_ROWS = 256;
+    private static final long TILE_COLUMNS = 512;
+
+    /** {@return blocks for factors that are used as they are: the whole product is one} */
+    static Blocking direct(long m, long n, long k) {
+        return new Blocking(m, n, k, even(m, TILE_ROWS, 1), even(n, TILE_COLUMNS, Panels.WIDTH));
+    }
+
+    /**
+     * {@return blocks for a right factor that is made into panels}
+     *
+     * @param allRows whether the left factor and the result are used as they are, so that a block may have all rows
+     */
+    static Blocking packed(long m, long n, long k, boolean allRows) {
+        long depth = even(k, MOST_DEPTH, 64);
+        long columns = even(n, Math.max(TILE_COLUMNS, BLOCK_ELEMENTS / depth), TILE_COLUMNS);
+        long rows = allRows ? m : even(m, Math.max(TILE_ROWS, BLOCK_ELEMENTS / Math.max(depth, columns)), TILE_ROWS);
+        return new Blocking(rows, columns, depth, even(rows, TILE_ROWS, 1), even(columns, TILE_COLUMNS, Panels.WIDTH));
+    }
+
+    /** {@return the size of equal pieces of {@code total} that do not exceed {@code most}, rounded up to a multiple} */
+    private static long even(long total, long most, long multiple) {
+        long pieces = Math.ceilDiv(total, most);
+        long size = Math.ceilDiv(total, pieces);
+        return Math.min(total, Math.ceilDiv(size, multiple) * multiple);
+    }
+}

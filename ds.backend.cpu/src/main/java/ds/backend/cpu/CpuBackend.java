@@ -1,0 +1,106 @@
+package ds.backend.cpu;
+
+import ds.api.Buffer;
+import ds.api.DType;
+import ds.api.Device;
+import ds.api.Kernels;
+import ds.api.MemoryUse;
+import ds.api.Stream;
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+import java.lang.foreign.MemorySegment;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** The host as a device. What is enqueued on a stream is computed at once, by the calling thread and the worker threads. */
+final class CpuBackend implements TensorBackend {
+    private static final String WORK_MEMORY = "matmul"; // label of what matrix products need for themselves
+
+    private final HostMemory host = new HostMemory();
+    private final MemoryLedger ledger;
+    private final Set<HostBuffer> buffers = ConcurrentHashMap.newKeySet();
+    private final WorkerPool pool;
+    private final MatrixProducts products;
+    private final Stream computeStream = new CpuStream();
+
+    CpuBackend(OneDnn library, int threads, long memoryLimitBytes) {
+        ledger = new MemoryLedger(memoryLimitBytes);
+        pool = new WorkerPool(threads);
+        products = new MatrixProducts(library, pool, bytes -> allocate(bytes, WORK_MEMORY));
+    }
+
+    @Override
+    public String name() {
+        return CpuBackendProvider.NAME;
+    }
+
+    @Override
+    public Device device() {
+        return Device.HOST;
+    }
+
+    @Override
+    public boolean supports(DType dtype) {
+        return true;
+    }
+
+    @Override
+    public HostBuffer allocate(long byteSize, String label) {
+        if (byteSize < 1) {
+            throw new IllegalArgumentException("allocating " + byteSize + " bytes of '" + label + "'");
+        }
+        HostBuffer buffer = new HostBuffer(host, ledger, byteSize, label, buffers::remove);
+        buffers.add(buffer);
+        return buffer;
+    }
+
+    @Override
+    public Buffer allocateHost(long byteSize, String label) {
+        return allocate(byteSize, label);
+    }
+
+    @Override
+    public MemoryUse memory() {
+        return ledger.use();
+    }
+
+    @Override
+    public Stream computeStream() {
+        return computeStream;
+    }
+
+    @Override
+    public Stream openStream() {
+        return new CpuStream();
+    }
+
+    @Override
+    public Kernels kernels(Stream stream) {
+        return new CpuKernels(this, stream, pool, products);
+    }
+
+    @Override
+    public void upload(MemorySegment source, Tensor target, Stream stream) {
+        copy("upload", source, target.host());
+    }
+
+    @Override
+    public void download(Tensor source, MemorySegment target, Stream stream) {
+        copy("download", source.host(), target);
+    }
+
+    private static void copy(String call, MemorySegment source, MemorySegment target) {
+        if (source.byteSize() != target.byteSize()) {
+            throw new IllegalArgumentException(call + " of " + source.byteSize() + " bytes to " + target.byteSize()
+                    + "; both must have the same size");
+        }
+        target.copyFrom(source);
+    }
+
+    @Override
+    public void close() {
+        pool.close();
+        products.close();
+        buffers.forEach(HostBuffer::close);
+    }
+}

@@ -1,0 +1,224 @@
+package ds.backend.cpu;
+
+import ds.api.CoreKernels.Operand;
+import ds.api.CoreKernels.Rows;
+import ds.api.DType;
+import ds.api.Tensor;
+import ds.backend.cpu.TileProduct.Layout;
+import ds.backend.cpu.core.Copies;
+import ds.backend.cpu.core.Panels;
+import ds.backend.cpu.vector.Part;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongFunction;
+
+/**
+ * Matrix products: oneDNN multiplies tiles, each in one thread, and our own threads share the tiles.
+ */
+final class MatrixProducts implements AutoCloseable {
+    private static final long FEW_ROWS = 32; // rearranging the right factor would take longer than multiplying with it
+
+    private final OneDnn library;
+    private final WorkerPool pool;
+    private final WorkMemory left;
+    private final WorkMemory right;
+    private final WorkMemory result;
+    private final WorkMemory[] scratchpads;
+    private final Map<TileProduct.Shape, TileProduct> tiles = new ConcurrentHashMap<>();
+
+    MatrixProducts(OneDnn library, WorkerPool pool, LongFunction<HostBuffer> allocator) {
+        this.library = library;
+        this.pool = pool;
+        this.left = new WorkMemory(allocator);
+        this.right = new WorkMemory(allocator);
+        this.result = new WorkMemory(allocator);
+        this.scratchpads = new WorkMemory[pool.threads()];
+        for (int i = 0; i < scratchpads.length; i++) {
+            scratchpads[i] = new WorkMemory(allocator);
+        }
+    }
+
+    /** {@code c = a · b + beta · c}, with beta 0 or 1. One call at a time. */
+    synchronized void multiply(Operand a, Operand b, Tensor c, boolean add) {
+        if (a.columns() != b.rows() || c.elements() != a.rows() * b.columns()) {
+            throw new IllegalArgumentException("matmul of [" + a.rows() + ", " + a.columns() + "] and [" + b.rows()
+                    + ", " + b.columns() + "] into " + c + ": the dims do not fit together");
+        }
+        if (a.tensor().dtype() != b.tensor().dtype()) {
+            throw new IllegalArgumentException("matmul of " + a.tensor() + " and " + b.tensor()
+                    + ": both must have the same type; copy one first");
+        }
+        Product product = new Product(a, b, c, add, direct(a, c));
+        if (product.direct) {
+            product.multiplyBlock(0, 0, 0);
+        } else {
+            product.multiplyBlocks();
+        }
+    }
+
+    /** {@return whether oneDNN multiplies these types as they are, and as fast as the machine can} */
+    private boolean direct(Operand a, Tensor c) {
+        return switch (a.tensor().dtype()) {
+            case F32 -> c.dtype() == DType.F32 && (library.hasAvx512() || a.rows() < FEW_ROWS);
+            case BF16 -> c.dtype() != DType.F16 && library.hasBf16();
+            case F16, F64, I32 -> false;
+        };
+    }
+
+    @Override
+    public void close() {
+        tiles.values().forEach(TileProduct::close);
+        left.close();
+        right.close();
+        result.close();
+        for (WorkMemory scratchpad : scratchpads) {
+            scratchpad.close();
+        }
+    }
+
+    /** One product. */
+    private final class Product {
+        private final Operand a;
+        private final Operand b;
+        private final Tensor c;
+        private final boolean add;
+        private final boolean direct;
+        private final boolean convertLeft;
+        private final boolean convertResult;
+        private final long m;
+        private final long n;
+        private final long k;
+        private final Blocking blocking;
+
+        Product(Operand a, Operand b, Tensor c, boolean add, boolean direct) {
+            this.a = a;
+            this.b = b;
+            this.c = c;
+            this.add = add;
+            this.direct = direct;
+            this.convertLeft = !direct && a.tensor().dtype() != DType.F32;
+            this.convertResult = !direct && c.dtype() != DType.F32;
+            this.m = a.rows();
+            this.n = b.columns();
+            this.k = a.columns();
+            this.blocking =
+                    direct ? Blocking.direct(m, n, k) : Blocking.packed(m, n, k, !convertLeft && !convertResult);
+        }
+
+        void multiplyBlocks() {
+            for (long i = 0; i < m; i += blocking.rows()) {
+                for (long j = 0; j < n; j += blocking.columns()) {
+                    for (long l = 0; l < k; l += blocking.depth()) {
+                        pack(j, l);
+                        if (convertLeft) {
+                            convertLeft(i, l);
+                        }
+                        multiplyBlock(i, j, l);
+                    }
+                }
+            }
+        }
+
+        private void pack(long j, long l) {
+            long columns = Math.min(blocking.columns(), n - j);
+            long depth = Math.min(blocking.depth(), k - l);
+            long panels = Math.ceilDiv(columns, Panels.WIDTH);
+            Tensor to = right.f32(panels * Panels.elements(depth));
+            pool.run(panels, 1, (part, worker) -> Panels.pack(part, b, l, j, depth, columns, to.host()));
+        }
+
+        private void convertLeft(long i, long l) {
+            long rows = Math.min(blocking.rows(), m - i);
+            long depth = Math.min(blocking.depth(), k - l);
+            Tensor to = left.f32(rows * depth);
+            long stride = a.tensor().shape().columns();
+            if (a.transposed()) {
+                Rows from = new Rows(a.tensor(), l * stride + i, stride);
+                pool.run(depth, 16, (part, w) -> Copies.copyRows(part, from, new Rows(to, 0, rows), rows));
+            } else {
+                Rows from = new Rows(a.tensor(), i * stride + l, stride);
+                pool.run(rows, 16, (part, w) -> Copies.copyRows(part, from, new Rows(to, 0, depth), depth));
+            }
+        }
+
+        void multiplyBlock(long i, long j, long l) {
+            long rows = Math.min(blocking.rows(), m - i);
+            long columns = Math.min(blocking.columns(), n - j);
+            long across = Math.ceilDiv(columns, blocking.tileColumns());
+            Tensor sums = convertResult ? result.f32(rows * columns) : c;
+            pool.run(Math.ceilDiv(rows, blocking.tileRows()) * across, 1, (part, worker) -> {
+                for (long tile = part.first(); tile < part.last(); tile++) {
+                    Block block = new Block(i, j, l, rows, columns);
+                    long row = tile / across * blocking.tileRows();
+                    long column = tile % across * blocking.tileColumns();
+                    multiplyTile(block, row, column, sums, part, worker);
+                }
+            });
+        }
+
+        private void multiplyTile(Block block, long row, long column, Tensor sums, Part part, int worker) {
+            long rows = Math.min(blocking.tileRows(), block.rows - row);
+            long columns = Math.min(blocking.tileColumns(), block.columns - column);
+            long depth = Math.min(blocking.depth(), k - block.l);
+            Rows own = new Rows(sums, row * block.columns + column, block.columns);
+            Rows target = new Rows(c, (block.i + row) * n + block.j + column, n);
+            Part all = new Part(0, rows, part.scratch());
+            if (convertResult && add && block.l == 0) {
+                Copies.copyRows(all, target, own, columns);
+            }
+            Layout leftLayout = leftLayout(block);
+            Layout rightLayout = direct ? operandLayout(b) : Layout.PANELS;
+            Layout sumLayout = Layout.of(sums.dtype(), false, convertResult ? block.columns : n);
+            TileProduct tile = tile(new TileProduct.Shape(
+                    rows, columns, depth, leftLayout, rightLayout, sumLayout, false, add || block.l > 0));
+            long sumAt = convertResult ? own.first() : target.first();
+            tile.run(
+                    library,
+                    worker,
+                    leftAddress(block, row),
+                    rightAddress(block, column),
+                    0,
+                    sums.address() + sumAt * sums.dtype().byteSize(),
+                    scratchpads[worker].address(tile.scratchpadBytes()));
+            if (convertResult && block.l + depth == k) {
+                Copies.copyRows(all, own, target, columns);
+            }
+        }
+
+        private Layout leftLayout(Block block) {
+            if (!convertLeft) {
+                return operandLayout(a);
+            }
+            long depth = Math.min(blocking.depth(), k - block.l);
+            return Layout.of(DType.F32, a.transposed(), a.transposed() ? block.rows : depth);
+        }
+
+        private long leftAddress(Block block, long row) {
+            Layout layout = leftLayout(block);
+            return convertLeft
+                    ? left.address(1) + layout.byteOffset(row, 0)
+                    : a.tensor().address() + layout.byteOffset(block.i + row, block.l);
+        }
+
+        private long rightAddress(Block block, long column) {
+            if (direct) {
+                return b.tensor().address() + operandLayout(b).byteOffset(block.l, block.j + column);
+            }
+            long depth = Math.min(blocking.depth(), k - block.l);
+            return right.address(1) + column / Panels.WIDTH * Panels.elements(depth) * Float.BYTES;
+        }
+
+        private static Layout operandLayout(Operand operand) {
+            Tensor tensor = operand.tensor();
+            return Layout.of(
+                    tensor.dtype(), operand.transposed(), tensor.shape().columns());
+        }
+
+        private TileProduct tile(TileProduct.Shape shape) {
+            return tiles.computeIfAbsent(shape, s -> new TileProduct(library, s, pool.threads()));
+        }
+    }
+
+    /** A block of a product, by its first row, column and depth. */
+    private record Block(long i, long j, long l, long rows, long columns) {}
+}

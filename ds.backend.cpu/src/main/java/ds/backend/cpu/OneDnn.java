@@ -1,0 +1,90 @@
+package ds.backend.cpu;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+import org.bytedeco.dnnl.engine;
+import org.bytedeco.dnnl.global.dnnl;
+import org.bytedeco.javacpp.Pointer;
+
+/** The library oneDNN, loaded through JavaCPP, and the OpenMP runtime that it brings along. */
+@SuppressWarnings("restricted") // one C function, typed here
+final class OneDnn {
+    private final engine processor;
+    private final MethodHandle ompSetNumThreads;
+    private final int instructions;
+
+    /**
+     * Loads the native library.
+     *
+     * @throws LinkageError if it, or what it needs, is not there
+     */
+    OneDnn() {
+        processor = new engine(engine.kind.cpu, 0);
+        instructions = dnnl.dnnl_get_effective_cpu_isa();
+        // void omp_set_num_threads(int); the soname is that of the library which oneDNN has just loaded
+        ompSetNumThreads = Linker.nativeLinker()
+                .downcallHandle(
+                        SymbolLookup.libraryLookup("libgomp.so.1", Arena.global())
+                                .findOrThrow("omp_set_num_threads"),
+                        FunctionDescriptor.ofVoid(JAVA_INT),
+                        Linker.Option.critical(false));
+    }
+
+    engine engine() {
+        return processor;
+    }
+
+    /** {@return the version, such as {@code "3.11.0"}} */
+    String version() {
+        return dnnl.version().major() + "." + dnnl.version().minor() + "."
+                + dnnl.version().patch();
+    }
+
+    /** {@return the widest instructions that it uses, by its own name for them} */
+    String instructions() {
+        return dnnl.get_effective_cpu_isa().toString();
+    }
+
+    /** {@return whether products of F32 matrices come near the machine's peak as the matrices lie in memory} */
+    boolean hasAvx512() {
+        return has(dnnl.dnnl_cpu_isa_avx512_core);
+    }
+
+    /** {@return whether the processor multiplies BF16 numbers itself} */
+    boolean hasBf16() {
+        return has(dnnl.dnnl_cpu_isa_avx512_core_bf16);
+    }
+
+    private boolean has(int wanted) { // each value holds the bits of all that it includes
+        return (instructions & wanted) == wanted;
+    }
+
+    /**
+     * Makes oneDNN compute in the calling thread alone from now on: OpenMP keeps the number of threads for each thread that
+     * calls it.
+     */
+    void useCallingThreadAlone() {
+        try {
+            ompSetNumThreads.invokeExact(1);
+        } catch (Throwable e) { // the handle declares Throwable, and a C function throws nothing
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** An address as JavaCPP takes it; made once and moved, so that calls make no garbage. */
+    static final class Address extends Pointer {
+        Address() {
+            super((Pointer) null);
+        }
+
+        Address at(long nativeAddress) {
+            address = nativeAddress;
+            return this;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+package ds.backend.cpu.core;
+
+import ds.api.CoreKernels.Binary;
+import ds.api.CoreKernels.Broadcast;
+import ds.api.CoreKernels.Unary;
+import ds.api.Tensor;
+import ds.backend.cpu.vector.Lanes;
+import ds.backend.cpu.vector.Part;
+import ds.backend.cpu.vector.Scratch;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/** Kernels that compute each element from those at the same place. */
+public final class Elementwise {
+    private Elementwise() {}
+
+    /** {@code y[i] = op(x[i])} for a part of the elements. */
+    public static void unary(Part part, Unary op, Tensor x, Tensor y) {
+        Elements from = Elements.of(x);
+        Elements to = Elements.of(y);
+        float[] a = part.scratch().floats(0, Lanes.CHUNK);
+        for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
+            int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
+            from.read(i, a, n);
+            apply(op, a, Lanes.padded(n));
+            to.write(a, i, n);
+        }
+    }
+
+    private static void apply(Unary op, float[] a, int n) {
+        switch (op) {
+            case EXP -> function(VectorOperators.EXP, a, n);
+            case LOG -> function(VectorOperators.LOG, a, n);
+            case TANH -> function(VectorOperators.TANH, a, n);
+            case SQRT -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] = (float) Math.sqrt(a[i]);
+                }
+            }
+            case RECIPROCAL -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] = 1 / a[i];
+                }
+            }
+            case SQUARE -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] *= a[i];
+                }
+            }
+        }
+    }
+
+    private static void function(VectorOperators.Unary op, float[] a, int n) {
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            FloatVector.fromArray(Lanes.F32, a, i).lanewise(op).intoArray(a, i);
+        }
+    }
+
+    /** {@code y[i] = op(a[i], b[i])} for a part of the elements. */
+    public static void binary(Part part, Binary op, Tensor a, Tensor b, Tensor y) {
+        Elements left = Elements.of(a);
+        Elements right = Elements.of(b);
+        Elements to = Elements.of(y);
+        float[] p = part.scratch().floats(0, Lanes.CHUNK);
+        float[] q = part.scratch().floats(1, Lanes.CHUNK);
+        for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
+            int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
+            left.read(i, p, n);
+            right.read(i, q, n);
+            apply(op, p, q, n);
+            to.write(p, i, n);
+        }
+    }
+
+    /**
+     * {@code y[i, :] = op(a[i, :], b)} for a part of the rows, where b is repeated.
+     *
+     * @param broadcast any but {@link Broadcast#NONE}
+     */
+    public static void binaryRepeated(Part part, Binary op, Tensor a, Tensor b, Broadcast broadcast, Tensor y) {
+        Elements left = Elements.of(a);
+        Elements right = Elements.of(b);
+        Elements to = Elements.of(y);
+        long columns = a.shape().columns();
+        float[] p = part.scratch().floats(0, Lanes.CHUNK);
+        float[] q = part.scratch().floats(1, Lanes.CHUNK);
+        for (long i = part.first(); i < part.last(); i++) {
+            if (broadcast != Broadcast.ROW) {
+                right.read(broadcast == Broadcast.COLUMN ? i : 0, q, 1);
+                Arrays.fill(q, 0, (int) Math.min(Lanes.CHUNK, columns), q[0]);
+            }
+            for (long j = 0; j < columns; j += Lanes.CHUNK) {
+                int n = (int) Math.min(Lanes.CHUNK, columns - j);
+                left.read(i * columns + j, p, n);
+                if (broadcast == Broadcast.ROW) {
+                    right.read(j, q, n);
+                }
+                apply(op, p, q, n);
+                to.write(p, i * columns + j, n);
+            }
+        }
+    }
+
+    private static void apply(Binary op, float[] a, float[] b, int n) {
+        switch (op) {
+            case ADD -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] += b[i];
+                }
+            }
+            case SUBTRACT -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] -= b[i];
+                }
+            }
+            case MULTIPLY -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] *= b[i];
+                }
+            }
+            case DIVIDE -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] /= b[i];
+                }
+            }
+            case MAX -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] = Math.max(a[i], b[i]);
+                }
+            }
+            case GREATER_EQUAL -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] = a[i] >= b[i] ? 1 : 0;
+                }
+            }
+        }
+    }
+
+    /** {@code y[i] = alpha · x[i] + beta · y[i]} for a part of the elements. */
+    public static void axpby(Part part, double alpha, Tensor x, double beta, Tensor y) {
+        Elements from = Elements.of(x);
+        Elements to = Elements.of(y);
+        Scratch scratch = part.scratch();
+        float[] p = scratch.floats(0, Lanes.CHUNK);
+        float[] q = scratch.floats(1, Lanes.CHUNK);
+        for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
+            int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
+            from.read(i, p, n);
+            if (beta == 0) {
+                scale((float) alpha, p, n);
+            } else {
+                to.read(i, q, n);
+                scaleAndAdd((float) alpha, p, (float) beta, q, n);
+            }
+            to.write(p, i, n);
+        }
+    }
+
+    private static void scale(float alpha, float[] x, int n) {
+        for (int i = 0; i < n; i++) {
+            x[i] *= alpha;
+        }
+    }
+
+    private static void scaleAndAdd(float alpha, float[] x, float beta, float[] y, int n) {
+        for (int i = 0; i < n; i++) {
+            x[i] = alpha * x[i] + beta * y[i];
+        }
+    }
+}

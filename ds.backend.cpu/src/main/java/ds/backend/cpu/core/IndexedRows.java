@@ -1,0 +1,43 @@
+package ds.backend.cpu.core;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import ds.api.Tensor;
+import ds.backend.cpu.vector.Part;
+import java.lang.foreign.MemorySegment;
+
+/** Rows of a table, found by their indices. */
+public final class IndexedRows {
+    private IndexedRows() {}
+
+    /** {@code y[i, :] = table[index[i], :]} for a part of the indices. */
+    public static void gather(Part part, Tensor table, Tensor index, Tensor y) {
+        Elements from = Elements.of(table);
+        Elements to = Elements.of(y);
+        MemorySegment rows = index.host();
+        int n = Math.toIntExact(table.shape().columns());
+        float[] row = part.scratch().floats(0, n);
+        for (long i = part.first(); i < part.last(); i++) {
+            from.read(rows.getAtIndex(JAVA_INT, i) * (long) n, row, n);
+            to.write(row, i * n, n);
+        }
+    }
+
+    /** {@code table[index[i], j] += x[i, j]} in the order of i, for a part of the columns j. */
+    public static void scatterAdd(Part part, Tensor x, Tensor index, Tensor table) {
+        Elements from = Elements.of(x);
+        Elements to = Elements.of(table);
+        MemorySegment rows = index.host();
+        long columns = table.shape().columns();
+        int n = Math.toIntExact(part.last() - part.first());
+        float[] added = part.scratch().floats(0, n);
+        float[] sum = part.scratch().floats(1, n);
+        for (long i = 0; i < index.elements(); i++) {
+            long row = rows.getAtIndex(JAVA_INT, i) * columns + part.first();
+            from.read(i * columns + part.first(), added, n);
+            to.read(row, sum, n);
+            Reductions.add(added, sum, n);
+            to.write(sum, row, n);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+package ds.tck;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.api.CoreKernels.Reduction;
+import ds.api.DType;
+import ds.tck.SideBySide.Twin;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The core kernels that reduce, gather and scatter rows. */
+public interface RowKernelsContract extends BackendContract {
+    @ParameterizedTest
+    @CsvSource({"1, 1", "1, 17", "5, 1", "3, 16", "7, 33", "2, 1001", "129, 65"})
+    default void rowsAndColumnsAreReduced(long rows, long columns) {
+        try (SideBySide sides = new SideBySide(backend())) {
+            for (DType dtype : floats()) {
+                Twin x = sides.normal(dtype, -3, 1, rows, columns);
+                Twin sums = sides.output(DType.F32, rows);
+                Twin maxima = sides.output(DType.F32, rows);
+                sides.run((k, s) -> {
+                    k.reduceRows(Reduction.SUM, s.of(x), s.of(sums));
+                    k.reduceRows(Reduction.MAX, s.of(x), s.of(maxima));
+                });
+                sides.check("row sums " + dtype, sums, Bound.EXACT.summed(DType.F32, columns, 5.0 * columns));
+                sides.check("row maxima " + dtype, maxima, Bound.EXACT);
+
+                Twin fresh = sides.output(DType.F32, columns);
+                Twin added = sides.normal(DType.F32, 0, 1, columns);
+                sides.run((k, s) -> {
+                    k.sumColumns(s.of(x), s.of(fresh), 0);
+                    k.sumColumns(s.of(x), s.of(added), 1);
+                });
+                Bound bound = Bound.EXACT.summed(DType.F32, rows + 1, 5.0 * rows + Bound.DEVIATIONS);
+                sides.check("column sums " + dtype, fresh, bound);
+                sides.check("column sums added " + dtype, added, bound);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1, 1", "5, 3, 17", "40, 9, 16", "7, 11, 65"})
+    default void rowsAreGathered(long count, long rows, long columns) {
+        try (SideBySide sides = new SideBySide(backend())) {
+            for (DType dtype : floats()) {
+                Twin table = sides.normal(dtype, 0, 1, rows, columns);
+                Twin index = sides.indices(rows, count);
+                Twin same = sides.output(dtype, count, columns);
+                Twin wide = sides.output(DType.F32, count, columns);
+                sides.run((k, s) -> {
+                    k.gatherRows(s.of(table), s.of(index), s.of(same));
+                    k.gatherRows(s.of(table), s.of(index), s.of(wide));
+                });
+                sides.check("gatherRows " + dtype, same, Bound.EXACT);
+                sides.check("gatherRows " + dtype + " to F32", wide, Bound.EXACT);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1, 1", "5, 3, 17", "300, 4, 16", "77, 11, 65", "64, 1, 5"})
+    default void rowsAreAddedInAFixedOrder(long count, long rows, long columns) {
+        try (SideBySide sides = new SideBySide(backend())) {
+            for (DType dtype : floats()) {
+                Twin x = sides.normal(dtype, 0, 1, count, columns);
+                Twin index = sides.indices(rows, count);
+                Twin table = sides.zeros(DType.F32, rows, columns);
+                Twin again = sides.zeros(DType.F32, rows, columns);
+                sides.run((k, s) -> {
+                    k.scatterAddRows(s.of(x), s.of(index), s.of(table));
+                    k.scatterAddRows(s.of(x), s.of(index), s.of(again));
+                });
+                Bound bound = Bound.EXACT.summed(DType.F32, count, Bound.partial(count, 1));
+                sides.check("scatterAddRows " + dtype, table, bound);
+                assertArrayEquals(sides.tested(table), sides.tested(again), "a second time, the same bits");
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 3, 16, 17, 1001, 4099})
+    default void squaresAreSummedInF64(long n) {
+        try (SideBySide sides = new SideBySide(backend())) {
+            for (DType dtype : floats()) {
+                Twin x = sides.normal(dtype, 0, 1, n);
+                Twin y = sides.constant(DType.F64, 2.5, 1);
+                sides.run((k, s) -> k.sumOfSquares(s.of(x), s.of(y)));
+                sides.check("sumOfSquares " + dtype, y, Bound.EACH.rounded(DType.F64, n + 1.0));
+            }
+            Twin large = sides.constant(DType.F32, 1e30, n); // whose square F32 cannot hold
+            Twin y = sides.zeros(DType.F64, 1);
+            sides.run((k, s) -> k.sumOfSquares(s.of(large), s.of(y)));
+            sides.check("sumOfSquares of large numbers", y, Bound.EACH.rounded(DType.F64, n + 1.0));
+        }
+    }
+
+    @Test
+    default void squaresKeepNanAndInfinity() {
+        for (int n : new int[] {1, 16, 37}) {
+            for (int at : new int[] {0, n / 2, n - 1}) {
+                for (DType dtype : floats()) {
+                    assertTrue(Double.isNaN(squares(dtype, n, at, Double.NaN)), "NaN at " + at + " of " + n);
+                    assertEquals(
+                            Double.POSITIVE_INFINITY,
+                            squares(dtype, n, at, Double.NEGATIVE_INFINITY),
+                            "infinity at " + at + " of " + n);
+                }
+            }
+        }
+    }
+
+    private double squares(DType dtype, int n, int at, double value) {
+        double[] values = new double[n];
+        values[at] = value;
+        try (SideBySide sides = new SideBySide(backend())) {
+            Twin x = sides.values(dtype, values, n);
+            Twin y = sides.zeros(DType.F64, 1);
+            sides.run((k, s) -> k.sumOfSquares(s.of(x), s.of(y)));
+            return sides.tested(y)[0];
+        }
+    }
+}

@@ -1,0 +1,77 @@
+package ds.zero;
+
+import ds.api.Stream;
+import ds.api.comm.Call;
+import ds.api.comm.Work;
+import java.util.ArrayDeque;
+
+/**
+ * Collectives under way, oldest first. So many elements, and so many collectives, may travel at once; whoever adds one too many
+ * waits for the oldest. Without overlap each is waited for at once.
+ */
+final class InFlight {
+    /** One travels while the next is filled. */
+    private static final int MOST_COLLECTIVES = 2;
+
+    private final Units units;
+    private final Stream stream;
+    private final long mostElements;
+    private final boolean overlap;
+    private final ArrayDeque<Entry> entries = new ArrayDeque<>();
+    private long elements;
+    private long waitNanos;
+
+    private record Entry(Work work, long elements, Runnable then) {}
+
+    InFlight(Units units, Stream stream, long mostElements, boolean overlap) {
+        this.units = units;
+        this.stream = stream;
+        this.mostElements = mostElements;
+        this.overlap = overlap;
+    }
+
+    /** {@return what to tell a collective about a unit whose operands are complete at this point of the compute stream} */
+    Call call(String what, int unit) {
+        return new Call(what + " of " + units.layout(unit).name(), stream.record());
+    }
+
+    void add(Work work, long elements) {
+        add(work, elements, () -> {});
+    }
+
+    /** Adds a collective, and what to do on this thread once it is done. */
+    void add(Work work, long elements, Runnable then) {
+        entries.addLast(new Entry(work, elements, then));
+        this.elements += elements;
+        while (!entries.isEmpty() && (!overlap || entries.size() > MOST_COLLECTIVES || this.elements > mostElements)) {
+            awaitOldest();
+        }
+    }
+
+    /** {@return whether one more may be filled while those under way travel} */
+    boolean hasRoom() {
+        return entries.size() < MOST_COLLECTIVES;
+    }
+
+    void awaitOldest() {
+        Entry oldest = entries.removeFirst();
+        long start = System.nanoTime();
+        oldest.work().await(stream);
+        waitNanos += System.nanoTime() - start;
+        elements -= oldest.elements();
+        oldest.then().run();
+    }
+
+    void awaitAll() {
+        while (!entries.isEmpty()) {
+            awaitOldest();
+        }
+    }
+
+    /** {@return how long the calling thread has waited since it last asked: communication that nothing hid} */
+    long takeWaitNanos() {
+        long nanos = waitNanos;
+        waitNanos = 0;
+        return nanos;
+    }
+}

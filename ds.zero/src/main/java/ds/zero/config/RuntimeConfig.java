@@ -1,0 +1,45 @@
+package ds.zero.config;
+
+import ds.zero.config.json.Block;
+import ds.zero.config.json.ConfigException;
+import java.time.Duration;
+
+/**
+ * This project's own block {@code "ds"}.
+ *
+ * @param backend name of the tensor backend's provider
+ * @param communicator name of the communicator's provider
+ * @param seed of initial weights, dropout and sampling
+ * @param collectiveTimeout after which a collective that not every rank has joined fails
+ */
+public record RuntimeConfig(String backend, String communicator, long seed, Duration collectiveTimeout) {
+    /** The block's key. */
+    public static final String BLOCK = "ds";
+
+    /** Rejects names and deadlines that are empty. */
+    public RuntimeConfig {
+        if (backend.isBlank()) {
+            throw new ConfigException(BLOCK + ".backend", backend, "must name a provider", "\"cpu\" is the default");
+        }
+        if (communicator.isBlank()) {
+            throw new ConfigException(
+                    BLOCK + ".communicator", communicator, "must name a provider", "\"tcp\" is the default");
+        }
+        if (!collectiveTimeout.isPositive()) {
+            throw new ConfigException(
+                    BLOCK + ".collective_timeout_seconds",
+                    collectiveTimeout.toSeconds(),
+                    "must be positive",
+                    "60 is the default");
+        }
+    }
+
+    static RuntimeConfig read(Block root) {
+        Block block = root.block(BLOCK);
+        return new RuntimeConfig(
+                block.text("backend", "cpu"),
+                block.text("communicator", "tcp"),
+                block.integer("seed", 1234, Long.MIN_VALUE, Long.MAX_VALUE),
+                Duration.ofSeconds(block.integer("collective_timeout_seconds", 60, 1, Integer.MAX_VALUE)));
+    }
+}

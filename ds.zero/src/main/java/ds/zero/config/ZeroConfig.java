@@ -1,0 +1,119 @@
+package ds.zero.config;
+
+import ds.zero.config.json.Block;
+import ds.zero.config.json.ConfigException;
+import ds.zero.config.json.ConfigReader;
+import ds.zero.config.json.Range;
+import ds.zero.config.json.Resolved;
+import java.nio.file.Path;
+
+/**
+ * How a run trains: DeepSpeed's keys and the block {@code "ds"}, resolved. What a configuration leaves open has DeepSpeed's
+ * default; without an {@code optimizer} block that is AdamW.
+ *
+ * @param batch the batch sizes
+ * @param optimizer which optimizer, and its parameters
+ * @param schedule the learning rate of every update
+ * @param precision the element type of weights and activations
+ * @param gradientClipping the largest global norm that gradients keep; 0 for no clipping
+ * @param zero what is sharded, and the sizes of buckets
+ * @param report what is told about the progress
+ * @param runtime backend, communicator, seed, deadlines
+ */
+public record ZeroConfig(
+        BatchConfig batch,
+        OptimizerConfig optimizer,
+        LearningRateSchedule schedule,
+        Precision precision,
+        double gradientClipping,
+        ZeroOptimization zero,
+        ReportConfig report,
+        RuntimeConfig runtime) {
+    private static final String CLIPPING = "gradient_clipping";
+
+    /** Rejects a negative clipping norm. */
+    public ZeroConfig {
+        if (!Range.atLeast(0).contains(gradientClipping)) {
+            throw new ConfigException(
+                    CLIPPING, gradientClipping, "must be " + Range.atLeast(0), "0 switches clipping off");
+        }
+    }
+
+    /**
+     * {@return the configuration in a file, with the source of every value}
+     *
+     * @param file JSON, in which comments and trailing commas may stand
+     * @param known what the caller knows beside it
+     * @throws ConfigException listing everything that is wrong
+     */
+    public static Resolved<ZeroConfig> parse(Path file, Known known) {
+        return ConfigReader.read(file, root -> read(root, known));
+    }
+
+    /**
+     * {@return the configuration in a text, with the source of every value}
+     *
+     * @param json JSON, in which comments and trailing commas may stand
+     * @param known what the caller knows beside it
+     * @throws ConfigException listing everything that is wrong
+     */
+    public static Resolved<ZeroConfig> parse(String json, Known known) {
+        return ConfigReader.read(json, root -> read(root, known));
+    }
+
+    /**
+     * {@return this part of a configuration in which the caller reads more: its own blocks under {@code "ds"}}
+     *
+     * @param root the root block, from {@link ConfigReader}
+     * @param known what the caller knows beside it
+     */
+    public static ZeroConfig read(Block root, Known known) {
+        DeepSpeedKeys keys = DeepSpeedKeys.load();
+        root.rename("bfloat16", "bf16");
+        keys.applyToRoot(root);
+        OptimizerConfig optimizer = OptimizerReader.read(root, keys);
+        Precision precision = readPrecision(root);
+        readAgreements(root, precision, known);
+        root.auto(CLIPPING, 1.0, "DeepSpeed's default");
+        return new ZeroConfig(
+                BatchConfig.read(root, known.worldSize()),
+                optimizer,
+                ScheduleReader.read(root, known, optimizer.learningRate()),
+                precision,
+                root.number(CLIPPING, 1.0, Range.atLeast(0)),
+                ZeroOptimization.read(root, known),
+                ReportConfig.read(root),
+                RuntimeConfig.read(root));
+    }
+
+    private static Precision readPrecision(Block root) {
+        Block block = root.block("bf16");
+        if (block.isAuto("enabled")) {
+            block.problem("enabled", "stands for a choice made outside this file", "write true or false");
+            block.drop("enabled");
+        }
+        boolean enabled = block.flag("enabled", false);
+        boolean check = block.flag("check_grad_overflow", true);
+        return enabled ? new Precision.Bf16(check) : new Precision.F32();
+    }
+
+    /** Keys that select nothing, but may say what is so anyway. */
+    private static void readAgreements(Block root, Precision precision, Known known) {
+        String dtype = precision instanceof Precision.Bf16 ? "bf16" : "fp32";
+        Block types = root.block("data_types");
+        types.optionalText("param_dtype")
+                .filter(given -> !given.equals(dtype))
+                .ifPresent(given -> types.problem(
+                        "param_dtype",
+                        "the parameters are " + dtype + " by bf16.enabled",
+                        "make the two agree, or remove this key"));
+        root.optionalInteger("data_parallel_size", 1, Integer.MAX_VALUE).ifPresent(size -> {
+            if (size != known.worldSize()) {
+                root.problem(
+                        "data_parallel_size",
+                        "all " + known.worldSize() + " ranks are data parallel",
+                        "remove the key");
+            }
+        });
+    }
+}

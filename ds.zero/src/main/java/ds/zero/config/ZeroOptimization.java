@@ -1,0 +1,68 @@
+package ds.zero.config;
+
+import ds.zero.config.json.Block;
+import ds.zero.config.json.ConfigException;
+import java.util.OptionalLong;
+
+/**
+ * The block {@code zero_optimization}.
+ *
+ * @param stage what is sharded
+ * @param reduceBucketElements elements per reduction of gradients
+ * @param allgatherBucketElements elements per gathering of updated parameters
+ * @param overlapCommunication whether gradients are reduced while the backward pass goes on
+ */
+public record ZeroOptimization(
+        ZeroStage stage, long reduceBucketElements, long allgatherBucketElements, boolean overlapCommunication) {
+    private static final String NAME = "zero_optimization";
+    private static final long DEFAULT_BUCKET = 500_000_000;
+
+    /** Rejects buckets without elements. */
+    public ZeroOptimization {
+        requireBucket(".reduce_bucket_size", reduceBucketElements);
+        requireBucket(".allgather_bucket_size", allgatherBucketElements);
+    }
+
+    private static void requireBucket(String key, long elements) {
+        if (elements < 1) {
+            throw new ConfigException(
+                    NAME + key, elements, "must be a positive number of elements", DEFAULT_BUCKET + " is the default");
+        }
+    }
+
+    static ZeroOptimization read(Block root, Known known) {
+        Block block = root.block(NAME);
+        return new ZeroOptimization(
+                readStage(block),
+                readBucket(block, "reduce_bucket_size", known.hiddenSize()),
+                readBucket(block, "allgather_bucket_size", known.hiddenSize()),
+                block.flag("overlap_comm", false));
+    }
+
+    private static ZeroStage readStage(Block block) {
+        long stage = block.integer("stage", 0, 0, 3);
+        for (ZeroStage supported : ZeroStage.values()) {
+            if (supported.number() == stage) {
+                return supported;
+            }
+        }
+        block.problem("stage", "sharding parameters is not supported yet", "use 0, 1 or 2");
+        return ZeroStage.DISABLED;
+    }
+
+    private static long readBucket(Block block, String key, OptionalLong hiddenSize) {
+        if (block.isAuto(key)) {
+            if (hiddenSize.isPresent()) {
+                long h = hiddenSize.getAsLong();
+                block.infer(key, Math.multiplyExact(h, h), "hidden size " + h + " squared");
+            } else {
+                block.problem(
+                        key,
+                        "depends on the model's hidden size, which is not known here",
+                        "give a number of elements");
+                block.drop(key);
+            }
+        }
+        return block.integer(key, DEFAULT_BUCKET, 1, Long.MAX_VALUE);
+    }
+}

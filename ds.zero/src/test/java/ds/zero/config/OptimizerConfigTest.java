@@ -1,0 +1,137 @@
+package ds.zero.config;
+
+import static ds.zero.config.Configs.ONE_RANK;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.zero.config.json.ConfigException;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class OptimizerConfigTest {
+    private static String optimizer(String type, String params) {
+        return "\"optimizer\": {\"type\": \"" + type + "\", \"params\": {" + params + "}}";
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Adam", "AdamW", "adamw", "ADAM"})
+    void adamIsAdamWWithDeepSpeedsDefaults(String type) {
+        assertEquals(
+                new OptimizerConfig.Adam(type, 1e-3, 0.9, 0.999, 1e-8, 0, true, true),
+                ONE_RANK.parse(optimizer(type, "")).optimizer());
+    }
+
+    @Test
+    void withoutABlockItIsAdamW() {
+        assertEquals(
+                new OptimizerConfig.Adam("AdamW", 1e-3, 0.9, 0.999, 1e-8, 0, true, true),
+                ONE_RANK.parse("\"bf16\": {}").optimizer());
+    }
+
+    @Test
+    void parametersAreTaken() {
+        String params = "\"lr\": 3e-4, \"betas\": [0.8, 0.95], \"eps\": 1e-6, \"weight_decay\": 0.1, "
+                + "\"bias_correction\": false, \"adam_w_mode\": false, \"torch_adam\": true";
+        assertEquals(
+                new OptimizerConfig.Adam("Adam", 3e-4, 0.8, 0.95, 1e-6, 0.1, false, false),
+                ONE_RANK.parse(optimizer("Adam", params)).optimizer());
+    }
+
+    @Test
+    void autoIsTheDefault() {
+        String params = "\"lr\": \"auto\", \"betas\": \"auto\", \"eps\": \"auto\", \"weight_decay\": \"auto\"";
+        assertEquals(
+                new OptimizerConfig.Adam("AdamW", 1e-3, 0.9, 0.999, 1e-8, 0, true, true),
+                ONE_RANK.parse(optimizer("AdamW", params)).optimizer());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "lr | -1 | must be a finite number >= 0",
+                "lr | \"1e-3\" | write it without the quotes",
+                "lr | true | must be a finite number",
+                "betas | [0.9, 1.0] | each a finite number >= 0 and < 1",
+                "betas | [0.9] | must be a list of 2 numbers",
+                "eps | 0 | must be a finite number > 0",
+                "weight_decay | -0.1 | must be a finite number >= 0",
+                "bias_correction | 1 | must be true or false",
+                "bias_correction | \"auto\" | \"auto\" cannot be resolved",
+                "adam_w_mode | false | AdamW always decouples weight decay",
+                "amsgrad | true | no AMSGrad variant",
+                "max_grad_norm | 1.0 | gradient_clipping",
+                "beta | [0.9, 0.99] | did you mean optimizer.params.betas?",
+                "learning_rate | 1 | unknown key",
+                "stage | 2 | did you mean zero_optimization.stage?",
+            })
+    void parametersOfABuiltInAreChecked(String key, String value, String text) {
+        ONE_RANK.assertProblem("optimizer.params." + key, text, optimizer("AdamW", "\"" + key + "\": " + value));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "Lamb",
+                "Lion",
+                "Adagrad",
+                "Muon",
+                "OneBitAdam",
+                "ZeroOneAdam",
+                "OneBitLamb",
+                "MuAdam",
+                "MuAdamW",
+                "MuSGD"
+            })
+    void deepSpeedsOtherOptimizersAreNotSupportedYet(String type) {
+        ONE_RANK.assertProblem(
+                "optimizer.type", "is not supported yet; use Adam or AdamW", optimizer(type, "\"any\": 1"));
+    }
+
+    @Test
+    void anyOtherNameIsLeftToTheProviders() {
+        String params =
+                "\"lr\": 0.5, \"weight_decay\": 0.1, \"momentum\": 0.9, \"nesterov\": true, \"max_grad_norm\": 1";
+        var optimizer = (OptimizerConfig.Provided)
+                ONE_RANK.parse(optimizer("SGD", params)).optimizer();
+        assertEquals("SGD", optimizer.type());
+        assertEquals(0.5, optimizer.learningRate());
+        assertEquals(0.1, optimizer.weightDecay());
+        assertEquals(Map.of("momentum", "0.9", "nesterov", "true", "max_grad_norm", "1"), texts(optimizer.options()));
+    }
+
+    private static Map<String, String> texts(Map<String, Object> options) {
+        return Map.of(
+                "momentum", String.valueOf(options.get("momentum")),
+                "nesterov", String.valueOf(options.get("nesterov")),
+                "max_grad_norm", String.valueOf(options.get("max_grad_norm")));
+    }
+
+    @Test
+    void autoAndNullAreNoOptionsOfAProvider() {
+        ONE_RANK.assertProblem(
+                "optimizer.params.momentum", "an option of SGD", optimizer("SGD", "\"momentum\": \"auto\""));
+        ONE_RANK.assertProblem("optimizer.params.momentum", "other than null", optimizer("SGD", "\"momentum\": null"));
+        ONE_RANK.assertProblem("optimizer.params.lr", "must be a finite number", optimizer("SGD", "\"lr\": \"fast\""));
+    }
+
+    @Test
+    void blockItselfIsChecked() {
+        ONE_RANK.assertProblem("optimizer", "must be a JSON object", "\"optimizer\": \"AdamW\"");
+        ONE_RANK.assertProblem("optimizer.type", "must be a text", "\"optimizer\": {\"type\": 1}");
+        ONE_RANK.assertProblem("optimizer.params", "must be a JSON object", "\"optimizer\": {\"params\": []}");
+        ONE_RANK.assertProblem("optimizer.lr", "did you mean optimizer.params.lr?", "\"optimizer\": {\"lr\": 1e-3}");
+    }
+
+    @Test
+    void recordsCheckThemselves() {
+        var e = assertThrows(
+                ConfigException.class, () -> new OptimizerConfig.Adam("Adam", 1, 1, 0, 1e-8, 0, true, true));
+        assertTrue(e.getMessage().startsWith("optimizer.params.betas = 1.0"), e::getMessage);
+        assertThrows(ConfigException.class, () -> new OptimizerConfig.Provided("x", Double.NaN, 0, Map.of()));
+    }
+}

@@ -7,5 +7,6 @@ module ds.tck {
     requires transitive org.junit.jupiter.api;
     requires transitive org.junit.jupiter.params;
 
+    exports ds.tck;
     exports ds.tck.comm;
 }

@@ -1,6 +1,7 @@
 /** The {@code ds} command. Composes whatever providers are on the module path; requires none of them. */
 module ds.cli {
     requires ds.api;
+    requires ds.bench;
     requires ds.data;
     requires ds.models.gpt;
     requires ds.safetensors;

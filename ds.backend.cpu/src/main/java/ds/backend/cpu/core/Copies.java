@@ -1,14 +1,13 @@
 package ds.backend.cpu.core;
 
 import ds.api.CoreKernels.Rows;
-import ds.api.CounterRandom;
 import ds.api.Tensor;
 import ds.backend.cpu.vector.Lanes;
 import ds.backend.cpu.vector.Part;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/** Kernels that move elements, or make them. */
+/** Kernels that move elements. */
 public final class Copies {
     private Copies() {}
 
@@ -58,19 +57,6 @@ public final class Copies {
                 x.read(firstX + i, chunk, n);
                 y.write(chunk, firstY + i, n);
             }
-        }
-    }
-
-    /** {@code y[i] = random.uniform(i)} for a part of the elements. */
-    public static void uniform(Part part, CounterRandom random, Tensor y) {
-        Elements to = Elements.of(y);
-        float[] chunk = part.scratch().floats(0, Lanes.CHUNK);
-        for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
-            int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
-            for (int j = 0; j < n; j++) {
-                chunk[j] = random.uniform(i + j);
-            }
-            to.write(chunk, i, n);
         }
     }
 }

@@ -127,6 +127,7 @@ public record Preparation(List<TextSource> sources, Tokenizer tokenizer, Path fo
         private final TokenFileWriter validation;
         private final Consumer<Progress> listener;
         private final boolean byDocument;
+        private final byte[] buffer = new byte[CHUNK_BYTES];
         private long documents;
         private long bytes;
 
@@ -148,7 +149,7 @@ public record Preparation(List<TextSource> sources, Tokenizer tokenizer, Path fo
         }
 
         private void document(String name, InputStream text) throws IOException {
-            var chunks = new Utf8Chunks(name, text);
+            var chunks = new Utf8Chunks(name, text, buffer);
             long before = bytes;
             if (byDocument) {
                 encode(chunks, Long.MAX_VALUE, heldOut(documents) ? validation : train);

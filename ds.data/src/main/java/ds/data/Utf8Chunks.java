@@ -17,26 +17,24 @@ final class Utf8Chunks {
 
     private final String name;
     private final InputStream in;
-    private byte[] buffer = new byte[0];
+    private final byte[] buffer;
     private int filled;
     private long offset;
 
-    /** Borrows the stream. */
-    Utf8Chunks(String name, InputStream in) {
+    /** Borrows the stream, and a buffer for the largest chunk. */
+    Utf8Chunks(String name, InputStream in, byte[] buffer) {
         this.name = name;
         this.in = in;
+        this.buffer = buffer;
     }
 
     /**
      * {@return the next chunk; empty at the end of the document}
      *
-     * @param maxBytes at least {@link #MIN_BYTES}
+     * @param maxBytes from {@link #MIN_BYTES} to the buffer's length
      * @throws DataException if the chunk is not UTF-8
      */
     byte[] next(int maxBytes) throws IOException {
-        if (buffer.length < maxBytes) {
-            buffer = Arrays.copyOf(buffer, maxBytes);
-        }
         if (filled < maxBytes) {
             filled += in.readNBytes(buffer, filled, maxBytes - filled);
         }

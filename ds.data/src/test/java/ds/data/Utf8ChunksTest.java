@@ -74,7 +74,7 @@ class Utf8ChunksTest {
     }
 
     private static List<byte[]> chunks(byte[] utf8, int maxBytes) throws IOException {
-        var chunks = new Utf8Chunks("some.txt", new ByteArrayInputStream(utf8));
+        var chunks = new Utf8Chunks("some.txt", new ByteArrayInputStream(utf8), new byte[maxBytes]);
         var result = new ArrayList<byte[]>();
         for (byte[] chunk = chunks.next(maxBytes); chunk.length > 0; chunk = chunks.next(maxBytes)) {
             result.add(chunk);

@@ -1,0 +1,2 @@
+/** Ranks as processes of this host, and what ends them. */
+package ds.cli.job;

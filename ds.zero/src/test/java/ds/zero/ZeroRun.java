@@ -1,0 +1,96 @@
+package ds.zero;
+
+import ds.api.comm.Communicator;
+import ds.api.comm.Traffic;
+import ds.api.layer.Parameter;
+import ds.tck.ReferenceBackend;
+import ds.tck.comm.InProcessCommunicators;
+import ds.zero.config.Known;
+import ds.zero.config.ZeroConfig;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * A few steps of the tiny model on ranks that are threads of this JVM.
+ *
+ * @param results of each step, rank 0's
+ * @param weights after the last step, by parameter; checked to be the same on all ranks
+ * @param traffic of the last step, rank 0's
+ * @param elements of all parameters
+ */
+record ZeroRun(List<StepResult> results, Map<String, List<Float>> weights, Traffic traffic, long elements) {
+    static final int ROWS = 24;
+    static final int STEPS = 5;
+
+    /** How the same global batch of 24 rows is dealt, and what is sharded. */
+    record Setup(int stage, int ranks, int accumulation, String more) {
+        private String zero() {
+            String stageOnly = "\"zero_optimization\": {\"stage\": %d},".formatted(stage);
+            return more.contains("zero_optimization") ? more : stageOnly + more;
+        }
+
+        ZeroConfig config() {
+            return ZeroConfig.parse("""
+                            {"train_batch_size": %d, "gradient_accumulation_steps": %d,
+                             "optimizer": {"type": "AdamW", "params": {"lr": 0.01, "weight_decay": 0.1}},
+                             %s "ds": {"seed": 42}}
+                            """.formatted(ROWS, accumulation, zero()), Known.ofWorld(ranks))
+                    .value();
+        }
+    }
+
+    static ZeroRun of(Setup setup) throws Exception {
+        Map<Integer, ZeroRun> runs = new ConcurrentHashMap<>();
+        InProcessCommunicators.run(
+                setup.ranks(), communicator -> runs.put(communicator.rank(), onRank(setup, communicator)));
+        for (ZeroRun run : runs.values()) {
+            if (!run.weights.equals(runs.get(0).weights)) {
+                throw new AssertionError("ranks ended with different weights");
+            }
+        }
+        return runs.get(0);
+    }
+
+    private static ZeroRun onRank(Setup setup, Communicator communicator) {
+        ZeroConfig config = setup.config();
+        int micro = config.batch().microBatchSize();
+        try (ReferenceBackend backend = new ReferenceBackend();
+                ZeroEngine engine = ZeroEngine.initialize(TinyModel.build(), config, backend, communicator)) {
+            List<StepResult> results = new ArrayList<>();
+            Traffic traffic = Traffic.NONE;
+            for (int step = 0; step < STEPS; step++) {
+                Traffic before = communicator.traffic();
+                long number = step;
+                results.add(engine.trainBatch(i -> {
+                    // Rank r gets a block of consecutive rows of the global batch, cut into its micro-batches.
+                    long first = ((long) communicator.rank() * setup.accumulation() + i) * micro;
+                    return TinyModel.batch(backend, number, first, micro);
+                }));
+                traffic = communicator.traffic().since(before);
+            }
+            return new ZeroRun(results, weights(engine), traffic, engine.parameterElements());
+        }
+    }
+
+    static Map<String, List<Float>> weights(ZeroEngine engine) {
+        Map<String, List<Float>> weights = new LinkedHashMap<>();
+        for (Parameter parameter : engine.parameters()) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment values = arena.allocate(parameter.elements() * Float.BYTES, 4);
+                engine.read(parameter, values);
+                List<Float> list = new ArrayList<>();
+                for (float value : values.toArray(ValueLayout.JAVA_FLOAT)) {
+                    list.add(value);
+                }
+                weights.put(parameter.name(), list);
+            }
+        }
+        return weights;
+    }
+}

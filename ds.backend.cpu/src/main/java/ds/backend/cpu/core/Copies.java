@@ -13,7 +13,7 @@ public final class Copies {
 
     /** Sets a part of the elements of {@code y}. */
     public static void fill(Part part, Tensor y, double value) {
-        Elements to = Elements.of(y);
+        AnyElements to = AnyElements.of(y);
         float[] values = part.scratch().floats(0, Lanes.CHUNK);
         Arrays.fill(values, (float) value);
         for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
@@ -30,19 +30,19 @@ public final class Copies {
 
     /** {@code y[i] = x[i]} for a part of the elements. */
     public static void copy(Part part, Tensor x, Tensor y) {
-        copy(part, Elements.of(x), part.first(), Elements.of(y), part.first(), part.last() - part.first());
+        copy(part, AnyElements.of(x), part.first(), AnyElements.of(y), part.first(), part.last() - part.first());
     }
 
     /** Copies a part of the rows of {@link ds.api.CoreKernels#copyRows}. */
     public static void copyRows(Part part, Rows x, Rows y, long columns) {
-        Elements from = Elements.of(x.tensor());
-        Elements to = Elements.of(y.tensor());
+        AnyElements from = AnyElements.of(x.tensor());
+        AnyElements to = AnyElements.of(y.tensor());
         for (long i = part.first(); i < part.last(); i++) {
             copy(part, from, x.first() + i * x.stride(), to, y.first() + i * y.stride(), columns);
         }
     }
 
-    private static void copy(Part part, Elements x, long firstX, Elements y, long firstY, long count) {
+    private static void copy(Part part, AnyElements x, long firstX, AnyElements y, long firstY, long count) {
         if (x.dtype() == y.dtype()) {
             long size = x.dtype().byteSize();
             MemorySegment.copy(x.memory(), firstX * size, y.memory(), firstY * size, count * size);

@@ -41,17 +41,20 @@ final class ComposedAttention {
         long t = dims.time();
         try (Temporaries temporaries = new Temporaries(k)) {
             Tensor causal = temporaries.causal(t, t, 0);
+            Tensor q = temporaries.f32(t, dims.size());
+            Tensor key = temporaries.f32(t, dims.size());
+            Tensor v = temporaries.f32(t, dims.size());
             Tensor out = temporaries.f32(t, dims.size());
             Tensor scores = temporaries.f32(t, t);
             for (long b = 0; b < dims.batch(); b++) {
                 for (long h = 0; h < dims.heads(); h++) {
-                    Tensor q = copyOut(k, temporaries, dims, dims.part(qkv, b, h, 0));
-                    Tensor key = copyOut(k, temporaries, dims, dims.part(qkv, b, h, 1));
-                    Tensor v = copyOut(k, temporaries, dims, dims.part(qkv, b, h, 2));
+                    copyOut(k, dims.part(qkv, b, h, 0), q);
+                    copyOut(k, dims.part(qkv, b, h, 1), key);
+                    copyOut(k, dims.part(qkv, b, h, 2), v);
                     Tensor row = logSumExp.slice((b * dims.heads() + h) * t, t);
                     k.matmul(Operand.of(q), Operand.transposed(key), scores, 0);
                     k.axpby(dims.scale(), scores, 0, scores);
-                    logSumExp(k, temporaries, scores, causal, row);
+                    logSumExp(k, scores, causal, row);
                     probabilities(k, scores, causal, row);
                     drop(k, scores, attention.dropout(), (b * dims.heads() + h) * t * t);
                     k.matmul(Operand.of(scores), Operand.of(v), out, 0);
@@ -71,13 +74,17 @@ final class ComposedAttention {
             Tensor dropped = temporaries.f32(t, t);
             Tensor dp = temporaries.f32(t, t);
             Tensor mean = temporaries.f32(t);
+            Tensor q = temporaries.f32(t, dims.size());
+            Tensor key = temporaries.f32(t, dims.size());
+            Tensor v = temporaries.f32(t, dims.size());
+            Tensor dOut = temporaries.f32(t, dims.size());
             Tensor part = temporaries.f32(t, dims.size());
             for (long b = 0; b < dims.batch(); b++) {
                 for (long h = 0; h < dims.heads(); h++) {
-                    Tensor q = copyOut(k, temporaries, dims, dims.part(qkv, b, h, 0));
-                    Tensor key = copyOut(k, temporaries, dims, dims.part(qkv, b, h, 1));
-                    Tensor v = copyOut(k, temporaries, dims, dims.part(qkv, b, h, 2));
-                    Tensor dOut = copyOut(k, temporaries, dims, dims.head(dy, b, h));
+                    copyOut(k, dims.part(qkv, b, h, 0), q);
+                    copyOut(k, dims.part(qkv, b, h, 1), key);
+                    copyOut(k, dims.part(qkv, b, h, 2), v);
+                    copyOut(k, dims.head(dy, b, h), dOut);
                     long first = (b * dims.heads() + h) * t * t;
                     k.matmul(Operand.of(q), Operand.transposed(key), p, 0);
                     k.axpby(dims.scale(), p, 0, p);
@@ -105,21 +112,23 @@ final class ComposedAttention {
     }
 
     /** {@code row = log(sum over visible columns of exp(score))}, shifted by the largest score so that nothing overflows. */
-    static void logSumExp(CoreKernels k, Temporaries temporaries, Tensor scores, Tensor causal, Tensor row) {
+    static void logSumExp(CoreKernels k, Tensor scores, Tensor causal, Tensor row) {
         long rows = scores.shape().rows();
-        Tensor shifted = temporaries.f32(rows, scores.shape().columns());
-        Tensor max = temporaries.f32(rows);
-        // Hidden scores become −1e30, so that the largest one is a visible one.
-        k.copy(causal, shifted);
-        k.binary(Binary.SUBTRACT, shifted, temporaries.scalar(1), Broadcast.SCALAR, shifted);
-        k.axpby(1e30, shifted, 0, shifted);
-        k.binary(Binary.ADD, shifted, scores, Broadcast.NONE, shifted);
-        k.reduceRows(Reduction.MAX, shifted, max);
-        k.binary(Binary.SUBTRACT, shifted, max, Broadcast.COLUMN, shifted);
-        k.unary(Unary.EXP, shifted, shifted);
-        k.reduceRows(Reduction.SUM, shifted, row);
-        k.unary(Unary.LOG, row, row);
-        k.binary(Binary.ADD, row, max, Broadcast.NONE, row);
+        try (Temporaries temporaries = new Temporaries(k)) {
+            Tensor shifted = temporaries.f32(rows, scores.shape().columns());
+            Tensor max = temporaries.f32(rows);
+            // Hidden scores become −1e30, so that the largest one is a visible one.
+            k.copy(causal, shifted);
+            k.binary(Binary.SUBTRACT, shifted, temporaries.scalar(1), Broadcast.SCALAR, shifted);
+            k.axpby(1e30, shifted, 0, shifted);
+            k.binary(Binary.ADD, shifted, scores, Broadcast.NONE, shifted);
+            k.reduceRows(Reduction.MAX, shifted, max);
+            k.binary(Binary.SUBTRACT, shifted, max, Broadcast.COLUMN, shifted);
+            k.unary(Unary.EXP, shifted, shifted);
+            k.reduceRows(Reduction.SUM, shifted, row);
+            k.unary(Unary.LOG, row, row);
+            k.binary(Binary.ADD, row, max, Broadcast.NONE, row);
+        }
     }
 
     /** {@code scores = exp(scores − row)} where visible, else 0. */
@@ -138,9 +147,9 @@ final class ComposedAttention {
         }
     }
 
-    private static Tensor copyOut(CoreKernels k, Temporaries temporaries, Dims dims, Rows from) {
-        Tensor to = temporaries.f32(dims.time(), dims.size());
-        k.copyRows(from, new Rows(to, 0, dims.size()), dims.time(), dims.size());
-        return to;
+    /** Copies the rows of one head to a matrix of their own. */
+    private static void copyOut(CoreKernels k, Rows from, Tensor to) {
+        long size = to.shape().columns();
+        k.copyRows(from, new Rows(to, 0, size), to.shape().rows(), size);
     }
 }

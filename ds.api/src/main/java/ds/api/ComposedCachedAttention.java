@@ -42,7 +42,7 @@ final class ComposedCachedAttention {
             Tensor causal = temporaries.causal(t, length, length - t);
             k.matmul(Operand.of(q), Operand.transposed(key), scores, 0);
             k.axpby(1 / Math.sqrt(size), scores, 0, scores);
-            ComposedAttention.logSumExp(k, temporaries, scores, causal, row);
+            ComposedAttention.logSumExp(k, scores, causal, row);
             ComposedAttention.probabilities(k, scores, causal, row);
             k.matmul(Operand.of(scores), Operand.of(value), q, 0);
             k.copyRows(new Rows(q, 0, size), parts[3], t, size);

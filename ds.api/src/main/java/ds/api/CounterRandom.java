@@ -20,11 +20,11 @@ public record CounterRandom(long key, long first) {
     /** Second multiplier of the mix. */
     public static final long MIX_2 = 0x94D049BB133111EBL;
 
-    /** {@return a key that differs in every bit if one part differs: mixes the parts one after the other} */
+    /** {@return a key of which any bit may differ if one part differs: mixes the parts one after the other} */
     public static long key(long seed, long... parts) {
         long key = mix(seed + GAMMA);
         for (long part : parts) {
-            key = mix(key + GAMMA + mix(part + GAMMA));
+            key = mix(key * MIX_1 + mix(part + GAMMA)); // a plain sum would let seed and first part change places
         }
         return key;
     }

@@ -1,8 +1,5 @@
 package ds.api;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -32,18 +29,6 @@ final class Temporaries implements AutoCloseable {
         Tensor scalar = f32(1);
         kernels.fill(scalar, value);
         return scalar;
-    }
-
-    /** {@return an I32 tensor made on the host: element i of {@code values}} */
-    Tensor indices(int[] values) {
-        Tensor tensor = add(kernels.backend().allocate(DType.I32, Shape.of(values.length), "temporary"));
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment host = arena.allocate(tensor.byteSize(), 4);
-            MemorySegment.copy(values, 0, host, ValueLayout.JAVA_INT, 0, values.length);
-            kernels.backend().upload(host, tensor, kernels.stream());
-            kernels.stream().synchronize();
-        }
-        return tensor;
     }
 
     /** {@return an F32 matrix {@code [rows, columns]}: 1 where column ≤ row + offset, else 0} */

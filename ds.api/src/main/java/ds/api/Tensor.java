@@ -63,7 +63,7 @@ public final class Tensor {
 
     /** {@return how many bytes the elements take} */
     public long byteSize() {
-        return shape.elements() * dtype.byteSize();
+        return Math.multiplyExact(shape.elements(), (long) dtype.byteSize());
     }
 
     /** {@return the address of the first element, as the device counts; see {@link Buffer#address}} */

@@ -49,6 +49,7 @@ public interface TensorBackend extends AutoCloseable {
      * the copy is done.
      *
      * @param source as many bytes as {@code target} has
+     * @throws IllegalArgumentException if it has not
      */
     void upload(MemorySegment source, Tensor target, Stream stream);
 
@@ -56,12 +57,13 @@ public interface TensorBackend extends AutoCloseable {
      * Copies from a tensor of this backend to host memory, in the order of {@code stream}: synchronize before reading.
      *
      * @param target as many bytes as {@code source} has
+     * @throws IllegalArgumentException if it has not
      */
     void download(Tensor source, MemorySegment target, Stream stream);
 
     /** Allocates one tensor with a buffer of its own, which the caller closes through {@link Tensor#buffer}. */
     default Tensor allocate(DType dtype, Shape shape, String label) {
-        return new Tensor(allocate(shape.elements() * dtype.byteSize(), label), dtype, shape);
+        return new Tensor(allocate(Math.multiplyExact(shape.elements(), (long) dtype.byteSize()), label), dtype, shape);
     }
 
     /** Ends the device's threads and frees what the backend itself holds; buffers still open are dead from now on. */

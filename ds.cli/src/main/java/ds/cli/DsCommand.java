@@ -78,6 +78,8 @@ final class DsCommand implements Callable<Integer> {
                 new PrepareCommand(console),
                 new GenerateCommand(console),
                 new ExportCommand(console),
+                new CheckCommand(console),
+                new BenchCommand(console),
                 new InfoCommand(console));
     }
 

@@ -51,7 +51,9 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     private final InFlight gathers;
     private final GradientStage gradients;
     private final OwnedStates states;
-    private final MasterAccess masters;
+    private final MasterWriter masterWriter;
+    private final ShardReader masterReader;
+    private final ShardReader gradientReader;
     private final Pass pass;
     private final Saved saved = new Saved();
     private final Tensor sums; // F64: squared norm, loss
@@ -83,7 +85,9 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             case GRADIENTS -> new ShardedGradients(units, backend, communicator, reductions);
         };
         this.states = new OwnedStates(units, gradients, backend, Optimizers.of(config.optimizer()));
-        this.masters = new MasterAccess(units, gradients, states, backend, communicator);
+        this.masterWriter = new MasterWriter(units, gradients, states, backend);
+        this.masterReader = new ShardReader(units, backend, communicator, "master weights", states::master);
+        this.gradientReader = new ShardReader(units, backend, communicator, "gradients", gradients::reduced);
         this.model = model.map(this::reportWhenDone);
         this.pass = new Pass(backend, dtype, this);
         this.sums = backend.allocate(DType.F64, Shape.of(2), "scratch");
@@ -113,7 +117,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                     + config.precision().weights() + "; switch bf16.enabled off");
         }
         ZeroEngine engine = new ZeroEngine(model, config, backend, communicator);
-        engine.masters.initialise(config.runtime().seed());
+        engine.masterWriter.initialise(config.runtime().seed());
         engine.gather();
         return engine;
     }
@@ -137,7 +141,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         boolean first = microBatch == 0;
         if (first) {
             kernels.fill(sums, 0);
-            masters.forget();
+            masterReader.forget();
+            gradientReader.forget();
         }
         gradients.begin(first, isGradientAccumulationBoundary());
         saved.clear();
@@ -201,16 +206,14 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         gradients.finish();
         long exposedInBackward = reductions.takeWaitNanos();
         long start = System.nanoTime();
-        int n = communicator.worldSize();
-        int k = config.batch().gradientAccumulationSteps();
         for (int unit = 0; unit < units.count(); unit++) {
             kernels.sumOfSquares(ownShardOfSum(unit), sums.slice(0, 1));
         }
         communicator.allReduce(sums, ReduceOp.SUM, call("norm and loss")).await(backend.computeStream());
         backend.download(sums, host, backend.computeStream());
         backend.computeStream().synchronize(); // the one wait of the host in a step
-        double norm = Math.sqrt(host.getAtIndex(ValueLayout.JAVA_DOUBLE, 0)) / ((double) n * k);
-        double meanLoss = host.getAtIndex(ValueLayout.JAVA_DOUBLE, 1) / ((double) n * k);
+        double norm = Math.sqrt(host.getAtIndex(ValueLayout.JAVA_DOUBLE, 0)) / averagedOver();
+        double meanLoss = host.getAtIndex(ValueLayout.JAVA_DOUBLE, 1) / averagedOver();
         double learningRate = config.schedule().at(updates);
         boolean skipped = !Double.isFinite(norm) && overflowSkips();
         steps++;
@@ -219,7 +222,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             double clip = config.gradientClipping();
             double factor = clip > 0 ? Math.min(1, clip / (norm + 1e-6)) : 1;
             Optimizer.Step step = new Optimizer.Step(
-                    updates, learningRate, config.optimizer().weightDecay(), factor / ((double) n * k));
+                    updates, learningRate, config.optimizer().weightDecay(), factor / averagedOver());
             for (int unit = 0; unit < units.count(); unit++) {
                 states.update(unit, step);
                 gatherUnit(unit);
@@ -296,6 +299,30 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         return model.forward(pass, batch.inputs(), saved);
     }
 
+    /**
+     * Reads the gradient of a parameter: mean over micro-batches and ranks, before clipping. All ranks call it in the same order,
+     * between the last {@link #backward} of a step and its {@link #step}.
+     *
+     * @param target F32, as many elements as the parameter has; overwritten
+     */
+    public void readGradient(Parameter parameter, MemorySegment target) {
+        if (loss != null || !isGradientAccumulationBoundary()) {
+            throw new IllegalStateException(
+                    "readGradient() is for after the last backward() of a step and before step()");
+        }
+        gradients.finish();
+        gradientReader.read(parameter, target);
+        float mean = (float) (1.0 / averagedOver());
+        for (long i = 0; i < parameter.elements(); i++) {
+            target.setAtIndex(ValueLayout.JAVA_FLOAT, i, mean * target.getAtIndex(ValueLayout.JAVA_FLOAT, i));
+        }
+    }
+
+    /** Over how many micro-batches of all ranks losses and gradients are sums. */
+    private double averagedOver() {
+        return (double) communicator.worldSize() * config.batch().gradientAccumulationSteps();
+    }
+
     /** {@return the sum over all ranks of one number from each; all ranks call it} */
     public double sumOverRanks(double value) {
         host.setAtIndex(ValueLayout.JAVA_DOUBLE, 0, value);
@@ -330,19 +357,21 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     /** Reads the F32 weights of a parameter; all ranks call it in the same order. */
     @Override
     public void read(Parameter parameter, MemorySegment target) {
-        masters.read(parameter, target);
+        masterReader.read(parameter, target);
     }
 
     /** Replaces the weights of a parameter; every rank calls it with the same values. Optimizer states stay as they are. */
     @Override
     public void write(Parameter parameter, MemorySegment source) {
-        masters.write(parameter, source);
+        masterReader.forget();
+        masterWriter.write(parameter, source);
     }
 
     @Override
     public void close() {
         pass.close();
-        masters.forget();
+        masterReader.forget();
+        gradientReader.forget();
         states.close();
         gradients.close();
         units.close();

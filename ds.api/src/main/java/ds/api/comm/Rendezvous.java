@@ -41,8 +41,8 @@ public record Rendezvous(
 
     /**
      * Reads {@code RANK}, {@code WORLD_SIZE}, {@code LOCAL_RANK}, {@code MASTER_ADDR}, {@code MASTER_PORT} and
-     * {@code DS_SECRET}; where the first two are absent, the variables of Slurm ({@code SLURM_PROCID}, …) and Open MPI
-     * ({@code OMPI_COMM_WORLD_RANK}, …). A process without any of them is alone.
+     * {@code DS_SECRET}; where the first two are absent, the variables of Open MPI ({@code OMPI_COMM_WORLD_RANK}, …), of
+     * other MPIs ({@code PMI_RANK}, …) or else of Slurm ({@code SLURM_PROCID}, …). A process without any of them is alone.
      *
      * @param environment such as {@link System#getenv()}
      * @throws IllegalArgumentException naming the variable, its value and the remedy

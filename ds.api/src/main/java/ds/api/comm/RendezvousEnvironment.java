@@ -6,11 +6,15 @@ import java.util.Optional;
 
 /** The names under which launchers hand a process its place in the job. */
 final class RendezvousEnvironment {
-    private static final List<String> RANK = List.of("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK");
-    private static final List<String> WORLD_SIZE =
-            List.of("WORLD_SIZE", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
-    private static final List<String> LOCAL_RANK =
-            List.of("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID");
+    /** In this order: what Slurm sets for a job is inherited by all that the job starts, such as Open MPI's launcher. */
+    private static final List<Launcher> LAUNCHERS = List.of(
+            new Launcher("RANK", "WORLD_SIZE", "LOCAL_RANK"),
+            new Launcher("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"),
+            new Launcher("PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID"),
+            new Launcher("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID"));
+
+    /** The names that one launcher uses; they are never mixed with another's. */
+    private record Launcher(String rank, String worldSize, String localRank) {}
 
     private final Map<String, String> environment;
 
@@ -19,31 +23,34 @@ final class RendezvousEnvironment {
     }
 
     Rendezvous read() {
-        Optional<String> rankName = present(RANK);
-        Optional<String> worldName = present(WORLD_SIZE);
-        if (rankName.isEmpty() && worldName.isEmpty()) {
-            return Rendezvous.alone();
-        }
-        if (rankName.isEmpty() || worldName.isEmpty()) {
-            throw new IllegalArgumentException((rankName.isEmpty() ? "RANK" : "WORLD_SIZE") + " is not set although "
-                    + rankName.or(() -> worldName).orElseThrow() + " is; set both, or start with `ds launch`");
-        }
-        int rank = number(rankName.get());
-        int worldSize = number(worldName.get());
+        Optional<Launcher> found = LAUNCHERS.stream()
+                .filter(one -> environment.containsKey(one.rank()) || environment.containsKey(one.worldSize()))
+                .findFirst();
+        return found.map(this::read).orElseGet(Rendezvous::alone);
+    }
+
+    private Rendezvous read(Launcher launcher) {
+        requireBoth(launcher.rank(), launcher.worldSize());
+        requireBoth(launcher.worldSize(), launcher.rank());
+        int rank = number(launcher.rank());
+        int worldSize = number(launcher.worldSize());
         if (worldSize > 1 && !environment.containsKey("MASTER_ADDR")) {
-            throw new IllegalArgumentException(worldName.get() + " = " + worldSize
+            throw new IllegalArgumentException(launcher.worldSize() + " = " + worldSize
                     + " but MASTER_ADDR is not set: set it to the host of rank 0, or start with `ds launch`");
         }
         int port = environment.containsKey("MASTER_PORT") ? number("MASTER_PORT") : Rendezvous.DEFAULT_PORT;
-        int localRank = present(LOCAL_RANK).map(this::number).orElse(rank);
+        int localRank = environment.containsKey(launcher.localRank()) ? number(launcher.localRank()) : rank;
         String host = environment.getOrDefault("MASTER_ADDR", "127.0.0.1");
         Optional<Secret> secret =
                 Optional.ofNullable(environment.get("DS_SECRET")).map(Secret::of);
         return new Rendezvous(rank, worldSize, localRank, host, port, secret);
     }
 
-    private Optional<String> present(List<String> names) {
-        return names.stream().filter(environment::containsKey).findFirst();
+    private void requireBoth(String wanted, String other) {
+        if (!environment.containsKey(wanted)) {
+            throw new IllegalArgumentException(
+                    wanted + " is not set although " + other + " is; set both, or start with `ds launch`");
+        }
     }
 
     private int number(String name) {

@@ -4,6 +4,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Options of one provider, as they stand in a configuration: numbers, booleans, texts and lists of them, by name. Reading is
@@ -19,9 +20,15 @@ public final class ProviderOptions {
      *
      * @param path where they stand, for messages: {@code "optimizer.params"}
      * @param values by name
+     * @throws ProviderException if one is null
      */
     public ProviderOptions(String path, Map<String, ?> values) {
         this.path = path;
+        values.forEach((name, value) -> {
+            if (value == null) {
+                throw wrong(name, null, "must not be null; leave it out to get the default");
+            }
+        });
         this.values = Map.copyOf(values);
     }
 
@@ -41,7 +48,10 @@ public final class ProviderOptions {
 
     /** {@return a whole number, or the default if it is absent} */
     public long integer(String name, long defaultValue) {
-        double number = number(name, defaultValue);
+        if (value(name) == null) {
+            return defaultValue;
+        }
+        double number = number(name, 0);
         if (number != Math.rint(number) || Math.abs(number) > 0x1p53) {
             throw wrong(name, number, "must be a whole number");
         }
@@ -88,7 +98,9 @@ public final class ProviderOptions {
                 .sorted()
                 .toList();
         if (!unknown.isEmpty()) {
-            throw new ProviderException(path + "." + unknown.getFirst() + " = " + values.get(unknown.getFirst())
+            throw new ProviderException(unknown.stream()
+                            .map(name -> path + "." + name + " = " + values.get(name))
+                            .collect(Collectors.joining(", "))
                     + ": unknown option; known are " + read);
         }
     }

@@ -18,7 +18,7 @@ record Blocking(long rows, long columns, long depth, long tileRows, long tileCol
 
     /** {@return blocks for factors that are used as they are: the whole product is one} */
     static Blocking direct(long m, long n, long k) {
-        return new Blocking(m, n, k, even(m, TILE_ROWS, 1), even(n, TILE_COLUMNS, Panels.WIDTH));
+        return new Blocking(m, n, k, even(m, 2 * TILE_ROWS, 1), even(n, TILE_COLUMNS, Panels.WIDTH));
     }
 
     /**

@@ -16,7 +16,10 @@ import java.util.function.LongFunction;
  * Matrix products: oneDNN multiplies tiles, each in one thread, and our own threads share the tiles.
  */
 final class MatrixProducts implements AutoCloseable {
-    private static final long FEW_ROWS = 32; // rearranging the right factor would take longer than multiplying with it
+    // With fewer rows than these, rearranging the right factor takes longer than it saves; oneDNN transposes faster
+    // than we do.
+    private static final long FEW_ROWS = 32;
+    private static final long FEW_ROWS_TRANSPOSED = 512;
 
     private final OneDnn library;
     private final WorkerPool pool;
@@ -48,7 +51,7 @@ final class MatrixProducts implements AutoCloseable {
             throw new IllegalArgumentException("matmul of " + a.tensor() + " and " + b.tensor()
                     + ": both must have the same type; copy one first");
         }
-        Product product = new Product(a, b, c, add, direct(a, c));
+        Product product = new Product(a, b, c, add, direct(a, b, c));
         if (product.direct) {
             product.multiplyBlock(0, 0, 0);
         } else {
@@ -57,9 +60,10 @@ final class MatrixProducts implements AutoCloseable {
     }
 
     /** {@return whether oneDNN multiplies these types as they are, and as fast as the machine can} */
-    private boolean direct(Operand a, Tensor c) {
+    private boolean direct(Operand a, Operand b, Tensor c) {
+        long fewRows = b.transposed() ? FEW_ROWS_TRANSPOSED : FEW_ROWS;
         return switch (a.tensor().dtype()) {
-            case F32 -> c.dtype() == DType.F32 && (library.hasAvx512() || a.rows() < FEW_ROWS);
+            case F32 -> c.dtype() == DType.F32 && (library.hasAvx512() || a.rows() <= fewRows);
             case BF16 -> c.dtype() != DType.F16 && library.hasBf16();
             case F16, F64, I32 -> false;
         };
@@ -121,10 +125,9 @@ final class MatrixProducts implements AutoCloseable {
 
         private void pack(long j, long l) {
             long columns = Math.min(blocking.columns(), n - j);
-            long depth = Math.min(blocking.depth(), k - l);
-            long panels = Math.ceilDiv(columns, Panels.WIDTH);
-            Tensor to = right.f32(panels * Panels.elements(depth));
-            pool.run(panels, 1, (part, worker) -> Panels.pack(part, b, l, j, depth, columns, to.host()));
+            Panels.Block block = new Panels.Block(b, l, j, Math.min(blocking.depth(), k - l), columns);
+            Tensor to = right.f32(block.elements());
+            pool.run(block.pieces(), 1, (part, worker) -> Panels.pack(part, block, to.host()));
         }
 
         private void convertLeft(long i, long l) {

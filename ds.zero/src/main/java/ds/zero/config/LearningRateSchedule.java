@@ -2,6 +2,7 @@ package ds.zero.config;
 
 import ds.zero.config.json.ConfigException;
 import ds.zero.config.json.Range;
+import java.util.List;
 
 /**
  * The learning rate as a pure function of the update, in DeepSpeed's formulas. An update that is skipped because of an overflow
@@ -57,6 +58,27 @@ public sealed interface LearningRateSchedule {
         @Override
         public double at(long update) {
             return learningRate;
+        }
+    }
+
+    /**
+     * Rates listed one by one, not to be written in a configuration: for repeating a run whose rates are known.
+     *
+     * @param rates of the first updates; later ones keep the last rate
+     */
+    record Listed(List<Double> rates) implements LearningRateSchedule {
+        /** Rejects an empty list and negative rates. */
+        public Listed {
+            rates = List.copyOf(rates);
+            if (rates.isEmpty()) {
+                throw new IllegalArgumentException("no learning rates are listed");
+            }
+            rates.forEach(rate -> requireRate("learning rate", rate));
+        }
+
+        @Override
+        public double at(long update) {
+            return rates.get((int) Math.min(update, rates.size() - 1));
         }
     }
 

@@ -2,8 +2,12 @@
  * Kernels in the Vector API. Each works on a part of a tensor, exactly, so that a pool of threads can share one call; whatever
  * is summed over parts is summed in an order that does not depend on the number of threads.
  *
- * <p>How a kernel reads: {@link ds.backend.cpu.vector.Lanes} brings a row or a chunk of any type into an F32 array padded to
+ * <p>How a kernel reads: {@link ds.backend.cpu.vector.Elements} brings a row or a chunk of any type into an F32 array padded to
  * whole vectors, loops run over that array without tails, and the result is rounded once on its way back. Arrays come from
  * the thread's {@link ds.backend.cpu.vector.Scratch}. Letters as in {@link ds.api.Kernels}.
+ *
+ * <p>A rule for whoever changes a loop: no method of ours takes or returns a vector. The compiler always inlines the Vector
+ * API's own methods, but ours only within a budget; past it, each vector that crosses a call becomes an object, and the loop
+ * a hundred times slower.
  */
 package ds.backend.cpu.vector;

@@ -3,40 +3,31 @@ package ds.zero;
 import ds.api.Buffer;
 import ds.api.DType;
 import ds.api.Kernels;
-import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.api.comm.Call;
-import ds.api.comm.Communicator;
 import ds.api.layer.Parameter;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.stream.LongStream;
 
-/** Master weights in and out, outside of steps: initial values, and whole parameters as F32 in host memory. */
-final class MasterAccess {
+/** Values for master weights, from outside of steps: initial ones, and whole parameters as F32 in host memory. */
+final class MasterWriter {
     private final Units units;
     private final GradientStage gradients;
     private final OwnedStates states;
     private final TensorBackend backend;
-    private final Communicator communicator;
     private final Kernels kernels;
 
-    private int gatheredUnit = -1;
-    private Tensor gathered;
-
-    MasterAccess(
+    MasterWriter(
             Units units,
             GradientStage gradients,
             OwnedStates states,
-            TensorBackend backend,
-            Communicator communicator) {
+            TensorBackend backend) {
         this.units = units;
         this.gradients = gradients;
         this.states = states;
         this.backend = backend;
-        this.communicator = communicator;
         this.kernels = backend.kernels(backend.computeStream());
     }
 
@@ -69,47 +60,7 @@ final class MasterAccess {
                         parameter.initializer().value(key, element - offset)));
     }
 
-    void read(Parameter parameter, MemorySegment target) {
-        int unit = units.unitOf(parameter);
-        if (unit != gatheredUnit) {
-            forget();
-            gathered = gather(unit);
-            gatheredUnit = unit;
-        }
-        long offset = units.layout(unit).offset(parameter);
-        backend.download(gathered.slice(offset, parameter.elements()), target, backend.computeStream());
-        backend.computeStream().synchronize();
-    }
-
-    /** {@return all master weights of a unit; where they are sharded and the weights are no F32, in memory of its own} */
-    private Tensor gather(int unit) {
-        Tensor weights = units.weights(unit);
-        Tensor master = states.master(unit);
-        if (weights.dtype() == DType.F32) {
-            return weights;
-        }
-        if (master.elements() == weights.elements()) {
-            return master;
-        }
-        Tensor all = backend.allocate(DType.F32, Shape.of(weights.elements()), "temporary");
-        String label = "master weights of " + units.layout(unit).name();
-        communicator
-                .allGather(master, all, new Call(label, backend.computeStream().record()))
-                .await(backend.computeStream());
-        return all;
-    }
-
-    /** Frees what was gathered for reading. */
-    void forget() {
-        if (gathered != null && gathered.buffer().label().equals("temporary")) {
-            gathered.buffer().close();
-        }
-        gathered = null;
-        gatheredUnit = -1;
-    }
-
     void write(Parameter parameter, MemorySegment source) {
-        forget();
         int unit = units.unitOf(parameter);
         UnitLayout.Range owned = gradients.owned(unit);
         long offset = units.layout(unit).offset(parameter);

@@ -1,0 +1,127 @@
+package ds.bench;
+
+import ds.api.DType;
+import ds.api.MemoryUse;
+import ds.api.Shape;
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+import ds.api.comm.Rendezvous;
+import ds.api.comm.Traffic;
+import ds.api.layer.Batch;
+import ds.models.gpt.Gpt;
+import ds.models.gpt.GptConfig;
+import ds.zero.Stack;
+import ds.zero.StepResult;
+import ds.zero.ZeroEngine;
+import ds.zero.config.Known;
+import ds.zero.config.ZeroConfig;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Full training steps of a GPT on random tokens: forward, backward, communication, clipping, AdamW. */
+public final class StepBenchmark {
+    private static final int WARMUP_STEPS = 2;
+
+    private final StepSetup setup;
+    private final GptConfig shape;
+
+    private StepBenchmark(StepSetup setup) {
+        this.setup = setup;
+        this.shape = GptConfig.preset(setup.model());
+    }
+
+    /** {@return one line of JSON; all ranks run it, and rank 0's line is the result} */
+    public static String run(StepSetup setup, Rendezvous rendezvous) {
+        return new StepBenchmark(setup).measure(rendezvous);
+    }
+
+    private ZeroConfig config(int ranks) {
+        ObjectNode root = JsonMapper.shared().createObjectNode();
+        root.put("train_micro_batch_size_per_gpu", setup.microBatch());
+        root.put("gradient_accumulation_steps", setup.accumulation());
+        root.putObject("bf16").put("enabled", setup.dtype() == DType.BF16);
+        root.putObject("zero_optimization").put("stage", setup.stage());
+        root.putObject("ds").put("backend", setup.backend()).put("communicator", setup.communicator());
+        ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
+        optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
+        return ZeroConfig.parse(root.toString(), Known.ofWorld(ranks)).value();
+    }
+
+    private String measure(Rendezvous rendezvous) {
+        ZeroConfig config = config(rendezvous.worldSize());
+        try (Stack stack = Stack.open(config.runtime(), rendezvous);
+                ZeroEngine engine = ZeroEngine.initialize(
+                        new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
+            Batch batch = randomTokens(stack.backend(), rendezvous.rank());
+            double[] seconds = new double[setup.steps()];
+            Traffic before = Traffic.NONE;
+            StepResult last = null;
+            for (int i = -WARMUP_STEPS; i < setup.steps(); i++) {
+                before = stack.communicator().traffic();
+                long start = System.nanoTime();
+                last = engine.trainBatch(micro -> batch);
+                if (i >= 0) {
+                    seconds[i] = (System.nanoTime() - start) * 1e-9;
+                }
+            }
+            ObjectNode result = result(seconds, rendezvous.worldSize(), stack.backend().memory());
+            result.put("elements_sent_per_step", stack.communicator().traffic().since(before).elements());
+            result.put("parameters", engine.parameterElements());
+            result.put("loss", last.loss());
+            ObjectNode phases = result.putObject("last_step_seconds");
+            phases.put("forward", last.timing().forwardNanos() * 1e-9);
+            phases.put("backward", last.timing().backwardNanos() * 1e-9);
+            phases.put("communication", last.timing().communicationNanos() * 1e-9);
+            phases.put("update", last.timing().updateNanos() * 1e-9);
+            return result.toString();
+        }
+    }
+
+    private Batch randomTokens(TensorBackend backend, int rank) {
+        Shape dims = Shape.of(setup.microBatch(), setup.time());
+        Tensor inputs = backend.allocate(DType.I32, dims, "batch");
+        Tensor targets = backend.allocate(DType.I32, dims, "batch");
+        SplittableRandom random = new SplittableRandom(rank);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(inputs.byteSize(), 64);
+            for (Tensor tensor : new Tensor[] {inputs, targets}) {
+                for (long i = 0; i < dims.elements(); i++) {
+                    host.setAtIndex(ValueLayout.JAVA_INT, i, (int) random.nextLong(shape.vocabulary()));
+                }
+                backend.upload(host, tensor, backend.computeStream());
+                backend.computeStream().synchronize();
+            }
+        }
+        return Batch.of(inputs, targets, (long) rank * setup.microBatch());
+    }
+
+    private ObjectNode result(double[] seconds, int ranks, MemoryUse memory) {
+        double[] sorted = seconds.clone();
+        Arrays.sort(sorted);
+        double median = (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
+        double tokens = (double) setup.microBatch() * setup.accumulation() * setup.time() * ranks;
+        ObjectNode node = JsonMapper.shared().createObjectNode();
+        node.put("model", setup.model());
+        node.put("ranks", ranks);
+        node.put("stage", setup.stage());
+        node.put("dtype", setup.dtype() == DType.F32 ? "fp32" : "bf16");
+        node.put("micro_batch", setup.microBatch());
+        node.put("accumulation", setup.accumulation());
+        node.put("seq", setup.time());
+        node.put("step_seconds", median);
+        node.put("step_seconds_min", sorted[0]);
+        node.put("step_seconds_max", sorted[sorted.length - 1]);
+        node.put("tokens_per_second", tokens / median);
+        node.put("model_flops_per_second", tokens / median * shape.flopsPerToken(setup.time()));
+        ObjectNode peaks = node.putObject("peak_bytes");
+        memory.labels().forEach((label, use) -> peaks.put(label, use.peakBytes()));
+        peaks.put("total", memory.peakBytes());
+        ResidentMemory.maxBytes().ifPresent(bytes -> node.put("max_rss_bytes", bytes));
+        return node;
+    }
+}

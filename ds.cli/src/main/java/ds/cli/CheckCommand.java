@@ -1,0 +1,70 @@
+package ds.cli;
+
+import ds.api.DType;
+import ds.api.comm.Rendezvous;
+import ds.cli.check.CheckSetup;
+import ds.cli.check.ReferenceCheck;
+import ds.cli.terminal.Console;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Compares a training run with the one that PyTorch did. */
+@Command(
+        name = "check",
+        description = {
+            "Repeats a training run that PyTorch did, from the same weights on the same tokens, and prints one JSON line with the"
+                    + " differences of logits, gradients, losses, norms and weights.",
+            "The folder has reference.json, model.safetensors, config.json, tokens.safetensors, first_batch.safetensors and"
+                    + " after_training.safetensors. Exit code 0 only if all is within the bounds."
+        },
+        footer = {"", "Examples:", "  ds check gpt2-tiny", "  ds check gpt2-tiny --ranks 4 --stage 2 --dtype bf16"})
+final class CheckCommand implements Callable<Integer> {
+    private final Console console;
+
+    @Parameters(paramLabel = "DIR", description = "Reference folder.")
+    private Path folder;
+
+    @Option(names = "--stage", paramLabel = "S", defaultValue = "0", description = "ZeRO stage; default ${DEFAULT-VALUE}.")
+    private int stage;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "TYPE",
+            defaultValue = "fp32",
+            converter = PrecisionConverter.class,
+            description = "fp32 or bf16; default ${DEFAULT-VALUE}.")
+    private DType dtype;
+
+    @Option(
+            names = "--backend",
+            paramLabel = "NAME",
+            defaultValue = "cpu",
+            description = "Tensor backend; default ${DEFAULT-VALUE}.")
+    private String backend;
+
+    @Option(
+            names = "--communicator",
+            paramLabel = "NAME",
+            defaultValue = "tcp",
+            description = "Communicator; default ${DEFAULT-VALUE}.")
+    private String communicator;
+
+    CheckCommand(Console console) {
+        this.console = console;
+    }
+
+    @Override
+    public Integer call() {
+        Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
+        CheckSetup setup = new CheckSetup(folder, stage, dtype, backend, communicator);
+        ReferenceCheck.Outcome outcome = ReferenceCheck.run(setup, rendezvous);
+        if (rendezvous.rank() == 0) {
+            console.out().println(outcome.json());
+        }
+        return outcome.ok() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+}

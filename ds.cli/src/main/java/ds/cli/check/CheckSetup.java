@@ -1,0 +1,15 @@
+package ds.cli.check;
+
+import ds.api.DType;
+import java.nio.file.Path;
+
+/**
+ * What to check.
+ *
+ * @param folder of the reference
+ * @param stage ZeRO stage
+ * @param dtype F32 or BF16
+ * @param backend name of a provider
+ * @param communicator name of a provider
+ */
+public record CheckSetup(Path folder, int stage, DType dtype, String backend, String communicator) {}

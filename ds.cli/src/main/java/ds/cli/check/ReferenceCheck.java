@@ -1,0 +1,233 @@
+package ds.cli.check;
+
+import ds.api.DType;
+import ds.api.Shape;
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+import ds.api.comm.Call;
+import ds.api.comm.Communicator;
+import ds.api.comm.ReduceOp;
+import ds.api.comm.Rendezvous;
+import ds.api.layer.Batch;
+import ds.api.layer.Parameter;
+import ds.models.gpt.Gpt;
+import ds.models.gpt.GptConfig;
+import ds.models.gpt.HuggingFace;
+import ds.safetensors.SafetensorsFile;
+import ds.zero.Stack;
+import ds.zero.StepResult;
+import ds.zero.ZeroEngine;
+import ds.zero.config.Known;
+import ds.zero.config.LearningRateSchedule;
+import ds.zero.config.ZeroConfig;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Repeats the run of a reference folder on this rank's part of every step, and measures the differences.
+ *
+ * <p>The {@code B * accumulation} sequences of a step are dealt to the ranks in blocks, so that the ranks must divide them; each
+ * rank cuts its block into as many equal micro-batches as divide both it and the reference's accumulation.
+ */
+public final class ReferenceCheck {
+    private final CheckSetup setup;
+    private final Reference reference;
+    private final GptConfig shape;
+    private final int[][] tokens;
+    private final TensorBackend backend;
+    private final Communicator communicator;
+
+    private ReferenceCheck(CheckSetup setup, Reference reference, Stack stack) {
+        this.setup = setup;
+        this.reference = reference;
+        this.shape = HuggingFace.readConfig(setup.folder()).withDropout(GptConfig.Rates.NONE);
+        this.tokens = reference.tokens();
+        this.backend = stack.backend();
+        this.communicator = stack.communicator();
+        checkTokens();
+    }
+
+    /**
+     * Runs on one rank of a job; all ranks run it.
+     *
+     * @return rank 0: a line of JSON, and whether all is within the bounds; on other ranks the line is for nobody
+     */
+    public static Outcome run(CheckSetup setup, Rendezvous rendezvous) {
+        Reference reference = Reference.read(setup.folder());
+        if (reference.sequencesPerStep() % rendezvous.worldSize() != 0) {
+            throw new IllegalArgumentException("--ranks = " + rendezvous.worldSize() + ": must divide the "
+                    + reference.sequencesPerStep() + " sequences of a step (B = " + reference.batch() + ", accumulation = "
+                    + reference.accumulation() + ")");
+        }
+        ZeroConfig first = config(setup, reference, rendezvous.worldSize(), 1, 1);
+        try (Stack stack = Stack.open(first.runtime(), rendezvous)) {
+            CheckResult result = new ReferenceCheck(setup, reference, stack).measure();
+            return new Outcome(result.toJson(setup, rendezvous.worldSize()), result.ok(setup.dtype()));
+        }
+    }
+
+    /**
+     * What a check found.
+     *
+     * @param json one line
+     * @param ok whether all is within the bounds
+     */
+    public record Outcome(String json, boolean ok) {}
+
+    private void checkTokens() {
+        int largest = Arrays.stream(tokens).flatMapToInt(Arrays::stream).max().orElse(0);
+        if (largest >= shape.vocabulary()) {
+            throw new IllegalArgumentException(setup.folder() + ": tokens.safetensors has token " + largest
+                    + ", the model's vocabulary is " + shape.vocabulary());
+        }
+    }
+
+    private static ZeroConfig config(CheckSetup setup, Reference reference, int ranks, int micro, int accumulation) {
+        Map<String, Object> values = new TreeMap<>();
+        values.put("train_micro_batch_size_per_gpu", micro);
+        values.put("gradient_accumulation_steps", accumulation);
+        values.put("gradient_clipping", reference.clip());
+        values.put("bf16", Map.of("enabled", setup.dtype() == DType.BF16));
+        values.put("zero_optimization", Map.of("stage", setup.stage()));
+        values.put("ds", Map.of("backend", setup.backend(), "communicator", setup.communicator()));
+        Map<String, Object> adam = Map.of(
+                "lr", reference.trace().getFirst().learningRate(),
+                "betas", List.of(reference.beta1(), reference.beta2()),
+                "eps", reference.epsilon(),
+                "weight_decay", reference.weightDecay());
+        values.put("optimizer", Map.of("type", "AdamW", "params", adam));
+        String json = tools.jackson.databind.json.JsonMapper.shared().writeValueAsString(values);
+        ZeroConfig config = ZeroConfig.parse(json, Known.ofWorld(ranks)).value();
+        LearningRateSchedule rates = new LearningRateSchedule.Listed(
+                reference.trace().stream().map(Reference.Step::learningRate).toList());
+        return new ZeroConfig(
+                config.batch(),
+                config.optimizer(),
+                rates,
+                config.precision(),
+                config.gradientClipping(),
+                config.zero(),
+                config.report(),
+                config.runtime());
+    }
+
+    private CheckResult measure() {
+        double[] firstBatch = firstBatch();
+        int perRank = reference.sequencesPerStep() / communicator.worldSize();
+        int accumulation = BigInteger.valueOf(perRank)
+                .gcd(BigInteger.valueOf(reference.accumulation()))
+                .intValue();
+        int micro = perRank / accumulation;
+        try (ZeroEngine engine = engine(micro, accumulation);
+                Tokens batch = new Tokens(backend, micro, reference.time())) {
+            List<Double> losses = new ArrayList<>();
+            double lossError = 0;
+            double normError = 0;
+            for (int step = 0; step < reference.trace().size(); step++) {
+                int first = step * reference.sequencesPerStep() + communicator.rank() * perRank;
+                StepResult result = engine.trainBatch(i -> batch.load(tokens, first + i * micro));
+                Reference.Step expected = reference.trace().get(step);
+                losses.add(result.loss());
+                lossError = Math.max(lossError, Math.abs(result.loss() - expected.loss()));
+                double norm = Math.abs(result.gradientNorm() - expected.gradientNorm()) / expected.gradientNorm();
+                normError = Math.max(normError, norm);
+            }
+            double[] weights = weights(engine);
+            return new CheckResult(firstBatch[0], firstBatch[1], weights[0], weights[1], lossError, normError, losses);
+        }
+    }
+
+    private ZeroEngine engine(int micro, int accumulation) {
+        ZeroConfig config = config(setup, reference, communicator.worldSize(), micro, accumulation);
+        ZeroEngine engine = ZeroEngine.initialize(new Gpt(shape).layers(), config, backend, communicator);
+        HuggingFace.read(setup.folder(), engine);
+        return engine;
+    }
+
+    /**
+     * {@return errors of logits and gradients of the first B sequences}. They are dealt to the ranks if these divide them;
+     * otherwise every rank takes all, which leaves the mean over ranks the same.
+     */
+    private double[] firstBatch() {
+        boolean dealt = reference.batch() % communicator.worldSize() == 0;
+        int micro = dealt ? reference.batch() / communicator.worldSize() : reference.batch();
+        int first = dealt ? micro * communicator.rank() : 0;
+        try (ZeroEngine engine = engine(micro, 1);
+                Tokens batch = new Tokens(backend, micro, reference.time());
+                SafetensorsFile expected = SafetensorsFile.open(setup.folder().resolve("first_batch.safetensors"))) {
+            Batch loaded = batch.load(tokens, first);
+            double logits = logitsError(engine, loaded, expected.data("logits"), first);
+            engine.forward(loaded);
+            engine.backward();
+            double gradient = 0;
+            for (Parameter parameter : engine.parameters()) {
+                Difference difference = new Difference();
+                try (Arena arena = Arena.ofConfined()) {
+                    MemorySegment actual = arena.allocate(parameter.elements() * Float.BYTES, 64);
+                    engine.readGradient(parameter, actual);
+                    difference.add(expected.data(stored("grad.", expected, parameter)), actual);
+                }
+                gradient = Math.max(gradient, difference.relative());
+            }
+            engine.step();
+            return new double[] {largestOfRanks(logits), gradient};
+        }
+    }
+
+    private double logitsError(ZeroEngine engine, Batch batch, MemorySegment expected, int first) {
+        Tensor logits = engine.predict(Batch.of(batch.inputs()));
+        long bytes = (long) reference.time() * shape.vocabulary() * Float.BYTES; // of one sequence
+        Difference difference = new Difference();
+        try (Arena arena = Arena.ofConfined();
+                Tokens.Staging staging = new Tokens.Staging(backend, logits.shape())) {
+            MemorySegment actual = arena.allocate(logits.elements() * Float.BYTES, 64);
+            staging.download(logits, actual);
+            difference.add(expected.asSlice(first * bytes, actual.byteSize()), actual);
+        }
+        return difference.relative();
+    }
+
+    private double[] weights(ZeroEngine engine) {
+        double largest = 0;
+        double rms = 0;
+        try (SafetensorsFile expected = SafetensorsFile.open(setup.folder().resolve("after_training.safetensors"))) {
+            for (Parameter parameter : engine.parameters()) {
+                Difference difference = new Difference();
+                try (Arena arena = Arena.ofConfined()) {
+                    MemorySegment actual = arena.allocate(parameter.elements() * Float.BYTES, 64);
+                    engine.read(parameter, actual);
+                    difference.add(expected.data(stored("", expected, parameter)), actual);
+                }
+                largest = Math.max(largest, difference.relative());
+                rms = Math.max(rms, difference.relativeRms());
+            }
+        }
+        return new double[] {largest, rms};
+    }
+
+    private static String stored(String prefix, SafetensorsFile file, Parameter parameter) {
+        String full = prefix + "transformer." + parameter.name();
+        return file.tensors().containsKey(full) ? full : prefix + parameter.name();
+    }
+
+    private double largestOfRanks(double value) {
+        Tensor tensor = backend.allocate(DType.F64, Shape.of(1), "scratch");
+        try (Arena arena = Arena.ofConfined();
+                var buffer = tensor.buffer()) {
+            MemorySegment host = arena.allocate(Double.BYTES, buffer.byteSize());
+            host.set(ValueLayout.JAVA_DOUBLE, 0, value);
+            backend.upload(host, tensor, backend.computeStream());
+            communicator.allReduce(tensor, ReduceOp.MAX, Call.now("logits error")).await(backend.computeStream());
+            backend.download(tensor, host, backend.computeStream());
+            backend.computeStream().synchronize();
+            return host.get(ValueLayout.JAVA_DOUBLE, 0);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+package ds.cli.train;
+
+import ds.zero.config.json.Block;
+
+/**
+ * {@code ds.train}: how long, and what is looked at meanwhile.
+ *
+ * @param steps of the run
+ * @param sequenceLength T: tokens of a sequence; 0 for all positions of the model
+ * @param evaluateEvery how many steps lie between evaluations; the last step is always followed by one
+ * @param sampleTokens how many tokens of text are generated at the end; 0 for none
+ */
+public record LoopSettings(long steps, int sequenceLength, long evaluateEvery, int sampleTokens) {
+    static LoopSettings read(Block ds) {
+        Block block = ds.block("train");
+        long steps = block.integer("steps", 1000, 1, Long.MAX_VALUE);
+        return new LoopSettings(
+                steps,
+                (int) block.integer("sequence_length", 0, 1, Integer.MAX_VALUE),
+                block.integer("evaluate_every", Math.max(1, steps / 10), 1, Long.MAX_VALUE),
+                (int) block.integer("sample_tokens", 400, 0, 1_000_000));
+    }
+}

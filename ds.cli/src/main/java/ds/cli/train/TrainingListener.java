@@ -1,0 +1,24 @@
+package ds.cli.train;
+
+import ds.data.Preparation;
+import ds.zero.StepResult;
+
+/** Is told how a run goes on; only rank 0's is called. */
+public interface TrainingListener {
+    /** Text is being tokenised. */
+    void preparing(Preparation.Progress progress);
+
+    /** Everything is allocated, and the first step begins. */
+    void starting(RunSummary summary);
+
+    /** A step is done. */
+    void step(StepResult result, double tokensPerSecond);
+
+    /**
+     * The held-out text was evaluated.
+     *
+     * @param loss in nats per token
+     * @param bitsPerByte of the text
+     */
+    void evaluated(long step, double loss, double bitsPerByte);
+}

@@ -42,7 +42,10 @@ final class ExportCommand implements Runnable {
 
     /** A run or a model. */
     private static final class Source {
-        @Option(names = "--run", paramLabel = "DIR", description = "Folder that `ds train` or `ds quickstart` has written.")
+        @Option(
+                names = "--run",
+                paramLabel = "DIR",
+                description = "Folder that `ds train` or `ds quickstart` has written.")
         private Path run;
 
         @Option(
@@ -80,10 +83,7 @@ final class ExportCommand implements Runnable {
             HuggingFace.write(out, config, parameters, stored, true);
             HuggingFace.read(out, parameters.comparison(stored));
         }
-        console.out()
-                .printf(
-                        "%s: %,d parameters in %s, read back and compared%n",
-                        out, config.parameters(), dtype);
+        console.out().printf("%s: %,d parameters in %s, read back and compared%n", out, config.parameters(), dtype);
     }
 
     private static void requireEmpty(Path folder) {

@@ -50,7 +50,8 @@ final class GenerateCommand implements Runnable {
             names = "--temperature",
             paramLabel = "T",
             defaultValue = "1",
-            description = "Below 1 more likely tokens are preferred; 0 takes the most likely. Default ${DEFAULT-VALUE}.")
+            description =
+                    "Below 1 more likely tokens are preferred; 0 takes the most likely. Default ${DEFAULT-VALUE}.")
     private double temperature;
 
     @Option(
@@ -64,7 +65,8 @@ final class GenerateCommand implements Runnable {
             names = "--top-p",
             paramLabel = "P",
             defaultValue = "1",
-            description = "Draw from the most likely tokens that together reach probability P. Default ${DEFAULT-VALUE}.")
+            description =
+                    "Draw from the most likely tokens that together reach probability P. Default ${DEFAULT-VALUE}.")
     private double topP;
 
     @Option(names = "--seed", paramLabel = "N", defaultValue = "1234", description = "Default ${DEFAULT-VALUE}.")
@@ -103,7 +105,8 @@ final class GenerateCommand implements Runnable {
         DType computed = dtype.dtype();
         try (TensorBackend device = Providers.backends().get(backend).open(0, ProviderOptions.none("ds.backend"))) {
             if (!device.supports(computed)) {
-                throw new IllegalArgumentException("--dtype = " + dtype + ": backend " + backend + " cannot compute in it");
+                throw new IllegalArgumentException(
+                        "--dtype = " + dtype + ": backend " + backend + " cannot compute in it");
             }
             try (LoadedModel loaded = LoadedModel.open(model, device, computed);
                     Generator generator = loaded.generator()) {

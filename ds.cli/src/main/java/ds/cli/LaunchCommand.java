@@ -83,8 +83,9 @@ final class LaunchCommand implements Callable<Integer> {
     @Option(
             names = "--secret-file",
             paramLabel = "FILE",
-            description = "File with the secret that all ranks share, at least 16 characters. Default: DS_SECRET of the "
-                    + "environment, or on one host a fresh one.")
+            description =
+                    "File with the secret that all ranks share, at least 16 characters. Default: DS_SECRET of the "
+                            + "environment, or on one host a fresh one.")
     private Optional<Path> secretFile = Optional.empty();
 
     @Option(
@@ -94,7 +95,10 @@ final class LaunchCommand implements Callable<Integer> {
             description = "How long the other ranks may go on after one has failed. Default ${DEFAULT-VALUE}.")
     private int graceSeconds;
 
-    @Parameters(arity = "1..*", paramLabel = "COMMAND ARG", description = "A command of ds and its arguments, after --.")
+    @Parameters(
+            arity = "1..*",
+            paramLabel = "COMMAND ARG",
+            description = "A command of ds and its arguments, after --.")
     private List<String> command = List.of();
 
     LaunchCommand(Console console, Map<String, String> environment) {
@@ -108,7 +112,8 @@ final class LaunchCommand implements Callable<Integer> {
             throw usage(command.getFirst() + ": no such command of ds; there are "
                     + spec.root().subcommands().keySet());
         }
-        return new LocalJob(plan(), JavaCommand.ofThisProcess(), console, Duration.ofSeconds(graceSeconds)).run(command);
+        return new LocalJob(plan(), JavaCommand.ofThisProcess(), console, Duration.ofSeconds(graceSeconds))
+                .run(command);
     }
 
     /** {@return what the options say} */
@@ -132,10 +137,12 @@ final class LaunchCommand implements Callable<Integer> {
     }
 
     private String secret(boolean alone) {
-        Optional<String> given = secretFile.map(LaunchCommand::read).or(() -> Optional.ofNullable(environment.get("DS_SECRET")));
+        Optional<String> given =
+                secretFile.map(LaunchCommand::read).or(() -> Optional.ofNullable(environment.get("DS_SECRET")));
         if (given.isEmpty() && !alone) {
-            throw usage("--nnodes = " + nodes + " needs a secret that all hosts share: --secret-file, or DS_SECRET in the "
-                    + "environment; `openssl rand -hex 32` makes one");
+            throw usage(
+                    "--nnodes = " + nodes + " needs a secret that all hosts share: --secret-file, or DS_SECRET in the "
+                            + "environment; `openssl rand -hex 32` makes one");
         }
         return given.orElseGet(JobPlan::freshSecret);
     }

@@ -42,7 +42,8 @@ final class PrepareCommand implements Runnable {
     @Option(
             names = "--include",
             paramLabel = "GLOB",
-            description = "Which files of folders and archives are read, such as '**/*.java'; may be repeated. Default: all.")
+            description =
+                    "Which files of folders and archives are read, such as '**/*.java'; may be repeated. Default: all.")
     private List<String> include = List.of();
 
     @Option(

@@ -139,7 +139,8 @@ public final class LocalJob {
 
     /** Ends what is left: asks, waits, and kills. */
     private void endAll() {
-        List<RankProcess> left = processes().stream().filter(RankProcess::isAlive).toList();
+        List<RankProcess> left =
+                processes().stream().filter(RankProcess::isAlive).toList();
         left.forEach(RankProcess::terminate);
         long deadline = System.nanoTime() + TERMINATION.toNanos();
         try {

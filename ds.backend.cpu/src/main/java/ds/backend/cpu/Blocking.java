@@ -14,7 +14,7 @@ record Blocking(long rows, long columns, long depth, long tileRows, long tileCol
     private static final long BLOCK_ELEMENTS = 4 << 20; // 16 MiB: about what the last-level cache holds
     private static final long MOST_DEPTH = 4096;
     private static final long TILE_ROWS = 256;
-    private static final long TILE_COLUMNS = 512;
+    private static final long TILE_COLUMNS = 256;
 
     /** {@return blocks for factors that are used as they are: the whole product is one} */
     static Blocking direct(long m, long n, long k) {

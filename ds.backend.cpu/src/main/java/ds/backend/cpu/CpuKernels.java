@@ -1,163 +1,206 @@
 package ds.backend.cpu;
 
-import ds.api.CounterRandom;
-import ds.api.Kernels;
+import ds.api.Adam;
+import ds.api.Attention;
+import ds.api.Dropout;
+import ds.api.LayerNorm;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.backend.cpu.core.Copies;
-import ds.backend.cpu.core.Elementwise;
-import ds.backend.cpu.core.IndexedRows;
-import ds.backend.cpu.core.Reductions;
-import ds.backend.cpu.vector.Lanes;
+import ds.backend.cpu.vector.AdamKernel;
+import ds.backend.cpu.vector.AttentionKernel;
+import ds.backend.cpu.vector.ColumnSums;
+import ds.backend.cpu.vector.CrossEntropyKernel;
+import ds.backend.cpu.vector.DropoutKernel;
+import ds.backend.cpu.vector.EmbeddingKernel;
+import ds.backend.cpu.vector.GeluKernel;
+import ds.backend.cpu.vector.LayerNormKernel;
 
-/** All kernels: checks the dims, and shares the work by outputs. */
-final class CpuKernels implements Kernels {
-    private static final long GRAIN = 16 * Lanes.CHUNK; // elements: some microseconds of work, many times a wake-up
-    private static final long GRAIN_COLUMNS = 128;
-
-    private final TensorBackend backend;
-    private final Stream stream;
+/** All kernels: the core, and each fused one in one pass over its operands. */
+final class CpuKernels extends CpuCoreKernels {
     private final WorkerPool pool;
     private final MatrixProducts products;
-    private double[] partialSums = new double[0];
+    private final ColumnSums sums = new ColumnSums();
 
     CpuKernels(TensorBackend backend, Stream stream, WorkerPool pool, MatrixProducts products) {
-        this.backend = backend;
-        this.stream = stream;
+        super(backend, stream, pool, products);
         this.pool = pool;
         this.products = products;
     }
 
     @Override
-    public TensorBackend backend() {
-        return backend;
+    public void linear(Tensor x, Tensor w, Tensor bias, Tensor y) {
+        requireEqual("linear", "elements of the bias", w.shape().columns(), bias.elements());
+        products.multiplyAndAddBias(Operand.of(x), Operand.of(w), bias, y);
     }
 
     @Override
-    public Stream stream() {
-        return stream;
+    public void biasGelu(Tensor x, Tensor bias, Tensor y) {
+        requireRows("biasGelu", x, bias, y);
+        pool.run(rows(x), grainRows(columns(x)), (part, worker) -> GeluKernel.forward(x, bias, y, part));
     }
 
     @Override
-    public void fill(Tensor y, double value) {
-        pool.run(y.elements(), GRAIN, (part, worker) -> Copies.fill(part, y, value));
-    }
-
-    @Override
-    public void copy(Tensor x, Tensor y) {
-        requireEqual("copy", "elements", x.elements(), y.elements());
-        pool.run(x.elements(), GRAIN, (part, worker) -> Copies.copy(part, x, y));
-    }
-
-    @Override
-    public void copyRows(Rows x, Rows y, long rows, long columns) {
-        pool.run(rows, grainRows(columns), (part, worker) -> Copies.copyRows(part, x, y, columns));
-    }
-
-    @Override
-    public void matmul(Operand a, Operand b, Tensor c, float beta) {
-        products.multiply(a, b, c, beta(beta));
-    }
-
-    @Override
-    public void unary(Unary op, Tensor x, Tensor y) {
-        requireEqual(op, "elements", x.elements(), y.elements());
-        pool.run(x.elements(), GRAIN, (part, worker) -> Elementwise.unary(part, op, x, y));
-    }
-
-    @Override
-    public void binary(Binary op, Tensor a, Tensor b, Broadcast broadcast, Tensor y) {
-        long expected = switch (broadcast) {
-            case NONE -> a.elements();
-            case SCALAR -> 1;
-            case ROW -> a.shape().columns();
-            case COLUMN -> a.shape().rows();
-        };
-        requireEqual(op + " " + broadcast, "elements of the second argument", expected, b.elements());
-        requireEqual(op, "elements", a.elements(), y.elements());
-        if (broadcast == Broadcast.NONE) {
-            pool.run(a.elements(), GRAIN, (part, worker) -> Elementwise.binary(part, op, a, b, y));
-        } else {
-            pool.run(
-                    a.shape().rows(),
-                    grainRows(a.shape().columns()),
-                    (part, worker) -> Elementwise.binaryRepeated(part, op, a, b, broadcast, y));
-        }
-    }
-
-    @Override
-    public void axpby(double alpha, Tensor x, double beta, Tensor y) {
-        requireEqual("axpby", "elements", x.elements(), y.elements());
-        pool.run(x.elements(), GRAIN, (part, worker) -> Elementwise.axpby(part, alpha, x, beta, y));
-    }
-
-    @Override
-    public void reduceRows(Reduction op, Tensor x, Tensor y) {
-        requireEqual("reduceRows " + op, "rows", x.shape().rows(), y.elements());
-        pool.run(x.shape().rows(), grainRows(x.shape().columns()), (part, worker) -> Reductions.rows(part, op, x, y));
-    }
-
-    @Override
-    public void sumColumns(Tensor x, Tensor y, float beta) {
-        requireEqual("sumColumns", "columns", x.shape().columns(), y.elements());
-        boolean add = beta(beta);
-        pool.run(x.shape().columns(), GRAIN_COLUMNS, (part, worker) -> Reductions.columns(part, x, y, add));
-    }
-
-    @Override
-    public void gatherRows(Tensor table, Tensor index, Tensor y) {
-        requireEqual("gatherRows", "elements", index.elements() * table.shape().columns(), y.elements());
+    public void biasGeluBackward(Tensor dy, Tensor x, Tensor bias, Tensor dx, Tensor dBias) {
+        requireRows("biasGeluBackward", x, bias, dy);
+        requireRows("biasGeluBackward", x, dBias, dx);
+        sums.reset(rows(x), Math.toIntExact(columns(x)));
         pool.run(
-                index.elements(),
-                grainRows(table.shape().columns()),
-                (part, worker) -> IndexedRows.gather(part, table, index, y));
+                sums.blocks(),
+                1,
+                (block, worker) ->
+                        GeluKernel.backward(dy, x, bias, dx, sums, sums.part((int) block.first(), block.scratch())));
+        pool.run(1, 1, (part, worker) -> sums.addTo(dBias, 0, part.scratch()));
     }
 
     @Override
-    public void scatterAddRows(Tensor x, Tensor index, Tensor table) {
-        requireEqual(
-                "scatterAddRows", "elements", index.elements() * table.shape().columns(), x.elements());
+    public void dropout(Tensor x, Dropout dropout, Tensor y) {
+        requireEqual("dropout", "elements", x.elements(), y.elements());
+        pool.run(x.elements(), GRAIN, (part, worker) -> DropoutKernel.run(x, dropout, y, part));
+    }
+
+    @Override
+    public void layerNorm(Tensor x, LayerNorm norm, Tensor y) {
+        requireRows("layerNorm", x, norm.weight(), y);
+        requireStatistics(norm, x);
+        pool.run(rows(x), grainRows(columns(x)), (part, worker) -> LayerNormKernel.forward(x, norm, y, part));
+    }
+
+    @Override
+    public void residualLayerNorm(Tensor x, Tensor residual, Tensor sum, LayerNorm norm, Tensor y) {
+        requireRows("residualLayerNorm", x, norm.weight(), y);
+        requireRows("residualLayerNorm", residual, norm.bias(), sum);
+        requireStatistics(norm, x);
         pool.run(
-                table.shape().columns(),
+                rows(x),
+                grainRows(columns(x)),
+                (part, worker) -> LayerNormKernel.residualForward(x, residual, sum, norm, y, part));
+    }
+
+    @Override
+    public void layerNormBackward(Tensor dy, Tensor x, LayerNorm norm, LayerNorm.Gradients gradients, Tensor dx) {
+        requireRows("layerNormBackward", x, gradients.weight(), dy);
+        requireRows("layerNormBackward", x, gradients.bias(), dx);
+        requireStatistics(norm, x);
+        int bias = LayerNormKernel.biasColumn(Math.toIntExact(columns(x)));
+        sums.reset(rows(x), 2 * bias);
+        pool.run(
+                sums.blocks(),
+                1,
+                (block, worker) -> LayerNormKernel.backward(
+                        dy, x, norm, dx, sums, sums.part((int) block.first(), block.scratch())));
+        pool.run(1, 1, (part, worker) -> {
+            sums.addTo(gradients.weight(), 0, part.scratch());
+            sums.addTo(gradients.bias(), bias, part.scratch());
+        });
+    }
+
+    @Override
+    public void embedding(Tensor tokens, Tensor tokenTable, Tensor positionTable, Tensor y) {
+        requireEmbedding("embedding", tokens, tokenTable, positionTable, y);
+        pool.run(
+                tokens.elements(),
+                grainRows(columns(tokenTable)),
+                (part, worker) -> EmbeddingKernel.forward(tokens, tokenTable, positionTable, y, part));
+    }
+
+    @Override
+    public void embeddingBackward(Tensor dy, Tensor tokens, Tensor dTokenTable, Tensor dPositionTable) {
+        requireEmbedding("embeddingBackward", tokens, dTokenTable, dPositionTable, dy);
+        pool.run(
+                columns(dTokenTable),
                 GRAIN_COLUMNS,
-                (part, worker) -> IndexedRows.scatterAdd(part, x, index, table));
+                (part, worker) -> EmbeddingKernel.backward(dy, tokens, dTokenTable, dPositionTable, part));
     }
 
     @Override
-    public void uniform(CounterRandom random, Tensor y) {
-        pool.run(y.elements(), GRAIN, (part, worker) -> Copies.uniform(part, random, y));
+    public void attention(Tensor qkv, Attention attention, Tensor y, Tensor logSumExp) {
+        long heads = requireHeads("attention", qkv, attention.heads(), y);
+        requireEqual("attention", "elements of logSumExp", heads * qkv.shape().dim(1), logSumExp.elements());
+        pool.run(heads, 1, (part, worker) -> AttentionKernel.forward(qkv, attention, y, logSumExp, part));
     }
 
     @Override
-    public void sumOfSquares(Tensor x, Tensor y) {
-        int blocks = Math.toIntExact(Math.ceilDiv(x.elements(), Reductions.BLOCK));
-        if (partialSums.length < blocks) {
-            partialSums = new double[blocks];
+    public void attentionBackward(Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
+        long heads = requireHeads("attentionBackward", qkv, attention.heads(), dy);
+        requireEqual("attentionBackward", "elements", qkv.elements(), dqkv.elements());
+        pool.run(heads, 1, (part, worker) -> AttentionKernel.backward(dy, qkv, attention, y, logSumExp, dqkv, part));
+    }
+
+    @Override
+    public void cachedAttention(Tensor qkv, Tensor keys, Tensor values, long past, int heads, Tensor y) {
+        long allHeads = requireHeads("cachedAttention", qkv, heads, y);
+        long capacity = Math.min(keys.shape().dim(1), values.shape().dim(1));
+        if (past < 0 || past + qkv.shape().dim(1) > capacity) {
+            throw new IllegalArgumentException("cachedAttention: " + past + " positions and "
+                    + qkv.shape().dim(1) + " more do not fit into a cache of " + capacity);
         }
-        double[] partial = partialSums;
         pool.run(
-                x.elements(),
-                Reductions.BLOCK,
-                (part, worker) -> partial[(int) (part.first() / Reductions.BLOCK)] = Reductions.sumOfSquares(part, x));
-        Reductions.addInOrder(partial, blocks, y);
+                rows(qkv),
+                grainRows(columns(qkv)),
+                (part, worker) -> AttentionKernel.append(qkv, keys, values, past, part));
+        pool.run(allHeads, 1, (part, worker) -> AttentionKernel.cached(qkv, keys, values, past, heads, y, part));
     }
 
-    private static long grainRows(long columns) {
-        return Math.max(1, GRAIN / columns);
-    }
-
-    private static boolean beta(float beta) {
-        if (beta != 0 && beta != 1) {
-            throw new IllegalArgumentException("beta = " + beta + ": must be 0 or 1");
-        }
-        return beta == 1;
-    }
-
-    private static void requireEqual(Object call, String what, long expected, long actual) {
-        if (expected != actual) {
+    @Override
+    public void crossEntropy(Tensor logits, Tensor targets, long vocabulary, double gradientScale, Tensor losses) {
+        requireEqual("crossEntropy", "targets", rows(logits), targets.elements());
+        requireEqual("crossEntropy", "losses", rows(logits), losses.elements());
+        if (vocabulary < 1 || vocabulary > columns(logits)) {
             throw new IllegalArgumentException(
-                    call + ": " + expected + " " + what + " expected, but there are " + actual);
+                    "crossEntropy: vocabulary " + vocabulary + " is not from 1 to the columns of " + logits);
         }
+        pool.run(
+                rows(logits),
+                grainRows(columns(logits)),
+                (part, worker) -> CrossEntropyKernel.run(logits, targets, vocabulary, gradientScale, losses, part));
+    }
+
+    @Override
+    public void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
+        requireEqual("adam", "elements of the gradient", weights.elements(), gradient.elements());
+        requireEqual("adam", "elements of the first moment", weights.elements(), firstMoment.elements());
+        requireEqual("adam", "elements of the second moment", weights.elements(), secondMoment.elements());
+        pool.run(
+                weights.elements(),
+                GRAIN,
+                (part, worker) -> AdamKernel.step(adam, weights, gradient, firstMoment, secondMoment, part));
+    }
+
+    private static long rows(Tensor x) {
+        return x.shape().rows();
+    }
+
+    private static long columns(Tensor x) {
+        return x.shape().columns();
+    }
+
+    private static void requireRows(String call, Tensor x, Tensor perColumn, Tensor y) {
+        requireEqual(call, "elements, one for each column,", columns(x), perColumn.elements());
+        requireEqual(call, "elements", x.elements(), y.elements());
+    }
+
+    private static void requireStatistics(LayerNorm norm, Tensor x) {
+        requireEqual("layerNorm", "means", rows(x), norm.mean().elements());
+        requireEqual("layerNorm", "rstd", rows(x), norm.rstd().elements());
+    }
+
+    private static void requireEmbedding(String call, Tensor tokens, Tensor table, Tensor positions, Tensor y) {
+        requireEqual(call, "columns of the position table", columns(table), columns(positions));
+        requireEqual(call, "elements", tokens.elements() * columns(table), y.elements());
+        if (columns(tokens) > rows(positions)) {
+            throw new IllegalArgumentException(
+                    call + ": sequences of " + columns(tokens) + " tokens, but only " + rows(positions) + " positions");
+        }
+    }
+
+    private static long requireHeads(String call, Tensor qkv, int heads, Tensor y) {
+        long channels = columns(qkv) / 3;
+        if (columns(qkv) % 3 != 0 || channels % heads != 0) {
+            throw new IllegalArgumentException(
+                    call + ": " + columns(qkv) + " columns are not queries, keys and values of " + heads + " heads");
+        }
+        requireEqual(call, "elements of the result", rows(qkv) * channels, y.elements());
+        return qkv.shape().dim(0) * heads;
     }
 }

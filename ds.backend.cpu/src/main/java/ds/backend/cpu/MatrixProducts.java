@@ -14,6 +14,25 @@ import java.util.function.LongFunction;
 
 /**
  * Matrix products: oneDNN multiplies tiles, each in one thread, and our own threads share the tiles.
+ *
+ * <p>Why not oneDNN's OpenMP threads: they spin between kernels and so take the cores from our workers and from another rank, and
+ * a call ends with its slowest thread, while our tiles go to whichever thread is free. Measured in F32 on two cores of an AMD
+ * EPYC of the third generation (AVX2, peak about 95 GFLOP/s per core), each for GPT-2 of 124M parameters and 1024 tokens, in
+ * GFLOP per second of processor time, while other jobs wanted the same cores:
+ *
+ * <pre>
+ *                          OpenMP     OpenMP, panels     tiles, as here
+ * x·Wqkv   [768, 2304]         54                 59                 65
+ * x·Wfc    [768, 3072]         33                 63                 66
+ * h·Wproj  [3072, 768]         52                 66                 76
+ * dh·Wfcᵀ  [3072, 768]         54                 58                 63
+ * dW += xᵀ·dh                  32                 48                 69
+ * logits   [768, 50257]ᵀ       61                 58                 67
+ * </pre>
+ *
+ * <p>On that machine, oneDNN reads a right factor as it lies in memory at half its speed or less where the rows are a multiple of
+ * the page size apart, and knows no BF16 at all. So the right factor is first made into {@link Panels} in F32, and what is not
+ * F32 is converted, in blocks ({@link Blocking}). With AVX-512 neither is needed: {@link #direct}.
  */
 final class MatrixProducts implements AutoCloseable {
     // With fewer rows than these, rearranging the right factor takes longer than it saves; oneDNN transposes faster
@@ -21,11 +40,14 @@ final class MatrixProducts implements AutoCloseable {
     private static final long FEW_ROWS = 32;
     private static final long FEW_ROWS_TRANSPOSED = 512;
 
+    private static final long NO_BIAS = 0;
+
     private final OneDnn library;
     private final WorkerPool pool;
     private final WorkMemory left;
     private final WorkMemory right;
     private final WorkMemory result;
+    private final WorkMemory biases;
     private final WorkMemory[] scratchpads;
     private final Map<TileProduct.Shape, TileProduct> tiles = new ConcurrentHashMap<>();
 
@@ -35,23 +57,26 @@ final class MatrixProducts implements AutoCloseable {
         this.left = new WorkMemory(allocator);
         this.right = new WorkMemory(allocator);
         this.result = new WorkMemory(allocator);
+        this.biases = new WorkMemory(allocator);
         this.scratchpads = new WorkMemory[pool.threads()];
         for (int i = 0; i < scratchpads.length; i++) {
             scratchpads[i] = new WorkMemory(allocator);
         }
     }
 
-    /** {@code c = a · b + beta · c}, with beta 0 or 1. One call at a time. */
+    /** {@code c = a · b}, plus what was in c if {@code add}. One call at a time. */
     synchronized void multiply(Operand a, Operand b, Tensor c, boolean add) {
-        if (a.columns() != b.rows() || c.elements() != a.rows() * b.columns()) {
-            throw new IllegalArgumentException("matmul of [" + a.rows() + ", " + a.columns() + "] and [" + b.rows()
-                    + ", " + b.columns() + "] into " + c + ": the dims do not fit together");
-        }
-        if (a.tensor().dtype() != b.tensor().dtype()) {
-            throw new IllegalArgumentException("matmul of " + a.tensor() + " and " + b.tensor()
-                    + ": both must have the same type; copy one first");
-        }
-        Product product = new Product(a, b, c, add, direct(a, b, c));
+        run(new Product(a, b, NO_BIAS, c, add));
+    }
+
+    /** {@code c = a · b + bias}, which is {@code [n]}. One call at a time. */
+    synchronized void multiplyAndAddBias(Operand a, Operand b, Tensor bias, Tensor c) {
+        Tensor converted = biases.f32(bias.elements());
+        pool.run(1, 1, (part, worker) -> Copies.copy(new Part(0, bias.elements(), part.scratch()), bias, converted));
+        run(new Product(a, b, converted.address(), c, false));
+    }
+
+    private static void run(Product product) {
         if (product.direct) {
             product.multiplyBlock(0, 0, 0);
         } else {
@@ -75,6 +100,7 @@ final class MatrixProducts implements AutoCloseable {
         left.close();
         right.close();
         result.close();
+        biases.close();
         for (WorkMemory scratchpad : scratchpads) {
             scratchpad.close();
         }
@@ -84,6 +110,7 @@ final class MatrixProducts implements AutoCloseable {
     private final class Product {
         private final Operand a;
         private final Operand b;
+        private final long bias;
         private final Tensor c;
         private final boolean add;
         private final boolean direct;
@@ -94,12 +121,21 @@ final class MatrixProducts implements AutoCloseable {
         private final long k;
         private final Blocking blocking;
 
-        Product(Operand a, Operand b, Tensor c, boolean add, boolean direct) {
+        Product(Operand a, Operand b, long bias, Tensor c, boolean add) {
+            if (a.columns() != b.rows() || c.elements() != a.rows() * b.columns()) {
+                throw new IllegalArgumentException("matmul of [" + a.rows() + ", " + a.columns() + "] and [" + b.rows()
+                        + ", " + b.columns() + "] into " + c + ": the dims do not fit together");
+            }
+            if (a.tensor().dtype() != b.tensor().dtype()) {
+                throw new IllegalArgumentException("matmul of " + a.tensor() + " and " + b.tensor()
+                        + ": both must have the same type; copy one first");
+            }
             this.a = a;
             this.b = b;
+            this.bias = bias;
             this.c = c;
             this.add = add;
-            this.direct = direct;
+            this.direct = direct(a, b, c);
             this.convertLeft = !direct && a.tensor().dtype() != DType.F32;
             this.convertResult = !direct && c.dtype() != DType.F32;
             this.m = a.rows();
@@ -173,14 +209,21 @@ final class MatrixProducts implements AutoCloseable {
             Layout rightLayout = direct ? operandLayout(b) : Layout.PANELS;
             Layout sumLayout = Layout.of(sums.dtype(), false, convertResult ? block.columns : n);
             TileProduct tile = tile(new TileProduct.Shape(
-                    rows, columns, depth, leftLayout, rightLayout, sumLayout, false, add || block.l > 0));
+                    rows,
+                    columns,
+                    depth,
+                    leftLayout,
+                    rightLayout,
+                    sumLayout,
+                    bias != NO_BIAS && block.l == 0,
+                    add || block.l > 0));
             long sumAt = convertResult ? own.first() : target.first();
             tile.run(
                     library,
                     worker,
                     leftAddress(block, row),
                     rightAddress(block, column),
-                    0,
+                    bias,
                     sums.address() + sumAt * sums.dtype().byteSize(),
                     scratchpads[worker].address(tile.scratchpadBytes()));
             if (convertResult && block.l + depth == k) {

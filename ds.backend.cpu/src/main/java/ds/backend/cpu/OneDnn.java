@@ -14,6 +14,12 @@ import org.bytedeco.javacpp.Pointer;
 /** The library oneDNN, loaded through JavaCPP, and the OpenMP runtime that it brings along. */
 @SuppressWarnings("restricted") // one C function, typed here
 final class OneDnn {
+    /**
+     * By default JavaCPP refuses to make an object once the process holds twice the Java heap's limit in physical memory. Our
+     * tensors lie outside the heap, and would reach that soon.
+     */
+    private static final String PHYSICAL_LIMIT = "org.bytedeco.javacpp.maxPhysicalBytes";
+
     private final engine processor;
     private final MethodHandle ompSetNumThreads;
     private final int instructions;
@@ -24,6 +30,9 @@ final class OneDnn {
      * @throws LinkageError if it, or what it needs, is not there
      */
     OneDnn() {
+        if (System.getProperty(PHYSICAL_LIMIT) == null) {
+            System.setProperty(PHYSICAL_LIMIT, "0");
+        }
         processor = new engine(engine.kind.cpu, 0);
         instructions = dnnl.dnnl_get_effective_cpu_isa();
         // void omp_set_num_threads(int); the soname is that of the library which oneDNN has just loaded

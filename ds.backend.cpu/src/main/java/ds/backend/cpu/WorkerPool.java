@@ -90,7 +90,12 @@ final class WorkerPool implements AutoCloseable {
 
     @Override
     public void close() {
-        closed = true;
+        oneAtATime.lock(); // lets a kernel end first
+        try {
+            closed = true;
+        } finally {
+            oneAtATime.unlock();
+        }
         for (Worker worker : workers) {
             LockSupport.unpark(worker);
         }

@@ -1,20 +1,19 @@
 package ds.backend.cpu.core;
 
 import ds.api.CoreKernels.Rows;
-import ds.api.CounterRandom;
 import ds.api.Tensor;
 import ds.backend.cpu.vector.Lanes;
 import ds.backend.cpu.vector.Part;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/** Kernels that move elements, or make them. */
+/** Kernels that move elements. */
 public final class Copies {
     private Copies() {}
 
     /** Sets a part of the elements of {@code y}. */
     public static void fill(Part part, Tensor y, double value) {
-        Elements to = Elements.of(y);
+        AnyElements to = AnyElements.of(y);
         float[] values = part.scratch().floats(0, Lanes.CHUNK);
         Arrays.fill(values, (float) value);
         for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
@@ -31,19 +30,19 @@ public final class Copies {
 
     /** {@code y[i] = x[i]} for a part of the elements. */
     public static void copy(Part part, Tensor x, Tensor y) {
-        copy(part, Elements.of(x), part.first(), Elements.of(y), part.first(), part.last() - part.first());
+        copy(part, AnyElements.of(x), part.first(), AnyElements.of(y), part.first(), part.last() - part.first());
     }
 
     /** Copies a part of the rows of {@link ds.api.CoreKernels#copyRows}. */
     public static void copyRows(Part part, Rows x, Rows y, long columns) {
-        Elements from = Elements.of(x.tensor());
-        Elements to = Elements.of(y.tensor());
+        AnyElements from = AnyElements.of(x.tensor());
+        AnyElements to = AnyElements.of(y.tensor());
         for (long i = part.first(); i < part.last(); i++) {
             copy(part, from, x.first() + i * x.stride(), to, y.first() + i * y.stride(), columns);
         }
     }
 
-    private static void copy(Part part, Elements x, long firstX, Elements y, long firstY, long count) {
+    private static void copy(Part part, AnyElements x, long firstX, AnyElements y, long firstY, long count) {
         if (x.dtype() == y.dtype()) {
             long size = x.dtype().byteSize();
             MemorySegment.copy(x.memory(), firstX * size, y.memory(), firstY * size, count * size);
@@ -58,19 +57,6 @@ public final class Copies {
                 x.read(firstX + i, chunk, n);
                 y.write(chunk, firstY + i, n);
             }
-        }
-    }
-
-    /** {@code y[i] = random.uniform(i)} for a part of the elements. */
-    public static void uniform(Part part, CounterRandom random, Tensor y) {
-        Elements to = Elements.of(y);
-        float[] chunk = part.scratch().floats(0, Lanes.CHUNK);
-        for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
-            int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
-            for (int j = 0; j < n; j++) {
-                chunk[j] = random.uniform(i + j);
-            }
-            to.write(chunk, i, n);
         }
     }
 }

@@ -17,8 +17,8 @@ public final class Elementwise {
 
     /** {@code y[i] = op(x[i])} for a part of the elements. */
     public static void unary(Part part, Unary op, Tensor x, Tensor y) {
-        Elements from = Elements.of(x);
-        Elements to = Elements.of(y);
+        AnyElements from = AnyElements.of(x);
+        AnyElements to = AnyElements.of(y);
         float[] a = part.scratch().floats(0, Lanes.CHUNK);
         for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
             int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
@@ -59,9 +59,9 @@ public final class Elementwise {
 
     /** {@code y[i] = op(a[i], b[i])} for a part of the elements. */
     public static void binary(Part part, Binary op, Tensor a, Tensor b, Tensor y) {
-        Elements left = Elements.of(a);
-        Elements right = Elements.of(b);
-        Elements to = Elements.of(y);
+        AnyElements left = AnyElements.of(a);
+        AnyElements right = AnyElements.of(b);
+        AnyElements to = AnyElements.of(y);
         float[] p = part.scratch().floats(0, Lanes.CHUNK);
         float[] q = part.scratch().floats(1, Lanes.CHUNK);
         for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
@@ -79,9 +79,9 @@ public final class Elementwise {
      * @param broadcast any but {@link Broadcast#NONE}
      */
     public static void binaryRepeated(Part part, Binary op, Tensor a, Tensor b, Broadcast broadcast, Tensor y) {
-        Elements left = Elements.of(a);
-        Elements right = Elements.of(b);
-        Elements to = Elements.of(y);
+        AnyElements left = AnyElements.of(a);
+        AnyElements right = AnyElements.of(b);
+        AnyElements to = AnyElements.of(y);
         long columns = a.shape().columns();
         float[] p = part.scratch().floats(0, Lanes.CHUNK);
         float[] q = part.scratch().floats(1, Lanes.CHUNK);
@@ -139,8 +139,8 @@ public final class Elementwise {
 
     /** {@code y[i] = alpha · x[i] + beta · y[i]} for a part of the elements. */
     public static void axpby(Part part, double alpha, Tensor x, double beta, Tensor y) {
-        Elements from = Elements.of(x);
-        Elements to = Elements.of(y);
+        AnyElements from = AnyElements.of(x);
+        AnyElements to = AnyElements.of(y);
         Scratch scratch = part.scratch();
         float[] p = scratch.floats(0, Lanes.CHUNK);
         float[] q = scratch.floats(1, Lanes.CHUNK);

@@ -12,8 +12,8 @@ public final class IndexedRows {
 
     /** {@code y[i, :] = table[index[i], :]} for a part of the indices. */
     public static void gather(Part part, Tensor table, Tensor index, Tensor y) {
-        Elements from = Elements.of(table);
-        Elements to = Elements.of(y);
+        AnyElements from = AnyElements.of(table);
+        AnyElements to = AnyElements.of(y);
         MemorySegment rows = index.host();
         int n = Math.toIntExact(table.shape().columns());
         float[] row = part.scratch().floats(0, n);
@@ -25,8 +25,8 @@ public final class IndexedRows {
 
     /** {@code table[index[i], j] += x[i, j]} in the order of i, for a part of the columns j. */
     public static void scatterAdd(Part part, Tensor x, Tensor index, Tensor table) {
-        Elements from = Elements.of(x);
-        Elements to = Elements.of(table);
+        AnyElements from = AnyElements.of(x);
+        AnyElements to = AnyElements.of(table);
         MemorySegment rows = index.host();
         long columns = table.shape().columns();
         int n = Math.toIntExact(part.last() - part.first());

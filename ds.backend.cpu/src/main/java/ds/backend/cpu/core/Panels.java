@@ -67,7 +67,7 @@ public final class Panels {
      * @param panels F32; panel p begins at element {@code p · elements(depth)}
      */
     public static void pack(Part part, Block block, MemorySegment panels) {
-        Elements from = Elements.of(block.b.tensor());
+        AnyElements from = AnyElements.of(block.b.tensor());
         long groups = Math.ceilDiv(block.columns, GROUP);
         for (long piece = part.first(); piece < part.last(); piece++) {
             long k = piece / groups * BAND;
@@ -81,7 +81,7 @@ public final class Panels {
         }
     }
 
-    private static void packRows(Scratch scratch, Block block, Elements from, long k, long j, MemorySegment panels) {
+    private static void packRows(Scratch scratch, Block block, AnyElements from, long k, long j, MemorySegment panels) {
         int rows = (int) Math.min(BAND, block.depth - k);
         int columns = (int) Math.min(GROUP, block.columns - j);
         long stride = block.b.tensor().shape().columns();
@@ -101,7 +101,7 @@ public final class Panels {
     }
 
     private static void packTransposed(
-            Scratch scratch, Block block, Elements from, long k, long j, MemorySegment panels) {
+            Scratch scratch, Block block, AnyElements from, long k, long j, MemorySegment panels) {
         int rows = (int) Math.min(BAND, block.depth - k);
         int columns = (int) Math.min(GROUP, block.columns - j);
         long stride = block.b.tensor().shape().columns();

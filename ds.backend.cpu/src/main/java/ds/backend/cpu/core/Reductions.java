@@ -8,7 +8,7 @@ import java.util.Arrays;
 
 /** Kernels that make one number of many. The order of summation depends on the dims alone. */
 public final class Reductions {
-    /** Elements whose squares are summed to one number: what one call of {@link #sumOfSquares} is given. */
+    /** AnyElements whose squares are summed to one number: what one call of {@link #sumOfSquares} is given. */
     public static final long BLOCK = 64 * Lanes.CHUNK;
 
     private static final int SUMS = 32; // as many chains of additions as keep the vector units busy
@@ -18,8 +18,8 @@ public final class Reductions {
 
     /** {@code y[i] = op over j of x[i, j]} for a part of the rows. */
     public static void rows(Part part, Reduction op, Tensor x, Tensor y) {
-        Elements from = Elements.of(x);
-        Elements to = Elements.of(y);
+        AnyElements from = AnyElements.of(x);
+        AnyElements to = AnyElements.of(y);
         long columns = x.shape().columns();
         float[] chunk = part.scratch().floats(0, Lanes.CHUNK);
         float[] result = part.scratch().floats(1, 1);
@@ -67,8 +67,8 @@ public final class Reductions {
 
     /** {@code y[j] = sum over i of x[i, j]}, plus what was in y[j] if {@code add}, for a part of the columns. */
     public static void columns(Part part, Tensor x, Tensor y, boolean add) {
-        Elements from = Elements.of(x);
-        Elements to = Elements.of(y);
+        AnyElements from = AnyElements.of(x);
+        AnyElements to = AnyElements.of(y);
         long rows = x.shape().rows();
         long columns = x.shape().columns();
         int n = (int) (part.last() - part.first());
@@ -99,7 +99,7 @@ public final class Reductions {
 
     /** {@return the sum of x² over a part of the elements, at most {@link #BLOCK}} */
     public static double sumOfSquares(Part part, Tensor x) {
-        Elements from = Elements.of(x);
+        AnyElements from = AnyElements.of(x);
         float[] chunk = part.scratch().floats(0, Lanes.CHUNK);
         double[] sums = new double[SUMS];
         for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
@@ -117,7 +117,7 @@ public final class Reductions {
 
     /** {@code y += the sum of the first n partial sums}; y is F64, one element. */
     public static void addInOrder(double[] partial, int n, Tensor y) {
-        Elements to = Elements.of(y);
+        AnyElements to = AnyElements.of(y);
         double sum = to.number(0);
         for (int i = 0; i < n; i++) {
             sum += partial[i];

@@ -8,10 +8,10 @@ import ds.api.Tensor;
 import ds.backend.cpu.vector.Lanes;
 import java.lang.foreign.MemorySegment;
 
-/** The elements of a tensor of any type; made once per part, so that the buffer is looked up and checked once. */
-record Elements(MemorySegment memory, DType dtype) {
-    static Elements of(Tensor tensor) {
-        return new Elements(tensor.host(), tensor.dtype());
+/** The elements of a tensor of any type, where {@link ds.backend.cpu.vector.Elements} knows the floating ones that F32 holds. */
+record AnyElements(MemorySegment memory, DType dtype) {
+    static AnyElements of(Tensor tensor) {
+        return new AnyElements(tensor.host(), tensor.dtype());
     }
 
     /** Brings {@code n} elements into {@code to[0 ..]}. */

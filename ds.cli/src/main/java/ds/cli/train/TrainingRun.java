@@ -57,7 +57,8 @@ public final class TrainingRun {
     /** Tokenises the text, if there is any and it has not been done: before ranks wait for one another. */
     public static Path prepare(RunConfig config, RunFolder folder, TrainingListener listener) {
         Path tokens = tokens(config, folder);
-        boolean done = Files.exists(tokens.resolve(Preparation.TRAIN)) && Files.exists(tokens.resolve(Preparation.VALIDATION));
+        boolean done =
+                Files.exists(tokens.resolve(Preparation.TRAIN)) && Files.exists(tokens.resolve(Preparation.VALIDATION));
         if (!done && !config.data().text().isEmpty()) {
             config.data().preparation(tokens).run(listener::preparing);
         }
@@ -90,13 +91,12 @@ public final class TrainingRun {
         }
     }
 
-    private Evaluation.Result train(
-            ZeroEngine engine, Stack stack, GptConfig shape, TrainingLoop.TokenFiles files) {
+    private Evaluation.Result train(ZeroEngine engine, Stack stack, GptConfig shape, TrainingLoop.TokenFiles files) {
         try (RunReport report = rendezvous.rank() == 0
                         ? new RunReport.Written(new Metrics(folder), listener)
                         : new RunReport.Silent();
-                TrainingLoop loop = new TrainingLoop(
-                        config, shape, engine, stack.backend(), rendezvous, files, report)) {
+                TrainingLoop loop =
+                        new TrainingLoop(config, shape, engine, stack.backend(), rendezvous, files, report)) {
             return loop.run();
         }
     }

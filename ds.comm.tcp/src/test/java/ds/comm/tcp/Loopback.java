@@ -28,8 +28,7 @@ final class Loopback {
     }
 
     static Communicator open(Rendezvous rendezvous, Map<String, ?> options) {
-        return new TcpCommunicatorProvider()
-                .open(rendezvous, new ProviderOptions("ds.communicator_options", options));
+        return new TcpCommunicatorProvider().open(rendezvous, new ProviderOptions("ds.communicator_options", options));
     }
 
     static int freePort() throws IOException {

@@ -85,7 +85,14 @@ final class TrainCommand implements Runnable {
         console.err().println();
         console.out()
                 .println(String.format(Locale.ROOT, "validation loss: %.4f nats per token", outcome.validationLoss()));
-        console.out().println(String.format(Locale.ROOT, "bits per byte: %.3f", outcome.bitsPerByte()));
+        String gzip =
+                String.format(Locale.ROOT, "%.3f", outcome.gzipBitsPerByte().orElse(Double.NaN));
+        console.out()
+                .println(String.format(
+                        Locale.ROOT,
+                        "bits per byte: %.3f (gzip -9 on the same text: %s)",
+                        outcome.bitsPerByte(),
+                        gzip));
         console.out().println("run folder: " + folder.path() + " (model in " + folder.model() + ")");
         outcome.sample().ifPresent(sample -> {
             console.out().println();

@@ -3,25 +3,27 @@ package ds.backend.cpu.vector;
 import ds.api.Attention;
 import ds.api.Tensor;
 
-/** Causal attention and its gradient from the definition, in double, one score at a time. */
+/**
+ * Causal attention and its gradient from the definition, in double, one score at a time. The mean of dP over a row is dY · Y
+ * with Y as it was stored, since its rounding is the forward pass's.
+ */
 final class AttentionReference {
     final double[] y;
     final double[] logSumExp;
     final double[] dqkv;
 
-    /** How far an error of one in each result reaches, at most, in an element of the gradient. */
-    double gradientReach;
-
     private final double[] x;
     private final double[] dy;
+    private final double[] stored;
     private final Attention attention;
     private final int time;
     private final int channels;
     private final int size;
 
-    AttentionReference(Tensor qkv, Tensor dy, Attention attention) {
+    AttentionReference(Tensor qkv, Tensor dy, Tensor stored, Attention attention) {
         this.x = HostTensors.values(qkv);
         this.dy = HostTensors.values(dy);
+        this.stored = HostTensors.values(stored);
         this.attention = attention;
         this.time = (int) qkv.shape().dim(1);
         this.channels = (int) qkv.shape().dim(2) / 3;
@@ -32,9 +34,8 @@ final class AttentionReference {
         this.dqkv = new double[x.length];
         for (int b = 0; b < batch; b++) {
             for (int h = 0; h < attention.heads(); h++) {
-                double[] received = new double[time];
                 for (int i = 0; i < time; i++) {
-                    row(b, h, i, received);
+                    row(b, h, i);
                 }
             }
         }
@@ -44,31 +45,25 @@ final class AttentionReference {
         return (b * time + t) * 3 * channels + part * channels + h * size;
     }
 
-    private void row(int b, int h, int i, double[] received) {
+    private void row(int b, int h, int i) {
         double[] p = softmax(b, h, i);
         double[] factor = factors(b, h, i);
         double[] dp = new double[i + 1];
         int out = (b * time + i) * channels + h * size;
         double mean = 0;
-        double magnitude = 0;
+        for (int d = 0; d < size; d++) {
+            mean += dy[out + d] * stored[out + d];
+        }
         for (int j = 0; j <= i; j++) {
             for (int d = 0; d < size; d++) {
                 double v = x[at(b, j, 2, h) + d];
                 y[out + d] += p[j] * factor[j] * v;
                 dqkv[at(b, j, 2, h) + d] += p[j] * factor[j] * dy[out + d];
                 dp[j] += factor[j] * dy[out + d] * v;
-                magnitude = Math.max(magnitude, Math.abs(factor[j] * v));
             }
-            mean += p[j] * dp[j];
-        }
-        double reach = 0;
-        for (int d = 0; d < size; d++) {
-            reach += Math.abs(dy[out + d]) * magnitude / Math.sqrt(size);
         }
         for (int j = 0; j <= i; j++) {
             double ds = p[j] * (dp[j] - mean) / Math.sqrt(size);
-            received[j] += p[j] * reach;
-            gradientReach = Math.max(gradientReach, Math.max(reach, received[j]));
             for (int d = 0; d < size; d++) {
                 dqkv[at(b, i, 0, h) + d] += ds * x[at(b, j, 1, h) + d];
                 dqkv[at(b, j, 1, h) + d] += ds * x[at(b, i, 0, h) + d];

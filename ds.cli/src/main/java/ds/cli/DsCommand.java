@@ -73,7 +73,15 @@ final class DsCommand implements Callable<Integer> {
 
     /** {@return all commands, in the order in which the help lists them} A new one is added here, and nowhere else. */
     static List<Object> subcommands(Console console) {
-        return List.of(new BenchCommand(console), new CheckCommand(console), new InfoCommand(console));
+        return List.of(
+                new TrainCommand(console),
+                new LaunchCommand(console, System.getenv()),
+                new PrepareCommand(console),
+                new GenerateCommand(console),
+                new ExportCommand(console),
+                new CheckCommand(console),
+                new BenchCommand(console),
+                new InfoCommand(console));
     }
 
     /** {@return the exit code of the command that the arguments name} */

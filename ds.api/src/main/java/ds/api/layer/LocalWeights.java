@@ -22,6 +22,21 @@ public final class LocalWeights implements Weights, ParameterStore, AutoCloseabl
     private final List<Parameter> parameters;
     private final TensorBackend backend;
 
+    private LocalWeights(TensorBackend backend, DType dtype, List<Parameter> parameters) {
+        this.backend = backend;
+        this.parameters = List.copyOf(parameters);
+        parameters.forEach(parameter -> values.put(parameter, backend.allocate(dtype, parameter.shape(), "weights")));
+    }
+
+    /**
+     * {@return the memory of a model that is not trained: zeros until {@link #write}, and no gradients}
+     *
+     * @param dtype of the values
+     */
+    public static LocalWeights withoutGradients(TensorBackend backend, DType dtype, List<Parameter> parameters) {
+        return new LocalWeights(backend, dtype, parameters);
+    }
+
     /**
      * Allocates and initialises.
      *
@@ -29,13 +44,10 @@ public final class LocalWeights implements Weights, ParameterStore, AutoCloseabl
      * @param seed of the initial values
      */
     public LocalWeights(TensorBackend backend, DType dtype, List<Parameter> parameters, long seed) {
-        this.backend = backend;
-        this.parameters = List.copyOf(parameters);
+        this(backend, dtype, parameters);
         for (Parameter parameter : parameters) {
-            Tensor value = backend.allocate(dtype, parameter.shape(), "weights");
-            values.put(parameter, value);
             gradients.put(parameter, backend.allocate(DType.F32, parameter.shape(), "gradients"));
-            initialise(parameter, value, seed);
+            initialise(parameter, value(parameter), seed);
         }
     }
 
@@ -94,7 +106,8 @@ public final class LocalWeights implements Weights, ParameterStore, AutoCloseabl
     private static Tensor known(Map<Parameter, Tensor> tensors, Parameter parameter) {
         Tensor tensor = tensors.get(parameter);
         if (tensor == null) {
-            throw new IllegalArgumentException("parameter " + parameter + " is not one of this model's");
+            throw new IllegalArgumentException("parameter " + parameter
+                    + " is not one of this model's, or has no gradient because the model is not trained");
         }
         return tensor;
     }
@@ -102,7 +115,7 @@ public final class LocalWeights implements Weights, ParameterStore, AutoCloseabl
     /** Sets all gradients to zero. */
     public void clearGradients() {
         Kernels kernels = backend.kernels(backend.computeStream());
-        parameters.forEach(parameter -> kernels.fill(gradients.get(parameter), 0));
+        gradients.values().forEach(gradient -> kernels.fill(gradient, 0));
     }
 
     @Override

@@ -27,7 +27,7 @@ class FlowTest {
     void onlyTheNextPieceIsTaken() {
         Inflow inflow = new Inflow(MemorySegment.ofArray(new byte[PIECE + 100]), PIECE + 100);
         assertNull(inflow.accept(PIECE, 100), "too early");
-        assertNull(inflow.accept(0, PIECE + 1), "more than a piece may cross the end of a ring");
+        assertNull(inflow.accept(0, PIECE + 1), "more than a piece could cross the end of a ring");
         assertNotNull(inflow.accept(0, PIECE));
         inflow.add(PIECE);
         assertNull(inflow.accept(0, PIECE), "again");

@@ -80,6 +80,10 @@ final class Mesh implements AutoCloseable {
         return rank;
     }
 
+    int worldSize() {
+        return connections.length;
+    }
+
     Dispatcher dispatcher() {
         return dispatcher;
     }

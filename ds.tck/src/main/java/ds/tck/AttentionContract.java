@@ -72,16 +72,12 @@ public interface AttentionContract extends BackendContract {
 
     private void attention(SideBySide sides, Case c, Twin qkv) {
         DType dtype = qkv.tested().dtype();
-        double largest = qkv.largest();
-        double score = Math.min(
-                largest * largest * Math.sqrt(c.size()), // Cauchy and Schwarz
-                Math.pow(largest / 3, 2) * Bound.DEVIATIONS); // and by chance
-        double r = c.roundings(score);
         Twin y = sides.output(dtype, c.batch(), c.time(), c.channels());
         Twin lse = sides.output(DType.F32, c.batch(), c.heads(), c.time());
         sides.run((k, s) -> k.attention(s.of(qkv), c.attention(), s.of(y), s.of(lse)));
+        double r = c.roundings(lse.largest()); // which is at least the largest score
         sides.check("logSumExp " + dtype, lse, Bound.EXACT.rounded(DType.F32, 4).summed(DType.F32, r, 1));
-        double v = largest * c.keepScale();
+        double v = qkv.largest() * c.keepScale();
         Bound bound = Bound.EXACT.rounded(dtype, 1).summed(DType.F32, r, v).summed(dtype, 1, v);
         sides.check("attention " + dtype, y, bound);
 
@@ -90,21 +86,36 @@ public interface AttentionContract extends BackendContract {
         Twin dy = sides.normal(dtype, 0, 1, c.batch(), c.time(), c.channels());
         Twin dqkv = sides.output(dtype, c.batch(), c.time(), 3 * c.channels());
         sides.run((k, s) -> k.attentionBackward(s.of(dy), s.of(qkv), c.attention(), s.of(y), s.of(lse), s.of(dqkv)));
-        checkGradients(sides, c, r, new Twin[] {qkv, dy, dqkv});
+        for (int part = 0; part < 3; part++) {
+            checkGradient(sides, c, new Twin[] {qkv, dy, lse, dqkv}, part);
+        }
     }
 
-    /** With D = max |dy · v|: dS errs by 2D times the error of p, and sums of p over a column are at most about 1 + ln T. */
-    private static void checkGradients(SideBySide sides, Case c, double r, Twin[] t) {
+    /**
+     * Queries, keys and values by themselves. Terms of a sum over T err independently, so that the sum errs by the root of T
+     * times what one term does; a kernel may multiply p and dS in the type, and make the mean of dp from the rounded y. With
+     * D = max |dy · v| and scores up to S, dS is the difference of two numbers up to D: where they cancel, as in the first row,
+     * what is left is their error; for scores so large that p errs by r, that of p.
+     */
+    private static void checkGradient(SideBySide sides, Case c, Twin[] t, int part) {
         DType dtype = t[0].tested().dtype();
-        double column = 4 * (1 + Math.log(c.time()));
+        Twin gradient = sides.output(dtype, c.batch() * c.time(), c.channels());
+        sides.run((k, s) -> k.copyRows(
+                new Rows(s.of(t[3]), part * c.channels(), 3 * c.channels()),
+                new Rows(s.of(gradient), 0, c.channels()),
+                c.batch() * c.time(),
+                c.channels()));
+        double score = t[2].largest();
+        double r = c.roundings(score);
         double d = Bound.partial(c.size(), t[0].largest() / 3) * c.keepScale();
-        double dScore = 2 * d / Math.sqrt(c.size()) * t[0].largest();
-        double dValue = t[1].largest() * c.keepScale();
+        double cancelled = 2 * d / Math.sqrt(c.size()) * t[0].largest();
+        boolean large = score > 100;
         Bound bound = Bound.EXACT
-                .rounded(dtype, 1)
-                .summed(DType.F32, r, column * Math.max(dScore, dValue))
-                .summed(dtype, 2, column * Math.max(dScore, dValue));
-        sides.check("attentionBackward " + dtype, t[2], bound);
+                .rounded(dtype, 8)
+                .rounded(DType.F32, r * (1 + Math.sqrt(c.time())))
+                .summed(DType.F32, large ? r : c.size() + 4 + 4 * score, part == 2 && !large ? 0 : cancelled);
+        sides.check("attentionBackward " + dtype + ", part " + part, gradient, bound);
+        sides.checkGuards("attentionBackward", t[3].tested());
     }
 
     /** With unit vectors as values, y is the matrix of probabilities; with unit vectors as dy, the values' gradient is it too. */
@@ -203,17 +214,16 @@ public interface AttentionContract extends BackendContract {
                 Twin y = sides.output(dtype, batch, time, c.channels());
                 Twin keys = sides.zeros(dtype, batch, time + 3, c.channels());
                 Twin values = sides.zeros(dtype, batch, time + 3, c.channels());
+                double v = qkv.largest();
+                double r = c.roundings(Math.pow(v / 3, 2) * Bound.DEVIATIONS);
+                Bound bound =
+                        Bound.EXACT.rounded(dtype, 1).summed(DType.F32, r, v).summed(dtype, 1, v);
                 long chunk = 1;
                 for (long past = 0; past < time; past += chunk, chunk++) {
                     long count = Math.min(chunk, time - past);
-                    cached(sides, c, new long[] {past, count}, new Twin[] {qkv, keys, values, y});
+                    Twin out = cached(sides, c, new long[] {past, count}, new Twin[] {qkv, keys, values, y});
+                    sides.check("cachedAttention of " + count + " after " + past + " " + dtype, out, bound);
                 }
-                double v = qkv.largest();
-                double score = Math.pow(v / 3, 2) * Bound.DEVIATIONS;
-                Bound bound = Bound.EXACT
-                        .rounded(dtype, 1)
-                        .summed(DType.F32, c.roundings(score), v)
-                        .summed(dtype, 1, v);
                 sides.check("cachedAttention " + dtype, y, bound);
                 sides.check("cached keys " + dtype, keys, Bound.EXACT);
                 sides.check("cached values " + dtype, values, Bound.EXACT);
@@ -223,7 +233,8 @@ public interface AttentionContract extends BackendContract {
         }
     }
 
-    private static void cached(SideBySide sides, Case c, long[] pastAndCount, Twin[] t) {
+    /** {@return the result for some positions, which is also put where it belongs in the result for all} */
+    private static Twin cached(SideBySide sides, Case c, long[] pastAndCount, Twin[] t) {
         long past = pastAndCount[0];
         long count = pastAndCount[1];
         long columns = c.channels();
@@ -241,5 +252,6 @@ public interface AttentionContract extends BackendContract {
                 k.copyRows(new Rows(s.of(out), b * count * columns, columns), to, count, columns);
             }
         });
+        return out;
     }
 }

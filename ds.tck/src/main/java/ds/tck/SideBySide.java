@@ -205,7 +205,8 @@ public final class SideBySide implements AutoCloseable {
         checkGuards(what, output.tested());
     }
 
-    private void checkGuards(String what, Tensor tensor) {
+    /** Fails if something was written around the tensor on the tested side. */
+    void checkGuards(String what, Tensor tensor) {
         Buffer buffer = tensor.buffer();
         int elementBytes = tensor.dtype().byteSize();
         Tensor all = new Tensor(buffer, tensor.dtype(), Shape.of(buffer.byteSize() / elementBytes));

@@ -7,6 +7,7 @@ import ds.api.CoreKernels.Reduction;
 import ds.api.CounterRandom;
 import ds.api.DType;
 import ds.api.Kernels;
+import ds.api.LayerNorm;
 import ds.api.MemoryUse;
 import ds.api.Shape;
 import ds.api.Tensor;
@@ -81,6 +82,18 @@ class RepeatabilityTest {
         k.copy(rows, index);
         Tensor table = random(backend, dtype, K, N, tensors);
         k.scatterAddRows(c, index, table);
+
+        Tensor bias = random(backend, dtype, 1, N, tensors);
+        Tensor dBias = random(backend, DType.F32, 1, N, tensors);
+        k.linear(a, b, bias, c);
+        k.biasGeluBackward(c, c, bias, c, dBias);
+        Tensor mean = random(backend, DType.F32, 1, M, tensors);
+        Tensor rstd = random(backend, DType.F32, 1, M, tensors);
+        Tensor dWeight = random(backend, DType.F32, 1, N, tensors);
+        LayerNorm norm = new LayerNorm(bias, bias, mean, rstd, 1e-5f);
+        Tensor normal = random(backend, dtype, M, N, tensors);
+        k.layerNorm(c, norm, normal);
+        k.layerNormBackward(normal, c, norm, new LayerNorm.Gradients(dWeight, dBias), c);
         List<byte[]> results = tensors.stream()
                 .map(t -> t.host().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE))
                 .toList();

@@ -52,9 +52,6 @@ final class AttentionBackward {
         this.factors = scratch.floats(5, QUERIES * KEYS);
     }
 
-    /** Keys and values of a head in scratch, and their gradients. */
-    private record Packed(float[] keys, float[] keysT, float[] valuesT, float[] dKeys, float[] dValues) {}
-
     /**
      * Computes the gradients of one head.
      *
@@ -64,7 +61,7 @@ final class AttentionBackward {
      * @param logSumExp of the scores of each query
      */
     void run(AttentionHead forward, AttentionHead gradients, int rows, float[] logSumExp) {
-        Packed packed = pack(forward, rows);
+        Packed packed = new Packed(forward, rows);
         for (int first = 0; first < rows; first += QUERIES) {
             int count = Math.min(QUERIES, rows - first);
             start(forward, gradients, first, count);
@@ -81,25 +78,33 @@ final class AttentionBackward {
             AttentionForward.scale(dQuery, 0, count * padded, scale);
             gradients.queries().unpack(dQuery, first, count);
         }
-        gradients.keys().unpack(packed.dKeys(), 0, rows);
-        gradients.values().unpack(packed.dValues(), 0, rows);
+        gradients.keys().unpack(packed.dKeys, 0, rows);
+        gradients.values().unpack(packed.dValues, 0, rows);
     }
 
-    private Packed pack(AttentionHead head, int rows) {
-        int length = Math.ceilDiv(rows, KEYS) * KEYS;
-        float[] keys = scratch.floats(6, length * padded);
-        float[] keysT = scratch.floats(7, length * size);
-        float[] valuesT = scratch.floats(8, length * size);
-        float[] dKeys = scratch.floats(9, length * padded);
-        float[] dValues = scratch.floats(10, length * padded);
-        float[] row = scratch.floats(11, padded);
-        head.keys().pack(0, rows, keys);
-        Arrays.fill(keys, rows * padded, length * padded, 0f);
-        head.keys().packTransposed(rows, KEYS, keysT, row);
-        head.values().packTransposed(rows, KEYS, valuesT, row);
-        Arrays.fill(dKeys, 0, length * padded, 0f);
-        Arrays.fill(dValues, 0, length * padded, 0f);
-        return new Packed(keys, keysT, valuesT, dKeys, dValues);
+    /** Keys and values of a head in scratch, and their gradients: T rows, filled up with zeros to whole tiles. */
+    private final class Packed {
+        private final float[] keys;
+        private final float[] keysT;
+        private final float[] valuesT;
+        private final float[] dKeys;
+        private final float[] dValues;
+
+        Packed(AttentionHead head, int rows) {
+            int length = Math.ceilDiv(rows, KEYS) * KEYS;
+            keys = scratch.floats(6, length * padded);
+            keysT = scratch.floats(7, length * size);
+            valuesT = scratch.floats(8, length * size);
+            dKeys = scratch.floats(9, length * padded);
+            dValues = scratch.floats(10, length * padded);
+            float[] row = scratch.floats(11, padded);
+            head.keys().pack(0, rows, keys);
+            Arrays.fill(keys, rows * padded, length * padded, 0f);
+            head.keys().packTransposed(rows, KEYS, keysT, row);
+            head.values().packTransposed(rows, KEYS, valuesT, row);
+            Arrays.fill(dKeys, 0, length * padded, 0f);
+            Arrays.fill(dValues, 0, length * padded, 0f);
+        }
     }
 
     private void start(AttentionHead forward, AttentionHead gradients, int first, int count) {
@@ -120,7 +125,7 @@ final class AttentionBackward {
     /** {@code p = exp(Q Kᵀ - logSumExp)}, 0 where a key comes after the query. */
     private void recompute(Packed packed, int key, int first, int count, float[] logSumExp) {
         int n = Lanes.padded(Math.min(KEYS, first + count - key));
-        product(query, packed.keysT(), key, p, count, n);
+        product(query, packed.keysT, key, p, count, n);
         for (int i = 0; i < count; i++) {
             int visible = Math.min(n, first + i + 1 - key);
             Arrays.fill(p, i * KEYS + visible, i * KEYS + n, Float.NEGATIVE_INFINITY);
@@ -144,12 +149,12 @@ final class AttentionBackward {
         }
         Tile left = new Tile(dropped, 0, KEYS).transpose();
         Tile.multiply(
-                left, new Tile(dOut, 0, padded), new Tile(packed.dValues(), key * padded, padded), n, padded, count);
+                left, new Tile(dOut, 0, padded), new Tile(packed.dValues, key * padded, padded), n, padded, count);
     }
 
     /** {@code dp = P ((dY Vᵀ) F - delta)}, the gradient of the scores. */
     private void differentiate(Packed packed, int key, int count, int n) {
-        product(dOut, packed.valuesT(), key, dp, count, n);
+        product(dOut, packed.valuesT, key, dp, count, n);
         if (dropout.active()) {
             DropoutKernel.multiply(factors, dp, 0, count * KEYS);
         }
@@ -168,9 +173,9 @@ final class AttentionBackward {
     /** {@code dQ += dS K}, {@code dK += dSᵀ Q}. */
     private void accumulateKeys(Packed packed, int key, int count, int n) {
         Tile dScores = new Tile(dp, 0, KEYS);
-        Tile keys = new Tile(packed.keys(), key * padded, padded);
+        Tile keys = new Tile(packed.keys, key * padded, padded);
         Tile.multiply(dScores, keys, new Tile(dQuery, 0, padded), Tile.paddedRows(count), padded, n);
-        Tile dKeys = new Tile(packed.dKeys(), key * padded, padded);
+        Tile dKeys = new Tile(packed.dKeys, key * padded, padded);
         Tile.multiply(dScores.transpose(), new Tile(query, 0, padded), dKeys, n, padded, count);
     }
 

@@ -23,7 +23,7 @@ public final class AttentionKernel {
         Heads heads = new Heads(qkv, attention.heads());
         int t = heads.time();
         AttentionForward forward = new AttentionForward(heads.size(), attention.dropout(), part.scratch());
-        float[] rows = part.scratch().floats(15, t);
+        float[] rows = part.scratch().floats(15, Lanes.padded(t));
         Elements from = Elements.of(qkv);
         Elements to = Elements.of(y);
         Elements sums = Elements.of(logSumExp);
@@ -48,7 +48,7 @@ public final class AttentionKernel {
         Heads heads = new Heads(qkv, attention.heads());
         int t = heads.time();
         AttentionBackward backward = new AttentionBackward(heads.size(), attention.dropout(), part.scratch());
-        float[] rows = part.scratch().floats(15, t);
+        float[] rows = part.scratch().floats(15, Lanes.padded(t));
         Elements sums = Elements.of(logSumExp);
         for (long head = part.first(); head < part.last(); head++) {
             sums.read(head * t, rows, 0, t);
@@ -71,7 +71,7 @@ public final class AttentionKernel {
     public static void cached(Tensor qkv, Tensor keys, Tensor values, long past, int heads, Tensor y, Part part) {
         Heads all = new Heads(qkv, heads);
         AttentionForward forward = new AttentionForward(all.size(), Dropout.NONE, part.scratch());
-        float[] rows = part.scratch().floats(15, all.time());
+        float[] rows = part.scratch().floats(15, Lanes.padded(all.time()));
         for (long head = part.first(); head < part.last(); head++) {
             AttentionHead fresh = all.head(Elements.of(qkv), Elements.of(y), head);
             HeadRows k = all.cache(keys, head);

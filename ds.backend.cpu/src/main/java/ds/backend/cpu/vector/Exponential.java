@@ -16,9 +16,9 @@ import jdk.incubator.vector.FloatVector;
 final class Exponential {
     private static final float SMALLEST = -87.33f; // below it e^x is subnormal: 0 here
     private static final float LARGEST = 88.37f; // above it n is 128: infinite
-    private static final float LOG2_E = 1.44269504f;
-    private static final float LN2_UPPER = 0.693359375f; // 9 bits: n times it is exact
-    private static final float LN2_LOWER = -2.12194440e-4f;
+    private static final float LOG2_E = 0x1.715476p0f;
+    private static final float LN2_UPPER = 0x1.63p-1f; // 9 bits: n times it is exact
+    private static final float LN2_LOWER = -0x1.bd0106p-13f;
     private static final float ROUNDER = 0x1.8p23f; // adding it leaves the nearest integer in the lowest bits
 
     private Exponential() {}

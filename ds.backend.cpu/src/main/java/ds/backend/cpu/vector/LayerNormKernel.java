@@ -24,7 +24,7 @@ public final class LayerNormKernel {
      */
     public static void forward(Tensor x, LayerNorm norm, Tensor y, Part part) {
         Operands operands = new Operands(norm, (int) x.shape().columns(), part.scratch());
-        int n = operands.columns();
+        int n = operands.columns;
         float[] row = part.scratch().floats(0, Lanes.padded(n));
         Elements from = Elements.of(x);
         Elements to = Elements.of(y);
@@ -47,7 +47,7 @@ public final class LayerNormKernel {
      */
     public static void residualForward(Tensor x, Tensor residual, Tensor sum, LayerNorm norm, Tensor y, Part part) {
         Operands operands = new Operands(norm, (int) x.shape().columns(), part.scratch());
-        int n = operands.columns();
+        int n = operands.columns;
         float[] row = part.scratch().floats(0, Lanes.padded(n));
         float[] other = part.scratch().floats(1, Lanes.padded(n));
         Elements from = Elements.of(x);
@@ -79,7 +79,7 @@ public final class LayerNormKernel {
      */
     public static void backward(Tensor dy, Tensor x, LayerNorm norm, Tensor dx, ColumnSums sums, Part part) {
         Operands operands = new Operands(norm, (int) x.shape().columns(), part.scratch());
-        int n = operands.columns();
+        int n = operands.columns;
         int padded = Lanes.padded(n);
         float[] normal = part.scratch().floats(0, padded);
         float[] g = part.scratch().floats(1, padded);
@@ -91,10 +91,10 @@ public final class LayerNormKernel {
             from.read(i * n, normal, 0, n);
             gradient.read(i * n, g, 0, n);
             to.read(i * n, before, 0, n);
-            float rstd = operands.rstd().getAtIndex(JAVA_FLOAT, i);
-            subtractAndScale(normal, operands.mean().getAtIndex(JAVA_FLOAT, i), rstd, padded);
+            float rstd = operands.rstd.getAtIndex(JAVA_FLOAT, i);
+            subtractAndScale(normal, operands.mean.getAtIndex(JAVA_FLOAT, i), rstd, padded);
             Arrays.fill(normal, n, padded, 0f);
-            weigh(g, normal, operands.weight(), sums.array(), sums.offset(part), padded);
+            weigh(g, normal, operands.weight, sums.array(), sums.offset(part), padded);
             Means means = new Means(rstd, RowSums.sum(g, padded) / n, RowSums.dot(g, 0, normal, padded) / n);
             addGradient(g, normal, means, before, padded);
             to.write(before, 0, i * n, n);
@@ -109,32 +109,37 @@ public final class LayerNormKernel {
     /** What {@link #backward} knows of one row: {@code mean(g)} and {@code mean(g n)}. */
     private record Means(float rstd, float g, float gn) {}
 
-    /** The parameters in F32, filled up with zeros to whole vectors, and where a row's statistics are kept. */
-    private record Operands(
-            float[] weight, float[] bias, MemorySegment mean, MemorySegment rstd, float epsilon, int columns) {
+    /** The parameters in F32, filled up with zeros to whole vectors, and where the rows' statistics are kept. */
+    private static final class Operands {
+        private final int columns;
+        private final float[] weight;
+        private final float[] bias;
+        private final MemorySegment mean;
+        private final MemorySegment rstd;
+        private final float epsilon;
+
         Operands(LayerNorm norm, int columns, Scratch scratch) {
-            this(
-                    scratch.floats(2, Lanes.padded(columns)),
-                    scratch.floats(3, Lanes.padded(columns)),
-                    norm.mean().host(),
-                    norm.rstd().host(),
-                    norm.epsilon(),
-                    columns);
+            this.columns = columns;
+            this.weight = scratch.floats(2, Lanes.padded(columns));
+            this.bias = scratch.floats(3, Lanes.padded(columns));
+            this.mean = norm.mean().host();
+            this.rstd = norm.rstd().host();
+            this.epsilon = norm.epsilon();
             Elements.of(norm.weight()).read(0, weight, 0, columns);
             Elements.of(norm.bias()).read(0, bias, 0, columns);
         }
     }
 
     private static void normalise(float[] row, Operands operands, long i) {
-        int n = operands.columns();
+        int n = operands.columns;
         int padded = Lanes.padded(n);
         float mean = RowSums.sum(row, padded) / n;
         subtractAndScale(row, mean, 1f, padded);
         Arrays.fill(row, n, padded, 0f); // the variance counts whole vectors
-        float rstd = (float) (1 / Math.sqrt(RowSums.dot(row, 0, row, padded) / n + operands.epsilon()));
-        operands.mean().setAtIndex(JAVA_FLOAT, i, mean);
-        operands.rstd().setAtIndex(JAVA_FLOAT, i, rstd);
-        scaleAndShift(row, rstd, operands.weight(), operands.bias(), padded);
+        float rstd = (float) (1 / Math.sqrt(RowSums.dot(row, 0, row, padded) / n + operands.epsilon));
+        operands.mean.setAtIndex(JAVA_FLOAT, i, mean);
+        operands.rstd.setAtIndex(JAVA_FLOAT, i, rstd);
+        scaleAndShift(row, rstd, operands.weight, operands.bias, padded);
     }
 
     private static void subtractAndScale(float[] x, float mean, float scale, int n) {

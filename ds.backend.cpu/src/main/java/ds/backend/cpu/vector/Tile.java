@@ -5,16 +5,29 @@ import jdk.incubator.vector.FloatVector;
 /**
  * A small matrix in an array, and products of such matrices that fit the caches. The inner loops keep four rows times two
  * vectors of the result in registers: eight independent sums hide the latency of fused multiply-add.
- *
- * @param data the array
- * @param at where the first row begins
- * @param stride from one row to the next
- * @param step from one column to the next: 1 unless it is a transpose
  */
-record Tile(float[] data, int at, int stride, int step) {
+final class Tile {
     /** Rows that a product works on at a time: the rows of a result are padded to a multiple. */
     static final int ROWS = 4;
 
+    private final float[] data;
+    private final int at;
+    private final int stride;
+    private final int step; // 1, unless it is a transpose
+
+    private Tile(float[] data, int at, int stride, int step) {
+        this.data = data;
+        this.at = at;
+        this.stride = stride;
+        this.step = step;
+    }
+
+    /**
+     * Views part of an array.
+     *
+     * @param at where the first row begins
+     * @param stride from one row to the next
+     */
     Tile(float[] data, int at, int stride) {
         this(data, at, stride, 1);
     }
@@ -33,8 +46,8 @@ record Tile(float[] data, int at, int stride, int step) {
      * {@code c += a · b}.
      *
      * @param a {@code [m, k]}
-     * @param b {@code [k, n]}, step 1
-     * @param c {@code [m, n]}, step 1
+     * @param b {@code [k, n]}, not a transpose
+     * @param c {@code [m, n]}, not a transpose
      * @param m a multiple of {@link #ROWS}
      * @param n a multiple of {@link Lanes#COUNT}
      */

@@ -1,5 +1,7 @@
 package ds.backend.cpu.vector;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import ds.api.Buffer;
 import ds.api.DType;
 import ds.api.Device;
@@ -8,6 +10,7 @@ import ds.api.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.Random;
 
 /** Tensors in plain host memory for tests, read and written one element at a time. Closes what it made. */
@@ -81,6 +84,31 @@ final class HostTensors implements AutoCloseable {
             case F64 -> 0x1p-53;
             case I32 -> 0;
         };
+    }
+
+    /** Asserts that each element lies within its bound of what is expected. */
+    static void assertClose(String what, double[] expected, double[] bound, Tensor actual) {
+        assertEquals(expected.length, actual.elements(), what);
+        for (int i = 0; i < expected.length; i++) {
+            assertEquals(expected[i], get(actual, i), bound[i], what + ", element " + i + " of " + actual);
+        }
+    }
+
+    /** Bounds for results of about {@code terms} operations in F32 on numbers up to {@code scale}, then rounded to the type. */
+    static double[] bounds(double[] expected, DType dtype, double terms, double scale) {
+        return Arrays.stream(expected)
+                .map(e -> rounding(dtype) * Math.abs(e) * 1.01 + terms * 0x1p-24 * scale)
+                .toArray();
+    }
+
+    /** The largest magnitude. */
+    static double max(double[] values) {
+        return Arrays.stream(values).map(Math::abs).max().orElse(0);
+    }
+
+    /** As many bytes as {@code tensor} has, in an array. */
+    static byte[] bytes(Tensor tensor) {
+        return tensor.host().toArray(ValueLayout.JAVA_BYTE);
     }
 
     @Override

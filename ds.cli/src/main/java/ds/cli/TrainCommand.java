@@ -1,0 +1,97 @@
+package ds.cli;
+
+import ds.api.comm.Rendezvous;
+import ds.cli.terminal.Console;
+import ds.cli.train.RunConfig;
+import ds.cli.train.RunFolder;
+import ds.cli.train.TrainingRun;
+import ds.zero.config.json.Resolved;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Locale;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** Trains what a configuration file describes. */
+@Command(
+        name = "train",
+        description = {
+            "Trains a GPT as a configuration file describes it: DeepSpeed's keys, and under \"ds\" the model, the data and the loop.",
+            "Leaves a folder with the configuration, metrics and the model in Hugging Face layout."
+        },
+        footer = {
+            "",
+            "Examples:",
+            "  ds train --config my.json --out runs/first",
+            "  ds launch --ranks 2 -- train --config my.json --out runs/second",
+            "  ds train --config my.json --resolve"
+        })
+final class TrainCommand implements Runnable {
+    private final Console console;
+
+    @Option(names = "--config", paramLabel = "FILE", required = true, description = "JSON; comments and trailing commas are fine.")
+    private Path file;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            defaultValue = "runs/train",
+            description = "Folder for what the run leaves behind, without an earlier run in it; default ${DEFAULT-VALUE}.")
+    private Path out;
+
+    @Option(names = "--resolve", description = "Print the resolved configuration, with the source of every value, and do not train.")
+    private boolean resolveOnly;
+
+    TrainCommand(Console console) {
+        this.console = console;
+    }
+
+    @Override
+    public void run() {
+        Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
+        String given = read(file);
+        Resolved<RunConfig> resolved = RunConfig.parse(file, rendezvous.worldSize());
+        if (resolveOnly) {
+            console.out().println(resolved.toJson());
+            return;
+        }
+        RunFolder folder = new RunFolder(out);
+        boolean first = rendezvous.rank() == 0;
+        if (first) {
+            folder.requireUnused();
+            TrainingRun.describe(folder, given, resolved);
+        }
+        try (TrainingDisplay display = new TrainingDisplay(console)) {
+            TrainingRun run = new TrainingRun(resolved.value(), folder, rendezvous, display);
+            TrainingRun.Outcome outcome = run.run();
+            display.close();
+            if (first) {
+                print(outcome, folder);
+            }
+        }
+    }
+
+    private void print(TrainingRun.Outcome outcome, RunFolder folder) {
+        console.err().println();
+        console.out().println(String.format(Locale.ROOT, "validation loss: %.4f nats per token", outcome.validationLoss()));
+        console.out().println(String.format(Locale.ROOT, "bits per byte: %.3f", outcome.bitsPerByte()));
+        console.out().println("run folder: " + folder.path() + " (model in " + folder.model() + ")");
+        outcome.sample().ifPresent(sample -> {
+            console.out().println();
+            console.out().println(sample);
+        });
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (NoSuchFileException e) {
+            throw new IllegalArgumentException("--config = " + file + ": there is no such file", e);
+        } catch (IOException e) {
+            throw new UncheckedIOException("--config = " + file + ": cannot be read", e);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+package ds.cli;
+
+import ds.cli.terminal.Console;
+import ds.cli.terminal.Progress;
+import ds.cli.train.RunSummary;
+import ds.cli.train.TrainingListener;
+import ds.data.Preparation;
+import ds.zero.StepResult;
+import java.util.Locale;
+import java.util.Optional;
+
+/** Shows a training run as it goes on. */
+final class TrainingDisplay implements TrainingListener, AutoCloseable {
+    private static final double MEGA = 1e6;
+
+    private final Console console;
+    private Optional<Progress> preparing = Optional.empty();
+    private Optional<Progress> training = Optional.empty();
+
+    TrainingDisplay(Console console) {
+        this.console = console;
+    }
+
+    @Override
+    public void preparing(Preparation.Progress progress) {
+        if (preparing.isEmpty()) {
+            preparing = Optional.of(Progress.start(console, "tokenise", progress.bytesTotal(), "bytes"));
+        }
+        preparing.get().at(progress.bytes(), progress.documents() + " documents");
+    }
+
+    @Override
+    public void starting(RunSummary run) {
+        preparing.ifPresent(Progress::close);
+        preparing = Optional.empty();
+        console.err().println(String.format(
+                Locale.ROOT,
+                "model: %.2fM parameters (%d layers, %d channels, %d heads, vocabulary %d), %s",
+                run.shape().parameters() / MEGA,
+                run.shape().layers(),
+                run.shape().channels(),
+                run.shape().heads(),
+                run.shape().vocabulary(),
+                run.dtype()));
+        console.err().println(String.format(
+                Locale.ROOT,
+                "run:   %d steps of %d tokens on %d rank%s, ZeRO stage %d, %.0f MB on each before the first step",
+                run.steps(),
+                run.tokensPerStep(),
+                run.ranks(),
+                run.ranks() == 1 ? "" : "s",
+                run.stage(),
+                run.memoryBytes() / MEGA));
+        console.err().println(String.format(
+                Locale.ROOT,
+                "data:  %.2fM tokens to train on, %.2fM held out",
+                run.trainTokens() / MEGA,
+                run.validationTokens() / MEGA));
+        training = Optional.of(Progress.start(console, "train", run.steps(), "steps"));
+    }
+
+    @Override
+    public void step(StepResult result, double tokensPerSecond) {
+        String detail = String.format(
+                Locale.ROOT,
+                "loss %.3f, %.0f tokens/s, lr %.2e, norm %.2f%s",
+                result.loss(),
+                tokensPerSecond,
+                result.learningRate(),
+                result.gradientNorm(),
+                result.skipped() ? ", skipped" : "");
+        training.orElseThrow().at(result.step(), detail);
+    }
+
+    @Override
+    public void evaluated(long step, double loss, double bitsPerByte) {
+        training.orElseThrow()
+                .note(String.format(
+                        Locale.ROOT,
+                        "step %d: validation loss %.4f nats per token, %.3f bits per byte",
+                        step,
+                        loss,
+                        bitsPerByte));
+    }
+
+    @Override
+    public void close() {
+        preparing.ifPresent(Progress::close);
+        training.ifPresent(Progress::close);
+    }
+}

@@ -1,0 +1,66 @@
+package ds.comm.tcp;
+
+import ds.api.Event;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A chain from the root through all ranks, along which pieces follow each other: each rank receives S bytes and sends as many,
+ * whatever the number of ranks, and the last one has them N−2 pieces later than the second. A small tensor travels straight
+ * from the root to all.
+ */
+final class Broadcast extends Operation {
+    private final MemorySegment data;
+    private final boolean small;
+    private final int root;
+    private final int previous;
+    private final int next;
+
+    Broadcast(Group group, Descriptor descriptor, Event after, MemorySegment data) {
+        super(group, descriptor, after);
+        this.data = data;
+        int size = group.size();
+        root = descriptor.root();
+        small = data.byteSize() <= Header.MAX_INLINE_BYTES;
+        previous = (group.rank() + size - 1) % size;
+        next = (group.rank() + 1) % size;
+    }
+
+    @Override
+    void prepare() {
+        if (small) {
+            return;
+        }
+        boolean isRoot = group().rank() == root;
+        if (next != root) {
+            outflow(FrameKind.DATA, next, data, isRoot ? data.byteSize() : 0);
+        }
+        if (!isRoot) {
+            inflow(FrameKind.DATA, previous, data, data.byteSize());
+        }
+    }
+
+    @Override
+    void arrived(FrameKind kind, int member) {
+        if (next != root) {
+            makeAvailable(
+                    FrameKind.DATA, next, inflow(FrameKind.DATA, previous).received());
+        }
+    }
+
+    @Override
+    MemorySegment inline(int member) {
+        return small && group().rank() == root ? data : NOTHING;
+    }
+
+    @Override
+    long expectedInline(int member) {
+        return small && member == root ? data.byteSize() : 0;
+    }
+
+    @Override
+    void take(int member, MemorySegment inline) {
+        if (small && member == root) {
+            Memory.copy(inline, data);
+        }
+    }
+}

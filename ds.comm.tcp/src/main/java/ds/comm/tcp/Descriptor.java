@@ -1,0 +1,50 @@
+package ds.comm.tcp;
+
+import ds.api.DType;
+import ds.api.comm.ReduceOp;
+
+/**
+ * What the ranks of an operation have to agree on.
+ *
+ * @param reduce how elements are combined; SUM where they are not
+ * @param root of a broadcast; 0 elsewhere
+ * @param count elements of the whole buffer
+ * @param label as the caller gave it; in a frame, as much of it as fits
+ * @param labelHash of the whole label
+ */
+record Descriptor(
+        OperationKind operation, ReduceOp reduce, DType dtype, int root, long count, String label, int labelHash) {
+    Descriptor(OperationKind operation, ReduceOp reduce, DType dtype, int root, long count, String label) {
+        this(operation, reduce, dtype, root, count, label, label.hashCode());
+    }
+
+    Descriptor(OperationKind operation, DType dtype, long count, String label) {
+        this(operation, ReduceOp.SUM, dtype, 0, count, label);
+    }
+
+    long bytes() {
+        return count * dtype.byteSize();
+    }
+
+    /** {@return whether a peer that does {@code other} does its part of the same operation} */
+    boolean matches(Descriptor other) {
+        return operation == other.operation.counterpart()
+                && reduce == other.reduce
+                && dtype == other.dtype
+                && root == other.root
+                && count == other.count
+                && labelHash == other.labelHash;
+    }
+
+    @Override
+    public String toString() {
+        String how =
+                switch (operation) {
+                    case ALL_REDUCE, REDUCE_SCATTER -> " " + reduce;
+                    case BROADCAST -> " from " + root;
+                    case ALL_GATHER, BARRIER, SEND, RECEIVE -> "";
+                };
+        return operation + how + " '" + label + "'"
+                + (operation == OperationKind.BARRIER ? "" : " " + dtype + "[" + count + "]");
+    }
+}

@@ -1,0 +1,102 @@
+package ds.comm.tcp;
+
+import ds.comm.tcp.Header.BadFrame;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+
+/**
+ * Says where the body of an arriving frame goes, and whom it concerns once it is complete. Whatever a frame claims is checked
+ * against what this rank expects. On the thread of the {@link Mesh}.
+ */
+final class Dispatcher {
+    private final Mesh mesh;
+    private final Map<Long, Group> groups;
+
+    Dispatcher(Mesh mesh, Map<Long, Group> groups) {
+        this.mesh = mesh;
+        this.groups = groups;
+    }
+
+    /** {@return where the body of a frame goes} */
+    MemorySegment open(Connection connection, Header header) throws BadFrame {
+        return switch (header.kind()) {
+            case CREDIT, BYE -> MemorySegment.NULL;
+            case ABORT -> MemorySegment.ofArray(new byte[header.bodyBytes()]);
+            case START -> {
+                Group group = groups.get(header.group());
+                if (group == null) { // closed here already: our BYE tells the peer so
+                    yield MemorySegment.ofArray(new byte[header.bodyBytes()]);
+                }
+                int member = member(group, connection, header);
+                yield expected(lane(group, member, header).open(header, member), header);
+            }
+            case DATA, RESULT -> {
+                Inflow inflow = operation(connection, header)
+                        .inflow(header.kind(), member(groups.get(header.group()), connection, header));
+                yield expected(inflow == null ? null : inflow.accept(header.value(), header.bodyBytes()), header);
+            }
+        };
+    }
+
+    /** A frame is complete. */
+    void arrived(Connection connection, Header header, MemorySegment body) throws BadFrame {
+        Group group = groups.get(header.group());
+        switch (header.kind()) {
+            case START -> {
+                if (group != null) {
+                    int member = member(group, connection, header);
+                    lane(group, member, header).announced(header, member);
+                }
+            }
+            case DATA, RESULT ->
+                operation(connection, header)
+                        .received(header.kind(), member(group, connection, header), header.bodyBytes());
+            case CREDIT -> credit(connection, header);
+            case BYE -> bye(connection, header, group);
+            case ABORT -> mesh.failAs(new String(body.toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8));
+        }
+    }
+
+    private void credit(Connection connection, Header header) throws BadFrame {
+        Operation operation = operation(connection, header);
+        int member = member(operation.group(), connection, header);
+        if (expected(operation.outflow(FrameKind.DATA, member), header).total() > 0) {
+            operation.grant(FrameKind.DATA, member, header.value());
+        }
+    }
+
+    private void bye(Connection connection, Header header, Group group) throws BadFrame {
+        if (header.group() == 0) {
+            mesh.left(connection);
+        } else if (group != null) {
+            group.setLeft(member(group, connection, header));
+        }
+    }
+
+    private Operation operation(Connection connection, Header header) throws BadFrame {
+        Group group = expected(groups.get(header.group()), header);
+        int member = member(group, connection, header);
+        return expected(lane(group, member, header).operation(header.sequence()), header);
+    }
+
+    private static int member(Group group, Connection connection, Header header) throws BadFrame {
+        int member = group.member(connection.peer());
+        if (member < 0) {
+            throw new BadFrame("not a member of the group of " + header);
+        }
+        return member;
+    }
+
+    private static Lane lane(Group group, int member, Header header) {
+        return group.lane(header.operation().counterpart(), member);
+    }
+
+    private static <T> T expected(T found, Header header) throws BadFrame {
+        if (found == null) {
+            throw new BadFrame("nothing here expects " + header);
+        }
+        return found;
+    }
+}

@@ -1,0 +1,66 @@
+package ds.comm.tcp;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+
+/** Frames that arrive through one connection; the body of each goes straight to where it belongs. */
+final class FrameReader {
+    private static final int TURN_BYTES = 4 * Header.PIECE_BYTES;
+
+    private final SocketChannel channel;
+    private final ByteBuffer headerBytes = ByteBuffer.allocateDirect(Header.BYTES);
+    private final Staging staging = new Staging();
+    private Header header;
+    private MemorySegment memory = MemorySegment.NULL;
+    private ByteBuffer body;
+    private ByteBuffer discarded;
+
+    FrameReader(SocketChannel channel) {
+        this.channel = channel;
+    }
+
+    /** From now on whatever arrives is thrown away, and no operand is touched. */
+    void discard() {
+        body = null;
+        header = null;
+        discarded = ByteBuffer.allocateDirect(8192);
+    }
+
+    /** {@return false at the end of the stream} */
+    boolean read(Dispatcher dispatcher, Connection connection) throws IOException, Header.BadFrame {
+        for (long budget = TURN_BYTES; budget > 0; ) {
+            ByteBuffer target = discarded != null ? discarded.clear() : header == null ? headerBytes : body;
+            int n = channel.read(target);
+            if (n < 0) {
+                return false;
+            }
+            budget -= n;
+            if (n == 0 || (discarded == null && target.hasRemaining())) {
+                return true;
+            }
+            if (discarded == null) {
+                advance(dispatcher, connection);
+            }
+        }
+        return true;
+    }
+
+    private void advance(Dispatcher dispatcher, Connection connection) throws Header.BadFrame {
+        if (header == null) {
+            header = Header.read(headerBytes.flip());
+            headerBytes.clear();
+            memory = dispatcher.open(connection, header);
+            if (header.bodyBytes() > 0) {
+                body = staging.toRead(memory);
+                return;
+            }
+        }
+        staging.finishRead();
+        Header complete = header;
+        header = null;
+        body = null;
+        dispatcher.arrived(connection, complete, memory);
+    }
+}

@@ -1,0 +1,187 @@
+package ds.comm.tcp;
+
+import ds.api.comm.Traffic;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+
+/** A group as the {@link Mesh} sees it: its members, lanes and inboxes. On the mesh's thread, but for the counters. */
+final class Group {
+    private final Mesh mesh;
+    private final long id;
+    private final int[] worldRanks;
+    private final int rank;
+    private final int[] peers;
+    private final Optional<Group> parent;
+    private final Lane collectives;
+    private final Lane[] sends;
+    private final Lane[] receives;
+    private final MemorySegment[] inboxes;
+    private final boolean[] left;
+    private final AtomicLong elementsSent = new AtomicLong();
+    private final AtomicLong bytesSent = new AtomicLong();
+    private final AtomicLong collectivesStarted = new AtomicLong();
+    private final Arena arena = Arena.ofShared();
+
+    /**
+     * Describes a group.
+     *
+     * @param id 0 for the whole job
+     * @param worldRanks of its members, in their order
+     */
+    Group(Mesh mesh, long id, int[] worldRanks, Optional<Group> parent) {
+        this.mesh = mesh;
+        this.id = id;
+        this.worldRanks = worldRanks;
+        this.parent = parent;
+        int size = worldRanks.length;
+        rank = member(mesh.rank());
+        peers = IntStream.range(0, size).filter(member -> member != rank).toArray();
+        collectives = new Lane(this, peers);
+        sends = new Lane[size];
+        receives = new Lane[size];
+        for (int peer : peers) {
+            sends[peer] = new Lane(this, peer);
+            receives[peer] = new Lane(this, peer);
+        }
+        inboxes = new MemorySegment[size];
+        left = new boolean[size];
+    }
+
+    Mesh mesh() {
+        return mesh;
+    }
+
+    long id() {
+        return id;
+    }
+
+    int size() {
+        return worldRanks.length;
+    }
+
+    int rank() {
+        return rank;
+    }
+
+    /** {@return all members but this rank} */
+    int[] peers() {
+        return peers;
+    }
+
+    int worldRank(int member) {
+        return worldRanks[member];
+    }
+
+    /** {@return the place of a rank of the job in this group, or −1} */
+    int member(int worldRank) {
+        return IntStream.range(0, worldRanks.length)
+                .filter(member -> worldRanks[member] == worldRank)
+                .findFirst()
+                .orElse(-1);
+    }
+
+    Connection connection(int member) {
+        return mesh.connection(worldRanks[member]);
+    }
+
+    /** {@return a member's rank in the job, host and port, for messages} */
+    String name(int member) {
+        return connection(member).name();
+    }
+
+    /** {@return which group it is, for messages: nothing where it is the whole job} */
+    String suffix() {
+        return id == 0 ? "" : " of the group of ranks " + Arrays.toString(worldRanks);
+    }
+
+    /** {@return the lane of an operation that this rank calls} */
+    Lane lane(OperationKind operation, int member) {
+        return switch (operation) {
+            case SEND -> sends[member];
+            case RECEIVE -> receives[member];
+            case ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, BARRIER -> collectives;
+        };
+    }
+
+    private List<Lane> lanes() {
+        List<Lane> lanes = new ArrayList<>(List.of(collectives));
+        for (int peer : peers) {
+            lanes.add(sends[peer]);
+            lanes.add(receives[peer]);
+        }
+        return lanes;
+    }
+
+    void forEachLane(Consumer<Lane> action) {
+        lanes().forEach(action);
+    }
+
+    boolean idle() {
+        return lanes().stream().allMatch(Lane::idle);
+    }
+
+    /** {@return memory of the group, until {@link #release}} */
+    Arena arena() {
+        return arena;
+    }
+
+    void release() {
+        arena.close();
+    }
+
+    /** {@return the size of every inbox: a whole number of pieces} */
+    long inboxBytes() {
+        return mesh.inboxBytes(peers.length);
+    }
+
+    /** {@return where pieces of a member wait to be combined} */
+    MemorySegment inbox(int member) {
+        if (inboxes[member] == null) {
+            inboxes[member] = arena().allocate(inboxBytes(), 64);
+        }
+        return inboxes[member];
+    }
+
+    boolean left(int member) {
+        return left[member] || connection(member).left();
+    }
+
+    void setLeft(int member) {
+        left[member] = true;
+        forEachLane(lane -> lane.left(member));
+    }
+
+    /** Tells a member that this rank has begun an operation. */
+    void start(int member, Operation operation, MemorySegment inline) {
+        int bytes = connection(member).start(operation, inline);
+        count(inline.byteSize() / operation.descriptor().dtype().byteSize(), bytes);
+    }
+
+    /** Tells a member how much of its operand has a place. */
+    void credit(int member, Operation operation, long bytes) {
+        connection(member).credit(operation, bytes);
+        count(0, Header.BYTES);
+    }
+
+    void count(long elements, long bytes) {
+        elementsSent.addAndGet(elements);
+        bytesSent.addAndGet(bytes);
+        parent.ifPresent(group -> group.count(elements, bytes));
+    }
+
+    void countCollective() {
+        collectivesStarted.incrementAndGet();
+        parent.ifPresent(Group::countCollective);
+    }
+
+    Traffic traffic() {
+        return new Traffic(elementsSent.get(), bytesSent.get(), collectivesStarted.get());
+    }
+}

@@ -1,0 +1,254 @@
+package ds.comm.tcp;
+
+import ds.api.Event;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One operation on this rank: announced to its peers, done when they all have announced theirs and every byte has moved. What
+ * moves where is the subclass's; who waits for whom is the {@link Lane}'s. On the thread of the {@link Mesh}.
+ */
+abstract class Operation {
+    static final MemorySegment NOTHING = MemorySegment.NULL;
+
+    private final Group group;
+    private final Descriptor descriptor;
+    private final Event after;
+    private final TcpWork work;
+    private final Map<FrameKind, Inflow[]> inflows = new EnumMap<>(FrameKind.class);
+    private final Map<FrameKind, Outflow[]> outflows = new EnumMap<>(FrameKind.class);
+    private final boolean[] begun;
+    private Lane lane;
+    private long sequence = -1;
+    private int unfinished;
+    private boolean ready;
+    private long lastProgressNanos;
+
+    Operation(Group group, Descriptor descriptor, Event after) {
+        this.group = group;
+        this.descriptor = descriptor;
+        this.after = after;
+        work = new TcpWork(group.mesh());
+        begun = new boolean[group.size()];
+    }
+
+    /** Creates the flows; the operands are ready. */
+    abstract void prepare();
+
+    /** {@return the small operand that travels to a member with the START} */
+    MemorySegment inline(int member) {
+        return NOTHING;
+    }
+
+    /** {@return how many bytes a member's START must bring} */
+    long expectedInline(int member) {
+        return 0;
+    }
+
+    /** Takes what a member's START has brought; valid until {@link #finish}. */
+    void take(int member, MemorySegment inline) {}
+
+    /** {@return how many pieces a member may send before it is granted more; 0 if all} */
+    int credit() {
+        return 0;
+    }
+
+    /** A piece has arrived. */
+    void arrived(FrameKind kind, int member) {}
+
+    /** Everything has arrived and left. */
+    void finish() {}
+
+    final Inflow inflow(FrameKind kind, int member, MemorySegment memory, long total) {
+        unfinished++;
+        Inflow inflow = new Inflow(memory, total);
+        inflows.computeIfAbsent(kind, k -> new Inflow[group.size()])[member] = inflow;
+        return inflow;
+    }
+
+    final Outflow outflow(FrameKind kind, int member, MemorySegment source, long available) {
+        unfinished++;
+        Outflow outflow = new Outflow(this, kind, source, available);
+        group.connection(member).add(outflow);
+        outflows.computeIfAbsent(kind, k -> new Outflow[group.size()])[member] = outflow;
+        return outflow;
+    }
+
+    /** {@return the flow of a frame, or null if there is none} */
+    final Inflow inflow(FrameKind kind, int member) {
+        Inflow[] members = inflows.get(kind);
+        return members == null ? null : members[member];
+    }
+
+    final Outflow outflow(FrameKind kind, int member) {
+        Outflow[] members = outflows.get(kind);
+        return members == null ? null : members[member];
+    }
+
+    /** Announces itself to all peers. */
+    final void begin(Lane itsLane, long itsSequence) {
+        lane = itsLane;
+        sequence = itsSequence;
+        progress();
+        unfinished = lane.peers().length;
+        prepare();
+        for (int peer : lane.peers()) {
+            group.start(peer, this, inline(peer));
+        }
+        if (unfinished == 0) {
+            complete();
+        }
+    }
+
+    /** A peer has announced its part, which matches, and takes so many bytes of DATA at first. */
+    final void peerBegan(int member, long granted, MemorySegment inline) {
+        progress();
+        begun[member] = true;
+        take(member, inline);
+        if (outflow(FrameKind.DATA, member) != null) {
+            grant(FrameKind.DATA, member, granted);
+        }
+        if (outflow(FrameKind.RESULT, member) != null) {
+            grant(FrameKind.RESULT, member, Long.MAX_VALUE);
+        }
+        finished();
+    }
+
+    final void grant(FrameKind kind, int member, long bytes) {
+        outflow(kind, member).grant(bytes);
+        group.connection(member).wake();
+    }
+
+    final void makeAvailable(FrameKind kind, int member, long bytes) {
+        outflow(kind, member).makeAvailable(bytes);
+        group.connection(member).wake();
+    }
+
+    final void received(FrameKind kind, int member, int bytes) {
+        progress();
+        Inflow inflow = inflow(kind, member);
+        inflow.add(bytes);
+        arrived(kind, member);
+        if (inflow.complete()) {
+            finished();
+        }
+    }
+
+    final void sent(Outflow outflow, int bytes) {
+        progress();
+        group.count(bytes / descriptor.dtype().byteSize(), bytes + Header.BYTES);
+        if (outflow.sent(bytes)) {
+            finished();
+        }
+    }
+
+    /** One of the things that were waited for has come. */
+    final void finished() {
+        if (--unfinished == 0) {
+            complete();
+        }
+    }
+
+    private void complete() {
+        finish();
+        work.complete();
+        group.mesh().advance(lane);
+    }
+
+    final boolean done() {
+        return sequence >= 0 && unfinished == 0;
+    }
+
+    final boolean begun(int member) {
+        return begun[member];
+    }
+
+    /** {@return whether anything of this member has not arrived} */
+    final boolean awaits(int member) {
+        return !begun[member] || incomplete(FrameKind.DATA, member) || incomplete(FrameKind.RESULT, member);
+    }
+
+    private boolean incomplete(FrameKind kind, int member) {
+        Inflow inflow = inflow(kind, member);
+        return inflow != null && !inflow.complete();
+    }
+
+    private void progress() {
+        lastProgressNanos = System.nanoTime();
+    }
+
+    final long lastProgressNanos() {
+        return lastProgressNanos;
+    }
+
+    final Group group() {
+        return group;
+    }
+
+    final Descriptor descriptor() {
+        return descriptor;
+    }
+
+    final long sequence() {
+        return sequence;
+    }
+
+    final Event after() {
+        return after;
+    }
+
+    final TcpWork work() {
+        return work;
+    }
+
+    final boolean ready() {
+        return ready;
+    }
+
+    final void setReady() {
+        ready = true;
+    }
+
+    /** {@return what is still missing, for reports} */
+    final String report() {
+        List<Integer> absent = new ArrayList<>();
+        List<Integer> slow = new ArrayList<>();
+        for (int peer : lane.peers()) {
+            if (!begun[peer]) {
+                absent.add(group.worldRank(peer));
+            } else if (awaits(peer)) {
+                slow.add(group.worldRank(peer));
+            }
+        }
+        return this
+                + (absent.isEmpty() ? "" : ": ranks " + absent + " have not arrived there")
+                + (slow.isEmpty() ? "" : ": waits for data of ranks " + slow)
+                + progressBytes();
+    }
+
+    private String progressBytes() {
+        long received = 0;
+        long toReceive = 0;
+        long sent = 0;
+        long toSend = 0;
+        for (int peer : lane.peers()) {
+            for (FrameKind kind : List.of(FrameKind.DATA, FrameKind.RESULT)) {
+                Inflow inflow = inflow(kind, peer);
+                Outflow outflow = outflow(kind, peer);
+                received += inflow == null ? 0 : inflow.received();
+                toReceive += inflow == null ? 0 : inflow.total();
+                sent += outflow == null ? 0 : outflow.bytesSent();
+                toSend += outflow == null ? 0 : outflow.total();
+            }
+        }
+        return " (received " + received + " of " + toReceive + " bytes, sent " + sent + " of " + toSend + ")";
+    }
+
+    @Override
+    public final String toString() {
+        return descriptor + (sequence < 0 ? "" : " #" + sequence) + group.suffix();
+    }
+}

@@ -1,0 +1,44 @@
+package ds.comm.tcp;
+
+/** The operations. */
+enum OperationKind {
+    ALL_REDUCE(1, "allReduce"),
+    REDUCE_SCATTER(2, "reduceScatter"),
+    ALL_GATHER(3, "allGather"),
+    BROADCAST(4, "broadcast"),
+    BARRIER(5, "barrier"),
+    SEND(6, "send"),
+    RECEIVE(7, "receive");
+
+    private final int code;
+    private final String text;
+
+    OperationKind(int code, String text) {
+        this.code = code;
+        this.text = text;
+    }
+
+    /** {@return its number on the wire} */
+    int code() {
+        return code;
+    }
+
+    /** {@return whether it is one of a sender and a receiver, not of a whole group} */
+    boolean pair() {
+        return this == SEND || this == RECEIVE;
+    }
+
+    /** {@return what the peer has to call} */
+    OperationKind counterpart() {
+        return switch (this) {
+            case SEND -> RECEIVE;
+            case RECEIVE -> SEND;
+            case ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, BARRIER -> this;
+        };
+    }
+
+    @Override
+    public String toString() {
+        return text;
+    }
+}

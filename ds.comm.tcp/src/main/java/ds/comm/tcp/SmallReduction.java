@@ -1,0 +1,66 @@
+package ds.comm.tcp;
+
+import ds.api.Event;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A reduction of few bytes, in one exchange: every rank sends each other one what that one needs, with the START, and
+ * combines what it has got in the order of ranks. For an allReduce that is everything, so that all compute the same.
+ */
+final class SmallReduction extends Operation {
+    private final MemorySegment input;
+    private final MemorySegment output;
+    private final MemorySegment[] sources;
+
+    /**
+     * Combines.
+     *
+     * @param output of an allReduce, {@code input} itself; of a reduceScatter, one shard
+     */
+    SmallReduction(Group group, Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
+        super(group, descriptor, after);
+        this.input = input;
+        this.output = output;
+        sources = new MemorySegment[group.size()];
+    }
+
+    /** {@return whether so many bytes per peer should travel this way} */
+    static boolean fits(OperationKind kind, long inputBytes, int worldSize) {
+        if (worldSize == 1) {
+            return true;
+        }
+        return kind == OperationKind.ALL_REDUCE
+                ? inputBytes * Math.max(2, worldSize - 1) <= 2L * Header.MAX_INLINE_BYTES
+                : inputBytes / worldSize <= Header.MAX_INLINE_BYTES;
+    }
+
+    @Override
+    void prepare() {
+        sources[group().rank()] = inline(group().rank());
+    }
+
+    @Override
+    MemorySegment inline(int member) {
+        boolean scatter = descriptor().operation() == OperationKind.REDUCE_SCATTER;
+        return scatter ? input.asSlice(member * output.byteSize(), output.byteSize()) : input;
+    }
+
+    @Override
+    long expectedInline(int member) {
+        return output.byteSize();
+    }
+
+    @Override
+    void take(int member, MemorySegment inline) {
+        sources[member] = inline;
+    }
+
+    @Override
+    void finish() {
+        if (group().size() == 1) {
+            Memory.copy(input, output);
+            return;
+        }
+        group().mesh().combiner(descriptor().dtype()).combine(sources, output, descriptor().reduce());
+    }
+}

@@ -1,0 +1,59 @@
+package ds.comm.tcp;
+
+import ds.api.comm.Call;
+import ds.api.comm.Communicator;
+import ds.api.comm.CommunicatorException;
+import ds.api.comm.Rendezvous;
+import ds.api.spi.Availability;
+import ds.api.spi.CommunicatorProvider;
+import ds.api.spi.ProviderOptions;
+import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.meet.Meeting;
+import java.io.IOException;
+import java.util.List;
+
+/** The provider named "tcp"; its options are those of {@link TcpOptions}. */
+public final class TcpCommunicatorProvider implements CommunicatorProvider {
+    /** For the service loader. */
+    public TcpCommunicatorProvider() {}
+
+    @Override
+    public String name() {
+        return "tcp";
+    }
+
+    @Override
+    public Availability availability() {
+        return new Availability.Available("TCP of this Java runtime");
+    }
+
+    @Override
+    public Communicator open(Rendezvous rendezvous, ProviderOptions options) {
+        TcpOptions tcp = TcpOptions.of(options);
+        List<Link> links = new Meeting(rendezvous, tcp.listenHost(), tcp.timeout()).join();
+        return ready(start(rendezvous, links, tcp));
+    }
+
+    private static TcpCommunicator start(Rendezvous rendezvous, List<Link> links, TcpOptions tcp) {
+        try {
+            Mesh mesh = new Mesh(rendezvous.rank(), links, tcp);
+            TcpCommunicator world = TcpCommunicator.world(mesh, rendezvous.worldSize());
+            mesh.start();
+            return world;
+        } catch (IOException e) {
+            links.forEach(Link::close);
+            throw new CommunicatorException("rank " + rendezvous.rank() + ": cannot use its sockets: " + e, e);
+        }
+    }
+
+    /** Waits until all others have come as far. */
+    private static Communicator ready(TcpCommunicator communicator) {
+        try {
+            communicator.barrier(Call.now("join")).await();
+            return communicator;
+        } catch (CommunicatorException e) {
+            communicator.close();
+            throw e;
+        }
+    }
+}

@@ -1,0 +1,37 @@
+package ds.comm.tcp;
+
+import ds.api.spi.ProviderException;
+import ds.api.spi.ProviderOptions;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * What can be configured.
+ *
+ * @param timeout {@code timeout_seconds}: how long all ranks may take to join, and an operation under way may go without a
+ *     byte; 60
+ * @param listenHost {@code listen_host}: where this rank listens while the job forms, if not at the address that the others
+ *     see, such as behind a translated address
+ * @param inboxBytes {@code inbox_bytes}: memory per group in which pieces of a reduction wait to be combined; 4 MiB
+ */
+record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes) {
+    private static final double DEFAULT_TIMEOUT_SECONDS = 60;
+    private static final long DEFAULT_INBOX_BYTES = 4 << 20;
+
+    static TcpOptions of(ProviderOptions options) {
+        double seconds = options.number("timeout_seconds", DEFAULT_TIMEOUT_SECONDS);
+        String host = options.text("listen_host", "");
+        long inboxBytes = options.integer("inbox_bytes", DEFAULT_INBOX_BYTES);
+        options.rejectUnknown();
+        if (!(seconds > 0 && seconds < 1e9)) {
+            throw new ProviderException("timeout_seconds = " + seconds + ": must be a positive number of seconds");
+        }
+        if (inboxBytes < 1 || inboxBytes > 1L << 40) {
+            throw new ProviderException(
+                    "inbox_bytes = " + inboxBytes + ": must be a positive number of bytes; " + DEFAULT_INBOX_BYTES
+                            + " is the default");
+        }
+        Optional<String> listenHost = host.isEmpty() ? Optional.empty() : Optional.of(host);
+        return new TcpOptions(Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes);
+    }
+}

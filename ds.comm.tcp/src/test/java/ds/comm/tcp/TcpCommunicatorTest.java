@@ -1,0 +1,46 @@
+package ds.comm.tcp;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import ds.tck.comm.CommunicatorContract;
+import ds.tck.comm.CommunicatorFailureContract;
+import ds.tck.comm.RankBody;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Nested;
+
+class TcpCommunicatorTest {
+    @Nested
+    class Works extends CommunicatorContract {
+        @Override
+        protected void run(int worldSize, RankBody body) throws Exception {
+            Loopback.run(worldSize, Map.of(), body);
+        }
+    }
+
+    @Nested
+    class WorksWithTheSmallestInbox extends CommunicatorContract {
+        @Override
+        protected void run(int worldSize, RankBody body) throws Exception {
+            Loopback.run(worldSize, Map.of("inbox_bytes", 1), body);
+        }
+    }
+
+    @Nested
+    class Fails extends CommunicatorFailureContract {
+        @Override
+        protected void run(int worldSize, RankBody body) throws Exception {
+            Loopback.run(worldSize, Map.of(), body);
+        }
+    }
+
+    @AfterEach
+    void nothingIsLeftRunning() {
+        List<String> threads = Thread.getAllStackTraces().keySet().stream()
+                .map(Thread::getName)
+                .filter(name -> name.startsWith("ds.comm.tcp"))
+                .toList();
+        assertEquals(List.of(), threads);
+    }
+}

@@ -50,8 +50,7 @@ class LaunchCommandTest {
 
     @Test
     void hostsNeedAddressAndSecret() {
-        var noAddress = assertThrows(
-                ParameterException.class, () -> plan(Map.of(), "--ranks=2", "--nnodes=2", "info"));
+        var noAddress = assertThrows(ParameterException.class, () -> plan(Map.of(), "--ranks=2", "--nnodes=2", "info"));
         assertTrue(noAddress.getMessage().contains("--master-addr"), noAddress.getMessage());
         var noSecret = assertThrows(
                 ParameterException.class,
@@ -63,8 +62,16 @@ class LaunchCommandTest {
     void numbersOutOfRangeAreUsageErrors() {
         assertEquals(2, captured.ds("launch", "--ranks", "0", "--", "info"));
         assertTrue(captured.err().contains("--ranks = 0: must be in 1..4096"), captured.err());
-        assertEquals(2, captured.ds("launch", "--ranks=1", "--nnodes=2", "--node-rank=2", "--master-addr=x",
-                "--secret-file=/dev/null", "info"));
+        assertEquals(
+                2,
+                captured.ds(
+                        "launch",
+                        "--ranks=1",
+                        "--nnodes=2",
+                        "--node-rank=2",
+                        "--master-addr=x",
+                        "--secret-file=/dev/null",
+                        "info"));
         assertTrue(captured.err().contains("--node-rank = 2: must be in 0..1"), captured.err());
     }
 

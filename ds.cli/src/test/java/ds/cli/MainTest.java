@@ -34,8 +34,7 @@ class MainTest {
     @ParameterizedTest
     @MethodSource("commands")
     void helpOfEveryCommandHasExamples(List<String> path) {
-        int code = captured.ds(
-                Stream.concat(path.stream(), Stream.of("--help")).toArray(String[]::new));
+        int code = captured.ds(Stream.concat(path.stream(), Stream.of("--help")).toArray(String[]::new));
         assertEquals(0, code, captured.err());
         String name = "ds " + String.join(" ", path);
         assertTrue(captured.out().contains("Usage: " + name + " "), captured.out());

@@ -42,7 +42,14 @@ class PrepareCommandTest {
     @Test
     void globsChooseFilesOfFolders() {
         String[] arguments = {
-            "prepare", sources.toString(), "--tokenizer", "byte", "--out", folder.resolve("out").toString(), "--include", "**/*.java"
+            "prepare",
+            sources.toString(),
+            "--tokenizer",
+            "byte",
+            "--out",
+            folder.resolve("out").toString(),
+            "--include",
+            "**/*.java"
         };
         assertEquals(220, bytes(arguments));
         assertTrue(captured.out().contains("validation.tokens"), captured.out());
@@ -53,7 +60,14 @@ class PrepareCommandTest {
         String out = folder.resolve("out").toString();
         assertEquals(
                 920,
-                bytes("prepare", text.toString(), sources.toString(), "--tokenizer=byte", "--out", out, "--include=**/*.java"));
+                bytes(
+                        "prepare",
+                        text.toString(),
+                        sources.toString(),
+                        "--tokenizer=byte",
+                        "--out",
+                        out,
+                        "--include=**/*.java"));
     }
 
     @Test

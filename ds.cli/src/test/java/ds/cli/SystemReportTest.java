@@ -12,7 +12,8 @@ import tools.jackson.databind.json.JsonMapper;
 class SystemReportTest {
     @Test
     void secretsAreOnlySaidToBeSet() {
-        Map<String, Object> report = SystemReport.take(Map.of("DS_SECRET", "squeamish ossifrage", "RANK", "3", "HOME", "/x"));
+        Map<String, Object> report =
+                SystemReport.take(Map.of("DS_SECRET", "squeamish ossifrage", "RANK", "3", "HOME", "/x"));
         assertFalse(report.toString().contains("squeamish"));
         assertEquals(Map.of("DS_SECRET", "set", "RANK", "3"), report.get("environment"));
         assertEquals(Map.of("DS_SECRET", "unset"), SystemReport.take(Map.of()).get("environment"));

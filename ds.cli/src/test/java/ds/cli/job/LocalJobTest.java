@@ -25,7 +25,8 @@ class LocalJobTest {
 
     /** {@return how {@link TestRank} is started: from the class path, since it is in no module's jar} */
     static JavaCommand java() {
-        String classes = "target" + File.separator + "classes" + File.pathSeparator + "target" + File.separator + "test-classes";
+        String classes =
+                "target" + File.separator + "classes" + File.pathSeparator + "target" + File.separator + "test-classes";
         return new JavaCommand(
                 List.of(JavaCommand.executable(), "-XX:TieredStopAtLevel=1", "-cp", classes),
                 List.of(TestRank.class.getName()));
@@ -41,8 +42,7 @@ class LocalJobTest {
     void everyRankRunsAndIsHeard() {
         assertEquals(0, run(3, "hello"), err.toString());
         List<String> lines = out.toString().lines().sorted().toList();
-        assertEquals(
-                List.of("[rank 1] hello from 1 of 3", "[rank 2] hello from 2 of 3", "hello from 0 of 3"), lines);
+        assertEquals(List.of("[rank 1] hello from 1 of 3", "[rank 2] hello from 2 of 3", "hello from 0 of 3"), lines);
         assertEquals(
                 List.of("[rank 1] warning from 1", "[rank 2] warning from 2", "warning from 0"),
                 err.toString().lines().sorted().toList());
@@ -51,7 +51,9 @@ class LocalJobTest {
     @Test
     void failedRankEndsTheOthersAndGivesTheExitCode() {
         assertEquals(7, run(3, "fail", "1", "7"));
-        assertTrue(err.toString().contains("rank 1 failed first, with exit code 7; ranks [0, 2] had not ended"), err.toString());
+        assertTrue(
+                err.toString().contains("rank 1 failed first, with exit code 7; ranks [0, 2] had not ended"),
+                err.toString());
     }
 
     @Test

@@ -15,8 +15,12 @@ class TextGenerationTest {
 
     @Test
     void vocabularyTellsTheTokenizer() {
-        assertEquals("byte", TextGeneration.tokenizerOf(vocabulary(257), Optional.empty()).name());
-        assertEquals("gpt2", TextGeneration.tokenizerOf(vocabulary(50257), Optional.empty()).name());
+        assertEquals(
+                "byte",
+                TextGeneration.tokenizerOf(vocabulary(257), Optional.empty()).name());
+        assertEquals(
+                "gpt2",
+                TextGeneration.tokenizerOf(vocabulary(50257), Optional.empty()).name());
     }
 
     @Test
@@ -24,7 +28,9 @@ class TextGenerationTest {
         var e = assertThrows(
                 IllegalArgumentException.class, () -> TextGeneration.tokenizerOf(vocabulary(320), Optional.empty()));
         assertTrue(e.getMessage().contains("--tokenizer"), e.getMessage());
-        assertEquals("byte", TextGeneration.tokenizerOf(vocabulary(320), Optional.of("byte")).name());
+        assertEquals(
+                "byte",
+                TextGeneration.tokenizerOf(vocabulary(320), Optional.of("byte")).name());
     }
 
     @Test

@@ -58,8 +58,12 @@ class ProgressTest {
 
     @Test
     void widthComesFromTheScript() {
-        assertEquals(OptionalInt.of(80), Console.ofProcess(Map.of("DS_COLUMNS", "80")).columns());
+        assertEquals(
+                OptionalInt.of(80),
+                Console.ofProcess(Map.of("DS_COLUMNS", "80")).columns());
         assertEquals(OptionalInt.empty(), Console.ofProcess(Map.of()).columns());
-        assertEquals(OptionalInt.empty(), Console.ofProcess(Map.of("DS_COLUMNS", "wide")).columns());
+        assertEquals(
+                OptionalInt.empty(),
+                Console.ofProcess(Map.of("DS_COLUMNS", "wide")).columns());
     }
 }

@@ -21,7 +21,6 @@ import picocli.CommandLine.Spec;
         mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT,
         versionProvider = Version.class,
-        header = "DeepSpeed and ZeRO for the JVM.",
         synopsisSubcommandLabel = "COMMAND",
         usageHelpWidth = 100,
         commandListHeading = "%nCommands:%n",

@@ -23,6 +23,9 @@ public final class Main {
     static CommandLine commandLine(Console console) {
         CommandLine root = new CommandLine(new DsCommand());
         DsCommand.subcommands(console).forEach(root::addSubcommand);
+        root.getCommandSpec()
+                .usageMessage()
+                .header("DeepSpeed and ZeRO for the JVM."); // here, so that nobody inherits it
         var failures = new Failures(console);
         return root.setOut(console.out())
                 .setErr(console.err())

@@ -1,0 +1,83 @@
+package ds.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.cli.job.JobPlan;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+import picocli.CommandLine.ParameterException;
+
+class LaunchCommandTest {
+    private final CapturedConsole captured = new CapturedConsole();
+
+    private JobPlan plan(Map<String, String> environment, String... arguments) {
+        return CommandLine.populateCommand(new LaunchCommand(captured.console(), environment), arguments)
+                .plan();
+    }
+
+    @Test
+    void oneHostGetsFreePortAndFreshSecret() {
+        JobPlan plan = plan(Map.of(), "--ranks", "3", "--", "info");
+        assertEquals(3, plan.worldSize());
+        assertEquals("127.0.0.1", plan.masterHost());
+        assertEquals(64, plan.secret().length());
+        assertNotEquals(
+                plan.secret(), plan(Map.of(), "--ranks", "3", "--", "info").secret());
+    }
+
+    @Test
+    void hostsShareWhatTheyAreGiven(@TempDir Path folder) throws Exception {
+        Path key = Files.writeString(folder.resolve("key"), "0123456789abcdef\n");
+        JobPlan plan = plan(
+                Map.of("DS_SECRET", "not this one"),
+                "--ranks=2",
+                "--nnodes=3",
+                "--node-rank=1",
+                "--master-addr=host0",
+                "--secret-file=" + key,
+                "info");
+        assertEquals(6, plan.worldSize());
+        assertEquals(29500, plan.masterPort());
+        assertEquals("0123456789abcdef", plan.secret());
+    }
+
+    @Test
+    void hostsNeedAddressAndSecret() {
+        var noAddress = assertThrows(ParameterException.class, () -> plan(Map.of(), "--ranks=2", "--nnodes=2", "info"));
+        assertTrue(noAddress.getMessage().contains("--master-addr"), noAddress.getMessage());
+        var noSecret = assertThrows(
+                ParameterException.class,
+                () -> plan(Map.of(), "--ranks=2", "--nnodes=2", "--master-addr=host0", "info"));
+        assertTrue(noSecret.getMessage().contains("--secret-file"), noSecret.getMessage());
+    }
+
+    @Test
+    void numbersOutOfRangeAreUsageErrors() {
+        assertEquals(2, captured.ds("launch", "--ranks", "0", "--", "info"));
+        assertTrue(captured.err().contains("--ranks = 0: must be in 1..4096"), captured.err());
+        assertEquals(
+                2,
+                captured.ds(
+                        "launch",
+                        "--ranks=1",
+                        "--nnodes=2",
+                        "--node-rank=2",
+                        "--master-addr=x",
+                        "--secret-file=/dev/null",
+                        "info"));
+        assertTrue(captured.err().contains("--node-rank = 2: must be in 0..1"), captured.err());
+    }
+
+    @Test
+    void unknownCommandIsFoundBeforeAnythingStarts() {
+        assertEquals(2, captured.ds("launch", "--ranks", "2", "--", "trian"));
+        assertTrue(captured.err().contains("trian: no such command"), captured.err());
+    }
+}

@@ -55,8 +55,8 @@ public final class StepBenchmark {
     private String measure(Rendezvous rendezvous) {
         ZeroConfig config = config(rendezvous.worldSize());
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
-                ZeroEngine engine = ZeroEngine.initialize(
-                        new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
+                ZeroEngine engine =
+                        ZeroEngine.initialize(new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
             Batch batch = randomTokens(stack.backend(), rendezvous.rank());
             double[] seconds = new double[setup.steps()];
             Traffic before = Traffic.NONE;
@@ -69,8 +69,11 @@ public final class StepBenchmark {
                     seconds[i] = (System.nanoTime() - start) * 1e-9;
                 }
             }
-            ObjectNode result = result(seconds, rendezvous.worldSize(), stack.backend().memory());
-            result.put("elements_sent_per_step", stack.communicator().traffic().since(before).elements());
+            ObjectNode result =
+                    result(seconds, rendezvous.worldSize(), stack.backend().memory());
+            result.put(
+                    "elements_sent_per_step",
+                    stack.communicator().traffic().since(before).elements());
             result.put("parameters", engine.parameterElements());
             result.put("loss", last.loss());
             ObjectNode phases = result.putObject("last_step_seconds");

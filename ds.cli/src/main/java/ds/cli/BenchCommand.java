@@ -5,7 +5,11 @@ import ds.api.comm.Rendezvous;
 import ds.bench.StepBenchmark;
 import ds.bench.StepSetup;
 import ds.cli.terminal.Console;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -41,51 +45,96 @@ final class BenchCommand implements Runnable {
                 "  ds bench step --model gpt2-124m --micro-batch 4 --seq 256 --dtype bf16 --steps 5",
                 "  ds bench step --model gpt2-124m --micro-batch 2 --seq 256 --ranks 2 --stage 2"
             })
-    static final class Step implements Runnable {
+    static final class Step implements Callable<Integer> {
         @Spec
         private CommandSpec spec;
 
-        @Option(names = "--model", paramLabel = "PRESET", defaultValue = "gpt2-124m", description = "Default ${DEFAULT-VALUE}.")
+        @Mixin
+        private RanksOption ranks = new RanksOption();
+
+        @Option(
+                names = "--model",
+                paramLabel = "PRESET",
+                defaultValue = "gpt2-124m",
+                description = "Default ${DEFAULT-VALUE}.")
         private String model;
 
-        @Option(names = "--micro-batch", paramLabel = "B", defaultValue = "4", description = "Sequences; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--micro-batch",
+                paramLabel = "B",
+                defaultValue = "4",
+                description = "Sequences; default ${DEFAULT-VALUE}.")
         private int microBatch;
 
-        @Option(names = "--seq", paramLabel = "T", defaultValue = "256", description = "Tokens of a sequence; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--seq",
+                paramLabel = "T",
+                defaultValue = "256",
+                description = "Tokens of a sequence; default ${DEFAULT-VALUE}.")
         private int time;
 
-        @Option(names = "--accumulation", paramLabel = "K", defaultValue = "1", description = "Micro-batches of a step; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--accumulation",
+                paramLabel = "K",
+                defaultValue = "1",
+                description = "Micro-batches of a step; default ${DEFAULT-VALUE}.")
         private int accumulation;
 
-        @Option(names = "--dtype", paramLabel = "TYPE", defaultValue = "fp32", converter = PrecisionConverter.class, description = "fp32 or bf16; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--dtype",
+                paramLabel = "TYPE",
+                defaultValue = "fp32",
+                converter = PrecisionConverter.class,
+                description = "fp32 or bf16; default ${DEFAULT-VALUE}.")
         private DType dtype;
 
-        @Option(names = "--stage", paramLabel = "S", defaultValue = "0", description = "ZeRO stage; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--stage",
+                paramLabel = "S",
+                defaultValue = "0",
+                description = "ZeRO stage; default ${DEFAULT-VALUE}.")
         private int stage;
 
-        @Option(names = "--steps", paramLabel = "N", defaultValue = "5", description = "Steps measured, after two that are not; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--steps",
+                paramLabel = "N",
+                defaultValue = "5",
+                description = "Steps measured, after two that are not; default ${DEFAULT-VALUE}.")
         private int steps;
 
         @SuppressWarnings("UnusedVariable") // accepted for clarity: there is no other format
         @Option(names = "--json", description = "Print one JSON line; the only format there is.")
         private boolean json;
 
-        @Option(names = "--backend", paramLabel = "NAME", defaultValue = "cpu", description = "Tensor backend; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--backend",
+                paramLabel = "NAME",
+                defaultValue = "cpu",
+                description = "Tensor backend; default ${DEFAULT-VALUE}.")
         private String backend;
 
-        @Option(names = "--communicator", paramLabel = "NAME", defaultValue = "tcp", description = "Communicator; default ${DEFAULT-VALUE}.")
+        @Option(
+                names = "--communicator",
+                paramLabel = "NAME",
+                defaultValue = "tcp",
+                description = "Communicator; default ${DEFAULT-VALUE}.")
         private String communicator;
 
         @Override
-        public void run() {
+        public Integer call() {
             BenchCommand parent = (BenchCommand) spec.parent().userObject();
+            OptionalInt launched = ranks.launch(spec, parent.console, System.getenv());
+            if (launched.isPresent()) {
+                return launched.getAsInt();
+            }
             Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
-            StepSetup setup = new StepSetup(
-                    model, microBatch, time, accumulation, dtype, stage, steps, backend, communicator);
+            StepSetup setup =
+                    new StepSetup(model, microBatch, time, accumulation, dtype, stage, steps, backend, communicator);
             String line = StepBenchmark.run(setup, rendezvous);
             if (rendezvous.rank() == 0) {
                 parent.console.out().println(line);
             }
+            return ExitCode.OK;
         }
     }
 }

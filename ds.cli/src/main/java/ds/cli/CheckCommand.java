@@ -6,11 +6,15 @@ import ds.cli.check.CheckSetup;
 import ds.cli.check.ReferenceCheck;
 import ds.cli.terminal.Console;
 import java.nio.file.Path;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /** Compares a training run with the one that PyTorch did. */
 @Command(
@@ -28,7 +32,17 @@ final class CheckCommand implements Callable<Integer> {
     @Parameters(paramLabel = "DIR", description = "Reference folder.")
     private Path folder;
 
-    @Option(names = "--stage", paramLabel = "S", defaultValue = "0", description = "ZeRO stage; default ${DEFAULT-VALUE}.")
+    @Spec
+    private CommandSpec spec;
+
+    @Mixin
+    private RanksOption ranks = new RanksOption();
+
+    @Option(
+            names = "--stage",
+            paramLabel = "S",
+            defaultValue = "0",
+            description = "ZeRO stage; default ${DEFAULT-VALUE}.")
     private int stage;
 
     @Option(
@@ -59,6 +73,10 @@ final class CheckCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        OptionalInt launched = ranks.launch(spec, console, System.getenv());
+        if (launched.isPresent()) {
+            return launched.getAsInt();
+        }
         Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
         CheckSetup setup = new CheckSetup(folder, stage, dtype, backend, communicator);
         ReferenceCheck.Outcome outcome = ReferenceCheck.run(setup, rendezvous);

@@ -73,6 +73,7 @@ final class DsCommand implements Callable<Integer> {
     /** {@return all commands, in the order in which the help lists them} A new one is added here, and nowhere else. */
     static List<Object> subcommands(Console console) {
         return List.of(
+                new QuickstartCommand(console),
                 new TrainCommand(console),
                 new LaunchCommand(console, System.getenv()),
                 new PrepareCommand(console),

@@ -32,17 +32,24 @@ import picocli.CommandLine.Option;
 final class TrainCommand implements Runnable {
     private final Console console;
 
-    @Option(names = "--config", paramLabel = "FILE", required = true, description = "JSON; comments and trailing commas are fine.")
+    @Option(
+            names = "--config",
+            paramLabel = "FILE",
+            required = true,
+            description = "JSON; comments and trailing commas are fine.")
     private Path file;
 
     @Option(
             names = "--out",
             paramLabel = "DIR",
             defaultValue = "runs/train",
-            description = "Folder for what the run leaves behind, without an earlier run in it; default ${DEFAULT-VALUE}.")
+            description =
+                    "Folder for what the run leaves behind, without an earlier run in it; default ${DEFAULT-VALUE}.")
     private Path out;
 
-    @Option(names = "--resolve", description = "Print the resolved configuration, with the source of every value, and do not train.")
+    @Option(
+            names = "--resolve",
+            description = "Print the resolved configuration, with the source of every value, and do not train.")
     private boolean resolveOnly;
 
     TrainCommand(Console console) {
@@ -75,8 +82,16 @@ final class TrainCommand implements Runnable {
 
     private void print(TrainingRun.Outcome outcome, RunFolder folder) {
         console.err().println();
-        console.out().println(String.format(Locale.ROOT, "validation loss: %.4f nats per token", outcome.validationLoss()));
-        console.out().println(String.format(Locale.ROOT, "bits per byte: %.3f", outcome.bitsPerByte()));
+        console.out()
+                .println(String.format(Locale.ROOT, "validation loss: %.4f nats per token", outcome.validationLoss()));
+        String gzip =
+                String.format(Locale.ROOT, "%.3f", outcome.gzipBitsPerByte().orElse(Double.NaN));
+        console.out()
+                .println(String.format(
+                        Locale.ROOT,
+                        "bits per byte: %.3f (gzip -9 on the same text: %s)",
+                        outcome.bitsPerByte(),
+                        gzip));
         console.out().println("run folder: " + folder.path() + " (model in " + folder.model() + ")");
         outcome.sample().ifPresent(sample -> {
             console.out().println();

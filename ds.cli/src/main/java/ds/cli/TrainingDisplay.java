@@ -33,29 +33,32 @@ final class TrainingDisplay implements TrainingListener, AutoCloseable {
     public void starting(RunSummary run) {
         preparing.ifPresent(Progress::close);
         preparing = Optional.empty();
-        console.err().println(String.format(
-                Locale.ROOT,
-                "model: %.2fM parameters (%d layers, %d channels, %d heads, vocabulary %d), %s",
-                run.shape().parameters() / MEGA,
-                run.shape().layers(),
-                run.shape().channels(),
-                run.shape().heads(),
-                run.shape().vocabulary(),
-                run.dtype()));
-        console.err().println(String.format(
-                Locale.ROOT,
-                "run:   %d steps of %d tokens on %d rank%s, ZeRO stage %d, %.0f MB on each before the first step",
-                run.steps(),
-                run.tokensPerStep(),
-                run.ranks(),
-                run.ranks() == 1 ? "" : "s",
-                run.stage(),
-                run.memoryBytes() / MEGA));
-        console.err().println(String.format(
-                Locale.ROOT,
-                "data:  %.2fM tokens to train on, %.2fM held out",
-                run.trainTokens() / MEGA,
-                run.validationTokens() / MEGA));
+        console.err()
+                .println(String.format(
+                        Locale.ROOT,
+                        "model: %.2fM parameters (%d layers, %d channels, %d heads, vocabulary %d), %s",
+                        run.shape().parameters() / MEGA,
+                        run.shape().layers(),
+                        run.shape().channels(),
+                        run.shape().heads(),
+                        run.shape().vocabulary(),
+                        run.dtype()));
+        console.err()
+                .println(String.format(
+                        Locale.ROOT,
+                        "run:   %d steps of %d tokens on %d rank%s, ZeRO stage %d, %.0f MB on each before the first step",
+                        run.steps(),
+                        run.tokensPerStep(),
+                        run.ranks(),
+                        run.ranks() == 1 ? "" : "s",
+                        run.stage(),
+                        run.memoryBytes() / MEGA));
+        console.err()
+                .println(String.format(
+                        Locale.ROOT,
+                        "data:  %.2fM tokens to train on, %.2fM held out",
+                        run.trainTokens() / MEGA,
+                        run.validationTokens() / MEGA));
         training = Optional.of(Progress.start(console, "train", run.steps(), "steps"));
     }
 

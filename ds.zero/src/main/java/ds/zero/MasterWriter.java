@@ -19,11 +19,7 @@ final class MasterWriter {
     private final TensorBackend backend;
     private final Kernels kernels;
 
-    MasterWriter(
-            Units units,
-            GradientStage gradients,
-            OwnedStates states,
-            TensorBackend backend) {
+    MasterWriter(Units units, GradientStage gradients, OwnedStates states, TensorBackend backend) {
         this.units = units;
         this.gradients = gradients;
         this.states = states;

@@ -29,8 +29,7 @@ public record Stack(TensorBackend backend, Communicator communicator) implements
                 Map.of("timeout_seconds", config.collectiveTimeout().toSeconds());
         TensorBackend backend = backends.open(rendezvous.localRank(), ProviderOptions.none("ds.backend"));
         try {
-            return new Stack(
-                    backend, communicators.open(rendezvous, new ProviderOptions("ds.communicator", deadline)));
+            return new Stack(backend, communicators.open(rendezvous, new ProviderOptions("ds.communicator", deadline)));
         } catch (RuntimeException e) {
             backend.close();
             throw e;

@@ -5,8 +5,10 @@ import ds.api.Tensor;
 
 /**
  * A group of ranks, numbered 0 to {@code worldSize - 1}. All ranks of a group call the same operations in the same order with
- * the same dtypes, sizes and labels; a mismatch is detected and named, not hung on. Operations of one group run in order;
+ * the same dtypes, sizes and labels; a mismatch is detected and named, not hung on. Collectives of one group run in order;
  * those of different groups are independent. Results repeat bit for bit, and are the same on every rank.
+ *
+ * <p>Operands are read and written by threads of the communicator, so host memory must not be confined to one thread.
  *
  * <p>S stands for the bytes of the whole buffer, N for the world size. The stated costs are what a rank sends and receives.
  * A world of one rank is legal everywhere, and sends nothing.
@@ -48,7 +50,11 @@ public interface Communicator extends AutoCloseable {
     /** Copies {@code data} of rank {@code root} to all ranks. */
     Work broadcast(Tensor data, int root, Call call);
 
-    /** Sends {@code data} to a peer, which calls {@link #receive}: the one pair of operations that only two ranks call. */
+    /**
+     * Sends {@code data} to a peer, which calls {@link #receive}: the one pair of operations that only two ranks call. What
+     * one rank sends another arrives in order; it waits neither for collectives nor for what the other one sends. Is done
+     * once the peer has called {@link #receive}.
+     */
     Work send(Tensor data, int peer, Call call);
 
     /** Receives what {@code peer} sends to this rank, into a tensor of the same type and size. */
@@ -70,8 +76,8 @@ public interface Communicator extends AutoCloseable {
     Traffic traffic();
 
     /**
-     * Ends the group at once, on all ranks: everything under way fails with {@code reason}. For a rank that cannot go on; the
-     * others must not wait for it until a deadline.
+     * Ends the group at once, on all ranks, and with it the job that it is a part of: everything under way fails with
+     * {@code reason}. For a rank that cannot go on; the others must not wait for it until a deadline.
      */
     void abort(String reason);
 

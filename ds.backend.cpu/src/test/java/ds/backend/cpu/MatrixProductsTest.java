@@ -43,8 +43,9 @@ class MatrixProductsTest {
                     boolean right = (orientation & 2) != 0;
                     var p = new Operand(left ? a.reshape(k, m) : a, left);
                     var q = new Operand(right ? b.reshape(n, k) : b, right);
-                    reference.matmul(p, q, expected, 1);
-                    kernels.matmul(p, q, c, 1);
+                    float beta = left ? 1 : 0;
+                    reference.matmul(p, q, expected, beta);
+                    kernels.matmul(p, q, c, beta);
                     Tensor actual = backend.allocate(DType.F32, Shape.of(m, n), "test");
                     kernels.copy(c, actual);
                     double unit = types[1] == DType.F32 ? 0x1p-23 : types[1] == DType.F16 ? 0x1p-11 : 0x1p-8;

@@ -44,14 +44,17 @@ record Reference(
     static Reference read(Path folder) {
         Path file = folder.resolve("reference.json");
         if (!Files.isRegularFile(file)) {
-            throw new IllegalArgumentException(file + ": not found; a reference folder is described by its reference.json");
+            throw new IllegalArgumentException(
+                    file + ": not found; a reference folder is described by its reference.json");
         }
         try {
             JsonNode root = JsonMapper.shared().readTree(file.toFile());
             List<Step> trace = new ArrayList<>();
             for (JsonNode step : required(file, root, "trace")) {
                 trace.add(new Step(
-                        number(file, step, "lr"), number(file, step, "loss"), number(file, step, "grad_norm_before_clip")));
+                        number(file, step, "lr"),
+                        number(file, step, "loss"),
+                        number(file, step, "grad_norm_before_clip")));
             }
             if (trace.isEmpty()) {
                 throw new IllegalArgumentException(file + ": trace is empty; it lists the steps of the run");
@@ -104,12 +107,19 @@ record Reference(
             int sequences = trace.size() * sequencesPerStep();
             long needed = (long) sequences * (time + 1) * Integer.BYTES;
             if (data.byteSize() != needed) {
-                throw new IllegalArgumentException(folder + ": tokens.safetensors has " + data.byteSize() + " bytes of tokens, the trace of "
-                        + trace.size() + " steps of " + sequencesPerStep() + " sequences of " + (time + 1) + " needs " + needed);
+                throw new IllegalArgumentException(folder + ": tokens.safetensors has " + data.byteSize()
+                        + " bytes of tokens, the trace of " + trace.size() + " steps of " + sequencesPerStep()
+                        + " sequences of " + (time + 1) + " needs " + needed);
             }
             int[][] tokens = new int[sequences][time + 1];
             for (int s = 0; s < sequences; s++) {
-                MemorySegment.copy(data, ValueLayout.JAVA_INT_UNALIGNED, (long) s * (time + 1) * Integer.BYTES, tokens[s], 0, time + 1);
+                MemorySegment.copy(
+                        data,
+                        ValueLayout.JAVA_INT_UNALIGNED,
+                        (long) s * (time + 1) * Integer.BYTES,
+                        tokens[s],
+                        0,
+                        time + 1);
             }
             return tokens;
         }

@@ -63,7 +63,8 @@ public final class ReferenceCheck {
         Reference reference = Reference.read(setup.folder());
         if (reference.sequencesPerStep() % rendezvous.worldSize() != 0) {
             throw new IllegalArgumentException("--ranks = " + rendezvous.worldSize() + ": must divide the "
-                    + reference.sequencesPerStep() + " sequences of a step (B = " + reference.batch() + ", accumulation = "
+                    + reference.sequencesPerStep() + " sequences of a step (B = " + reference.batch()
+                    + ", accumulation = "
                     + reference.accumulation() + ")");
         }
         ZeroConfig first = config(setup, reference, rendezvous.worldSize(), 1, 1);
@@ -224,7 +225,9 @@ public final class ReferenceCheck {
             MemorySegment host = arena.allocate(Double.BYTES, buffer.byteSize());
             host.set(ValueLayout.JAVA_DOUBLE, 0, value);
             backend.upload(host, tensor, backend.computeStream());
-            communicator.allReduce(tensor, ReduceOp.MAX, Call.now("logits error")).await(backend.computeStream());
+            communicator
+                    .allReduce(tensor, ReduceOp.MAX, Call.now("logits error"))
+                    .await(backend.computeStream());
             backend.download(tensor, host, backend.computeStream());
             backend.computeStream().synchronize();
             return host.get(ValueLayout.JAVA_DOUBLE, 0);

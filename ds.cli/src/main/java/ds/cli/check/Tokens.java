@@ -29,8 +29,10 @@ final class Tokens implements AutoCloseable {
             MemorySegment in = arena.allocate(inputs.byteSize(), 4);
             MemorySegment out = arena.allocate(targets.byteSize(), 4);
             for (int s = 0; s < inputs.shape().rows(); s++) {
-                MemorySegment.copy(tokens[first + s], 0, in, ValueLayout.JAVA_INT, s * time * Integer.BYTES, (int) time);
-                MemorySegment.copy(tokens[first + s], 1, out, ValueLayout.JAVA_INT, s * time * Integer.BYTES, (int) time);
+                MemorySegment.copy(
+                        tokens[first + s], 0, in, ValueLayout.JAVA_INT, s * time * Integer.BYTES, (int) time);
+                MemorySegment.copy(
+                        tokens[first + s], 1, out, ValueLayout.JAVA_INT, s * time * Integer.BYTES, (int) time);
             }
             backend.upload(in, inputs, backend.computeStream());
             backend.upload(out, targets, backend.computeStream());

@@ -37,11 +37,15 @@ public record DataSettings(
                 block.number("validation_fraction", 0.05, Range.halfOpen(0, 1)),
                 block.optionalText("tokens").map(Path::of));
         if (settings.text.isEmpty() && settings.tokens.isEmpty()) {
-            block.problem("text", "nothing to train on", "give files, folders or archives, or a folder of token files in ds.data.tokens");
+            block.problem(
+                    "text",
+                    "nothing to train on",
+                    "give files, folders or archives, or a folder of token files in ds.data.tokens");
         }
         for (Path path : settings.text) {
             if (!Files.exists(path)) {
-                block.problem("text", "there is no " + path.toAbsolutePath(), "paths are relative to the working directory");
+                block.problem(
+                        "text", "there is no " + path.toAbsolutePath(), "paths are relative to the working directory");
             }
         }
         return settings;
@@ -49,8 +53,9 @@ public record DataSettings(
 
     /** {@return how to make the token files from the text} */
     Preparation preparation(Path folder) {
-        List<TextSource> sources =
-                text.stream().map(path -> new TextSource(path, include, textKey)).toList();
+        List<TextSource> sources = text.stream()
+                .map(path -> new TextSource(path, include, textKey))
+                .toList();
         return new Preparation(sources, Tokenizer.named(tokenizer), folder, validationFraction);
     }
 }

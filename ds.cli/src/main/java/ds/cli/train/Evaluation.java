@@ -53,5 +53,4 @@ final class Evaluation {
         double total = engine.sumOverRanks(nats);
         return new Result(total / batches.targets(), total / (file.textBytes() * Math.log(2)));
     }
-
 }

@@ -20,7 +20,8 @@ final class Metrics implements AutoCloseable {
     Metrics(RunFolder folder) {
         this.json = open(folder.metricsJson());
         this.csv = open(folder.metricsCsv());
-        csv.println("step,loss,grad_norm,lr,skipped,tokens_per_second,forward_ms,backward_ms,communication_ms,update_ms");
+        csv.println(
+                "step,loss,grad_norm,lr,skipped,tokens_per_second,forward_ms,backward_ms,communication_ms,update_ms");
     }
 
     private static PrintWriter open(Path file) {

@@ -31,10 +31,12 @@ public record ModelSettings(Shape shape, Optional<Path> folder) {
         double dropout = block.number("dropout", 0, Range.halfOpen(0, 1));
         Optional<Path> from = block.optionalText("from").map(Path::of);
         Optional<String> preset = block.optionalText("preset");
-        List<String> given = new ArrayList<>(SHAPE_KEYS.stream().filter(block::has).toList());
+        List<String> given =
+                new ArrayList<>(SHAPE_KEYS.stream().filter(block::has).toList());
         if ((from.isPresent() ? 1 : 0) + (preset.isPresent() ? 1 : 0) + (given.isEmpty() ? 0 : 1) > 1) {
             String one = from.isPresent() ? "from" : "preset";
-            block.problem(one, "excludes other keys that give the model's shape", "keep one of from, preset and a shape");
+            block.problem(
+                    one, "excludes other keys that give the model's shape", "keep one of from, preset and a shape");
         }
         if (from.isPresent()) {
             return new ModelSettings(block.check(() -> stored(from.get(), dropout), smallest()), from);

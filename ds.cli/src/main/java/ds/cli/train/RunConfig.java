@@ -31,8 +31,9 @@ public record RunConfig(ZeroConfig zero, ModelSettings model, DataSettings data,
         ModelSettings model = ModelSettings.read(ds);
         DataSettings data = DataSettings.read(ds);
         LoopSettings loop = LoopSettings.read(ds);
-        Known known =
-                Known.ofWorld(worldSize).withTotalSteps(loop.steps()).withHiddenSize(model.shape().channels());
+        Known known = Known.ofWorld(worldSize)
+                .withTotalSteps(loop.steps())
+                .withHiddenSize(model.shape().channels());
         return new RunConfig(ZeroConfig.read(root, known), model, data, loop);
     }
 }

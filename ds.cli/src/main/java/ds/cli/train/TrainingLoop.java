@@ -55,8 +55,8 @@ final class TrainingLoop implements AutoCloseable {
     private int sequenceLength() {
         int given = config.loop().sequenceLength();
         if (given > shape.positions()) {
-            throw new IllegalArgumentException("ds.train.sequence_length = " + given + ": the model has " + shape.positions()
-                    + " positions; shorten the sequences or give the model more");
+            throw new IllegalArgumentException("ds.train.sequence_length = " + given + ": the model has "
+                    + shape.positions() + " positions; shorten the sequences or give the model more");
         }
         return given == 0 ? Math.toIntExact(shape.positions()) : given;
     }

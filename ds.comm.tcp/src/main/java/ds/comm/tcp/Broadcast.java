@@ -42,8 +42,7 @@ final class Broadcast extends Operation {
     @Override
     void arrived(FrameKind kind, int member) {
         if (next != root) {
-            makeAvailable(
-                    FrameKind.DATA, next, inflow(FrameKind.DATA, previous).received());
+            makeAvailable(FrameKind.DATA, next, inflow(FrameKind.DATA, previous).received());
         }
     }
 

@@ -38,12 +38,11 @@ record Descriptor(
 
     @Override
     public String toString() {
-        String how =
-                switch (operation) {
-                    case ALL_REDUCE, REDUCE_SCATTER -> " " + reduce;
-                    case BROADCAST -> " from " + root;
-                    case ALL_GATHER, BARRIER, SEND, RECEIVE -> "";
-                };
+        String how = switch (operation) {
+            case ALL_REDUCE, REDUCE_SCATTER -> " " + reduce;
+            case BROADCAST -> " from " + root;
+            case ALL_GATHER, BARRIER, SEND, RECEIVE -> "";
+        };
         return operation + how + " '" + label + "'"
                 + (operation == OperationKind.BARRIER ? "" : " " + dtype + "[" + count + "]");
     }

@@ -31,7 +31,8 @@ final class FrameWriter {
 
     private final SocketChannel channel;
     private final List<Outflow> outflows = new ArrayList<>();
-    private final ByteBuffer pieceHeader = ByteBuffer.allocateDirect(Header.BYTES).limit(0);
+    private final ByteBuffer pieceHeader =
+            ByteBuffer.allocateDirect(Header.BYTES).limit(0);
     private final Staging staging = new Staging();
     private final ByteBuffer[] batch = new ByteBuffer[3];
     private ByteBuffer filling = ByteBuffer.allocateDirect(8192);

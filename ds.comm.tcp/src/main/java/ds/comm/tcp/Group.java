@@ -16,6 +16,7 @@ final class Group {
     private final Mesh mesh;
     private final long id;
     private final int[] worldRanks;
+    private final int[] members;
     private final int rank;
     private final int[] peers;
     private final Optional<Group> parent;
@@ -41,6 +42,11 @@ final class Group {
         this.worldRanks = worldRanks;
         this.parent = parent;
         int size = worldRanks.length;
+        members = new int[mesh.worldSize()];
+        Arrays.fill(members, -1);
+        for (int member = 0; member < size; member++) {
+            members[worldRanks[member]] = member;
+        }
         rank = member(mesh.rank());
         peers = IntStream.range(0, size).filter(member -> member != rank).toArray();
         collectives = new Lane(this, peers);
@@ -81,10 +87,7 @@ final class Group {
 
     /** {@return the place of a rank of the job in this group, or −1} */
     int member(int worldRank) {
-        return IntStream.range(0, worldRanks.length)
-                .filter(member -> worldRanks[member] == worldRank)
-                .findFirst()
-                .orElse(-1);
+        return members[worldRank];
     }
 
     Connection connection(int member) {

@@ -57,8 +57,7 @@ record Header(
 
     /** {@return a frame that is about no operation} */
     static Header control(FrameKind kind, long group, int bodyBytes) {
-        return new Header(
-                kind, OperationKind.BARRIER, ReduceOp.SUM, DType.I32, group, 0, 0, 0, 0, 0, 0, bodyBytes);
+        return new Header(kind, OperationKind.BARRIER, ReduceOp.SUM, DType.I32, group, 0, 0, 0, 0, 0, 0, bodyBytes);
     }
 
     void write(ByteBuffer buffer) {

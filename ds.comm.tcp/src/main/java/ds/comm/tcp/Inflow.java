@@ -28,6 +28,7 @@ final class Inflow {
     MemorySegment accept(long offset, int bytes) {
         long inMemory = offset % memory.byteSize();
         boolean expected = offset == received
+                && bytes <= Header.PIECE_BYTES
                 && bytes <= granted - received
                 && inMemory % Header.PIECE_BYTES == 0
                 && bytes <= memory.byteSize() - inMemory;

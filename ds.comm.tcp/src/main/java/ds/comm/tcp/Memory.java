@@ -10,7 +10,8 @@ final class Memory {
     /** Copies all bytes, unless both are the same memory: an operation in place has nothing to copy. */
     static void copy(MemorySegment source, MemorySegment target) {
         boolean same = source.address() == target.address()
-                && Objects.equals(source.heapBase().orElse(null), target.heapBase().orElse(null));
+                && Objects.equals(
+                        source.heapBase().orElse(null), target.heapBase().orElse(null));
         if (!same) {
             target.copyFrom(source);
         }

@@ -61,7 +61,8 @@ final class Mesh implements AutoCloseable {
     Mesh(int rank, List<Link> links, TcpOptions options) throws IOException {
         this.rank = rank;
         this.options = options;
-        checkNanos = Math.min(TimeUnit.MILLISECONDS.toNanos(500), options.timeout().toNanos() / 4);
+        checkNanos =
+                Math.min(TimeUnit.MILLISECONDS.toNanos(500), options.timeout().toNanos() / 4);
         selector = Selector.open();
         connections = new Connection[links.size() + 1];
         for (Link link : links) {
@@ -77,6 +78,10 @@ final class Mesh implements AutoCloseable {
 
     int rank() {
         return rank;
+    }
+
+    int worldSize() {
+        return connections.length;
     }
 
     Dispatcher dispatcher() {

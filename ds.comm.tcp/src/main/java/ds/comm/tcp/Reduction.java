@@ -77,12 +77,12 @@ final class Reduction extends Operation {
 
     private void combine(long bytes) {
         for (int r = 0; r < sources.length; r++) {
-            sources[r] = r == group().rank()
-                    ? shard(r).asSlice(combined, bytes)
-                    : inboxes[r].slice(combined, bytes);
+            sources[r] = r == group().rank() ? shard(r).asSlice(combined, bytes) : inboxes[r].slice(combined, bytes);
         }
         MemorySegment target = output.asSlice(combined, bytes);
-        group().mesh().combiner(descriptor().dtype()).combine(sources, target, descriptor().reduce());
+        group().mesh()
+                .combiner(descriptor().dtype())
+                .combine(sources, target, descriptor().reduce());
         combined += bytes;
         for (int peer : group().peers()) {
             if (inboxes[peer].release(combined)) {

@@ -61,6 +61,8 @@ final class SmallReduction extends Operation {
             Memory.copy(input, output);
             return;
         }
-        group().mesh().combiner(descriptor().dtype()).combine(sources, output, descriptor().reduce());
+        group().mesh()
+                .combiner(descriptor().dtype())
+                .combine(sources, output, descriptor().reduce());
     }
 }

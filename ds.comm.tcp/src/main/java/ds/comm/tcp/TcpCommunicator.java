@@ -74,8 +74,7 @@ final class TcpCommunicator implements Communicator {
     public Work allGather(Tensor input, Tensor output, Call call) {
         Descriptor descriptor = descriptor(OperationKind.ALL_GATHER, ReduceOp.SUM, output, 0, call);
         requireShards(descriptor, output, input);
-        return start(new AllGather(
-                group, descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
+        return start(new AllGather(group, descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
@@ -125,8 +124,7 @@ final class TcpCommunicator implements Communicator {
         int[] mine = {color, key, mesh.nextGroupNumber()};
         int[] all = new int[mine.length * worldSize()];
         Descriptor descriptor = new Descriptor(OperationKind.ALL_GATHER, DType.I32, all.length, "split");
-        start(new AllGather(
-                        group, descriptor, Event.DONE, MemorySegment.ofArray(mine), MemorySegment.ofArray(all)))
+        start(new AllGather(group, descriptor, Event.DONE, MemorySegment.ofArray(mine), MemorySegment.ofArray(all)))
                 .await();
         int[] members = IntStream.range(0, worldSize())
                 .filter(member -> all[3 * member] == color)
@@ -135,8 +133,7 @@ final class TcpCommunicator implements Communicator {
                 .mapToInt(member -> member)
                 .toArray();
         long id = (long) group.worldRank(members[0]) << 32 | all[3 * members[0] + 2];
-        int[] worldRanks =
-                IntStream.of(members).map(group::worldRank).toArray();
+        int[] worldRanks = IntStream.of(members).map(group::worldRank).toArray();
         Communicator part = new TcpCommunicator(mesh, new Group(mesh, id, worldRanks, Optional.of(group)));
         barrier(Call.now("split")).await();
         return part;
@@ -182,8 +179,10 @@ final class TcpCommunicator implements Communicator {
 
     private void requireShards(Descriptor descriptor, Tensor whole, Tensor shard) {
         if (whole.dtype() != shard.dtype() || whole.elements() != shard.elements() * worldSize()) {
-            throw wrong(descriptor, "got " + whole + " for the whole and " + shard + " for a shard; the whole must have"
-                    + " the shard's type and " + worldSize() + " times its elements");
+            throw wrong(
+                    descriptor,
+                    "got " + whole + " for the whole and " + shard + " for a shard; the whole must have"
+                            + " the shard's type and " + worldSize() + " times its elements");
         }
     }
 

@@ -27,9 +27,8 @@ record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes
             throw new ProviderException("timeout_seconds = " + seconds + ": must be a positive number of seconds");
         }
         if (inboxBytes < 1 || inboxBytes > 1L << 40) {
-            throw new ProviderException(
-                    "inbox_bytes = " + inboxBytes + ": must be a positive number of bytes; " + DEFAULT_INBOX_BYTES
-                            + " is the default");
+            throw new ProviderException("inbox_bytes = " + inboxBytes + ": must be a positive number of bytes; "
+                    + DEFAULT_INBOX_BYTES + " is the default");
         }
         Optional<String> listenHost = host.isEmpty() ? Optional.empty() : Optional.of(host);
         return new TcpOptions(Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes);

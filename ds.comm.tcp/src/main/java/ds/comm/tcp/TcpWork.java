@@ -27,15 +27,19 @@ final class TcpWork implements Work {
 
     /** Waits without a deadline: the operation has one. */
     @Override
-    public synchronized void await() {
+    public void await() {
+        try {
+            awaitDone();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            mesh.abort("interrupted while it waited");
+            throw new CommunicatorException("rank " + mesh.rank() + ": interrupted while it waited", e);
+        }
+    }
+
+    private synchronized void awaitDone() throws InterruptedException {
         while (!done) {
-            try {
-                wait();
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                mesh.abort("interrupted while it waited");
-                throw new CommunicatorException("rank " + mesh.rank() + ": interrupted while it waited", e);
-            }
+            wait();
         }
         if (failure != null) {
             throw new CommunicatorException(failure);

@@ -1,5 +1,7 @@
 package ds.comm.tcp;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import ds.api.comm.Communicator;
 import ds.api.comm.Rendezvous;
 import ds.api.comm.Secret;
@@ -9,12 +11,17 @@ import ds.tck.comm.RankThreads;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Executor;
 
 /** Jobs whose ranks are threads of this JVM, over real sockets of the loopback interface. */
 final class Loopback {
     static final Secret SECRET = Secret.of("0123456789abcdef0123456789abcdef");
+
+    /** A thread for each task. */
+    static final Executor THREADS = task -> Thread.ofPlatform().daemon().start(task);
 
     private Loopback() {}
 
@@ -28,8 +35,16 @@ final class Loopback {
     }
 
     static Communicator open(Rendezvous rendezvous, Map<String, ?> options) {
-        return new TcpCommunicatorProvider()
-                .open(rendezvous, new ProviderOptions("ds.communicator_options", options));
+        return new TcpCommunicatorProvider().open(rendezvous, new ProviderOptions("ds.communicator_options", options));
+    }
+
+    /** All platform threads of this module have ended. */
+    static void assertNoThreads() {
+        List<String> threads = Thread.getAllStackTraces().keySet().stream()
+                .map(Thread::getName)
+                .filter(name -> name.startsWith("ds.comm.tcp"))
+                .toList();
+        assertEquals(List.of(), threads);
     }
 
     static int freePort() throws IOException {

@@ -1,11 +1,8 @@
 package ds.comm.tcp;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
-
 import ds.tck.comm.CommunicatorContract;
 import ds.tck.comm.CommunicatorFailureContract;
 import ds.tck.comm.RankBody;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Nested;
@@ -37,10 +34,6 @@ class TcpCommunicatorTest {
 
     @AfterEach
     void nothingIsLeftRunning() {
-        List<String> threads = Thread.getAllStackTraces().keySet().stream()
-                .map(Thread::getName)
-                .filter(name -> name.startsWith("ds.comm.tcp"))
-                .toList();
-        assertEquals(List.of(), threads);
+        Loopback.assertNoThreads();
     }
 }

@@ -8,10 +8,11 @@ import ds.backend.cpu.vector.Lanes;
 import ds.backend.cpu.vector.Part;
 import ds.backend.cpu.vector.Scratch;
 import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
-/** Kernels that compute each element from those at the same place. */
+/**
+ * Kernels that compute each element from those at the same place. Exponentials, logarithms and tangents are Java's own: those of
+ * the Vector API are others before and after they are compiled. The fused kernels, which matter, have their own too.
+ */
 public final class Elementwise {
     private Elementwise() {}
 
@@ -23,16 +24,28 @@ public final class Elementwise {
         for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
             int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
             from.read(i, a, n);
-            apply(op, a, Lanes.padded(n));
+            apply(op, a, n);
             to.write(a, i, n);
         }
     }
 
     private static void apply(Unary op, float[] a, int n) {
         switch (op) {
-            case EXP -> function(VectorOperators.EXP, a, n);
-            case LOG -> function(VectorOperators.LOG, a, n);
-            case TANH -> function(VectorOperators.TANH, a, n);
+            case EXP -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] = (float) Math.exp(a[i]);
+                }
+            }
+            case LOG -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] = (float) Math.log(a[i]);
+                }
+            }
+            case TANH -> {
+                for (int i = 0; i < n; i++) {
+                    a[i] = (float) Math.tanh(a[i]);
+                }
+            }
             case SQRT -> {
                 for (int i = 0; i < n; i++) {
                     a[i] = (float) Math.sqrt(a[i]);
@@ -48,12 +61,6 @@ public final class Elementwise {
                     a[i] *= a[i];
                 }
             }
-        }
-    }
-
-    private static void function(VectorOperators.Unary op, float[] a, int n) {
-        for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector.fromArray(Lanes.F32, a, i).lanewise(op).intoArray(a, i);
         }
     }
 

@@ -1,6 +1,5 @@
 package ds.backend.cpu.vector;
 
-import static jdk.incubator.vector.VectorOperators.ADD;
 import static jdk.incubator.vector.VectorOperators.GT;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LT;
@@ -56,6 +55,6 @@ final class Exponential {
             e.intoArray(x, i);
             sum = sum.add(e);
         }
-        return sum.reduceLanes(ADD);
+        return Lanes.sum(sum);
     }
 }

@@ -14,6 +14,7 @@ import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -37,7 +38,35 @@ public final class Lanes {
             VectorSpecies.of(short.class, VectorShape.forBitSize(F32.vectorBitSize() / 2));
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
+    /** Turns by a half, a quarter, … of the lanes. */
+    private static final VectorShuffle<Float> HALF = turn(COUNT / 2);
+
+    private static final VectorShuffle<Float> QUARTER = turn(COUNT / 4);
+    private static final VectorShuffle<Float> EIGHTH = turn(COUNT / 8);
+    private static final VectorShuffle<Float> SIXTEENTH = turn(COUNT / 16);
+
     private Lanes() {}
+
+    private static VectorShuffle<Float> turn(int lanes) {
+        return VectorShuffle.fromOp(F32, i -> (i + lanes) % COUNT);
+    }
+
+    /**
+     * {@return the sum of all lanes}
+     *
+     * <p>Not {@code reduceLanes(ADD)}: its order of summation is unspecified, and is another one once it is compiled.
+     */
+    public static float sum(FloatVector x) {
+        FloatVector sum = x.add(x.rearrange(HALF));
+        sum = sum.add(sum.rearrange(QUARTER));
+        if (COUNT >= 8) {
+            sum = sum.add(sum.rearrange(EIGHTH));
+        }
+        if (COUNT >= 16) {
+            sum = sum.add(sum.rearrange(SIXTEENTH));
+        }
+        return sum.lane(0);
+    }
 
     /** {@return the elements of whole vectors that hold {@code n} elements} */
     public static int padded(int n) {

@@ -1,6 +1,5 @@
 package ds.backend.cpu.vector;
 
-import static jdk.incubator.vector.VectorOperators.ADD;
 import static jdk.incubator.vector.VectorOperators.MAX;
 
 import jdk.incubator.vector.FloatVector;
@@ -21,7 +20,7 @@ final class RowSums {
         for (; i < n; i += Lanes.COUNT) {
             even = even.add(FloatVector.fromArray(Lanes.F32, x, i));
         }
-        return even.add(odd).reduceLanes(ADD);
+        return Lanes.sum(even.add(odd));
     }
 
     /** {@return the sum of x[at + i] · y[i] over [0, n)}; n is a multiple of {@link Lanes#COUNT} */
@@ -30,7 +29,7 @@ final class RowSums {
         for (int i = 0; i < n; i += Lanes.COUNT) {
             sum = FloatVector.fromArray(Lanes.F32, x, at + i).fma(FloatVector.fromArray(Lanes.F32, y, i), sum);
         }
-        return sum.reduceLanes(ADD);
+        return Lanes.sum(sum);
     }
 
     /** {@return the largest of x[at .. at + n), or NaN if there is one}; n is a multiple of {@link Lanes#COUNT} */

@@ -31,8 +31,8 @@ final class Bfloat16Codec implements FloatCodec {
         MemorySegment.copy(source, ValueLayout.JAVA_SHORT_UNALIGNED, at, halves, 0, count);
         int i = 0;
         for (; i < FLOATS.loopBound(count); i += FLOATS.length()) {
-            IntVector bits = (IntVector)
-                    ShortVector.fromArray(SHORTS, halves, i).convertShape(VectorOperators.S2I, INTS, 0);
+            IntVector bits =
+                    (IntVector) ShortVector.fromArray(SHORTS, halves, i).convertShape(VectorOperators.S2I, INTS, 0);
             bits.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(values, i);
         }
         for (; i < count; i++) {
@@ -48,7 +48,8 @@ final class Bfloat16Codec implements FloatCodec {
             IntVector bits = value.reinterpretAsInts();
             IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
             IntVector rounded = bits.add(upper.and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
-            IntVector result = rounded.blend(upper.or(0x40), value.test(VectorOperators.IS_NAN).cast(INTS));
+            IntVector result = rounded.blend(
+                    upper.or(0x40), value.test(VectorOperators.IS_NAN).cast(INTS));
             ((ShortVector) result.convertShape(VectorOperators.I2S, SHORTS, 0)).intoArray(halves, i);
         }
         for (; i < count; i++) {

@@ -138,14 +138,22 @@ final class Doorkeeper implements AutoCloseable {
         if (closed) {
             channel.close();
         } else if (caller.worldSize() != worldSize) {
-            misfit(link, Handshake.Verdict.OTHER_WORLD_SIZE, link.name() + " has WORLD_SIZE = " + caller.worldSize()
-                    + ", this rank " + worldSize + ": start all ranks with the same WORLD_SIZE");
+            misfit(
+                    link,
+                    Handshake.Verdict.OTHER_WORLD_SIZE,
+                    link.name() + " has WORLD_SIZE = " + caller.worldSize() + ", this rank " + worldSize
+                            + ": start all ranks with the same WORLD_SIZE");
         } else if (caller.called() != rank || caller.rank() <= rank || caller.rank() >= worldSize) {
-            misfit(link, Handshake.Verdict.WRONG_RANK, link.name() + " called rank " + caller.called()
-                    + ": RANK must be in 0.." + (worldSize - 1) + ", and different on all");
+            misfit(
+                    link,
+                    Handshake.Verdict.WRONG_RANK,
+                    link.name() + " called rank " + caller.called() + ": RANK must be in 0.." + (worldSize - 1)
+                            + ", and different on all");
         } else if (first != null) {
-            misfit(link, Handshake.Verdict.DUPLICATE_RANK, "two processes have RANK = " + caller.rank() + ": " + first
-                    + " and " + link.name());
+            misfit(
+                    link,
+                    Handshake.Verdict.DUPLICATE_RANK,
+                    "two processes have RANK = " + caller.rank() + ": " + first + " and " + link.name());
         } else {
             handshake.decide(channel, Handshake.Verdict.WELCOME);
             ranks.put(caller.rank(), link.name());
@@ -182,8 +190,10 @@ final class Doorkeeper implements AutoCloseable {
 
     private synchronized String strangers() {
         StringBuilder text = new StringBuilder();
-        refused.forEach((reason, count) ->
-                text.append("; ").append(count).append(count == 1 ? " connection " : " connections ").append(reason));
+        refused.forEach((reason, count) -> text.append("; ")
+                .append(count)
+                .append(count == 1 ? " connection " : " connections ")
+                .append(reason));
         return text.toString();
     }
 

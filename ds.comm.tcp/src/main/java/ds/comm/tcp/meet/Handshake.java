@@ -128,7 +128,8 @@ final class Handshake {
                     case DUPLICATE_RANK ->
                         " already has a rank " + rank + ": two processes were started with RANK = " + rank;
                     case WRONG_RANK -> " does not expect rank " + rank + ": RANK must be in 0.." + (worldSize - 1);
-                    case OTHER_WORLD_SIZE -> " has WORLD_SIZE = " + otherWorldSize + ", this rank " + worldSize
+                    case OTHER_WORLD_SIZE ->
+                        " has WORLD_SIZE = " + otherWorldSize + ", this rank " + worldSize
                                 + ": start all ranks with the same WORLD_SIZE";
                     case WRONG_SECRET, WELCOME -> " does not accept this rank's secret";
                 });
@@ -149,7 +150,12 @@ final class Handshake {
         welcome.putLong(MAGIC).putInt(VERSION).putInt(worldSize).putInt(rank);
         welcome.putInt(proof.secret() ? 1 : 0).put(nonce()).flip();
         byte[] mine = proof.of(ACCEPTOR, hello, welcome);
-        write(channel, ByteBuffer.allocate(WELCOME_BYTES + Proof.BYTES).put(welcome.duplicate()).put(mine).flip());
+        write(
+                channel,
+                ByteBuffer.allocate(WELCOME_BYTES + Proof.BYTES)
+                        .put(welcome.duplicate())
+                        .put(mine)
+                        .flip());
         if (hello.getInt(8) != VERSION) {
             throw new Refused("spoke protocol version " + hello.getInt(8) + ", not " + VERSION);
         }

@@ -12,7 +12,8 @@ import java.nio.channels.SocketChannel;
  * @param listenPort where the peer accepts other ranks
  * @param channel blocking; owned
  */
-public record Link(int rank, InetSocketAddress address, int listenPort, SocketChannel channel) implements AutoCloseable {
+public record Link(int rank, InetSocketAddress address, int listenPort, SocketChannel channel)
+        implements AutoCloseable {
     @Override
     public void close() {
         try {

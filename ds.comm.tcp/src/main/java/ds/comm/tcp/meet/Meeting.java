@@ -80,8 +80,10 @@ public final class Meeting {
     private void lead() throws IOException {
         InetAddress host = resolve(listenHost.orElse(rendezvous.masterHost()));
         try (Doorkeeper door = door(host, rendezvous.masterPort())) {
-            gather(door, rendezvous.worldSize() - 1, "MASTER_ADDR = " + rendezvous.masterHost() + " and MASTER_PORT = "
-                    + rendezvous.masterPort());
+            gather(
+                    door,
+                    rendezvous.worldSize() - 1,
+                    "MASTER_ADDR = " + rendezvous.masterHost() + " and MASTER_PORT = " + rendezvous.masterPort());
             Table table = new Table(links);
             for (Link link : links) {
                 table.send(link.channel());
@@ -108,8 +110,10 @@ public final class Meeting {
                 call(peer, table.address(peer), dial(peer, table.address(peer)), port);
             }
             if (door != null) {
-                gather(door, rendezvous.worldSize() - 1 - rendezvous.rank(), "a network in which all ranks reach each"
-                        + " other");
+                gather(
+                        door,
+                        rendezvous.worldSize() - 1 - rendezvous.rank(),
+                        "a network in which all ranks reach each" + " other");
             }
         }
     }
@@ -130,8 +134,10 @@ public final class Meeting {
             missing.add(peer);
         }
         while (!missing.isEmpty()) {
-            Link link = door.next(deadline, "ranks " + missing + " of " + rendezvous.worldSize()
-                    + " have not arrived within " + timeout.toMillis() + " ms: start them with " + remedy);
+            Link link = door.next(
+                    deadline,
+                    "ranks " + missing + " of " + rendezvous.worldSize() + " have not arrived within "
+                            + timeout.toMillis() + " ms: start them with " + remedy);
             links.add(link);
             missing.remove(link.rank());
         }

@@ -84,8 +84,7 @@ final class Table {
             }
             ByteBuffer body = deadline.read(master.channel(), bytes);
             if (code == REFUSAL) {
-                throw new CommunicatorException(
-                        who + "the job does not form: " + StandardCharsets.UTF_8.decode(body));
+                throw new CommunicatorException(who + "the job does not form: " + StandardCharsets.UTF_8.decode(body));
             }
             return new Table(body);
         } catch (IOException e) {

@@ -1,0 +1,55 @@
+package ds.comm.tcp;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.lang.foreign.MemorySegment;
+import org.junit.jupiter.api.Test;
+
+class FlowTest {
+    private static final int PIECE = Header.PIECE_BYTES;
+
+    @Test
+    void anInboxTakesNoMoreThanItHasGranted() {
+        Inflow inflow = new Inflow(MemorySegment.ofArray(new byte[2 * PIECE]), 5L * PIECE);
+        inflow.add(PIECE);
+        inflow.add(PIECE);
+        assertNull(inflow.accept(2L * PIECE, PIECE), "both places are taken");
+        assertTrue(inflow.release(PIECE));
+        assertNotNull(inflow.accept(2L * PIECE, PIECE), "one is free again");
+        assertFalse(inflow.release(PIECE), "nothing new");
+    }
+
+    @Test
+    void onlyTheNextPieceIsTaken() {
+        Inflow inflow = new Inflow(MemorySegment.ofArray(new byte[PIECE + 100]), PIECE + 100);
+        assertNull(inflow.accept(PIECE, 100), "too early");
+        assertNull(inflow.accept(0, PIECE + 1), "more than a piece could cross the end of a ring");
+        assertNotNull(inflow.accept(0, PIECE));
+        inflow.add(PIECE);
+        assertNull(inflow.accept(0, PIECE), "again");
+        assertNull(inflow.accept(PIECE, 101), "beyond the end");
+        assertEquals(100, inflow.accept(PIECE, 100).byteSize());
+    }
+
+    @Test
+    void nothingLeavesThatIsNotBothAvailableAndGranted() {
+        Outflow outflow = new Outflow(null, FrameKind.DATA, MemorySegment.ofArray(new byte[PIECE + 10]), 0);
+        assertEquals(0, outflow.ready());
+        outflow.grant(Long.MAX_VALUE);
+        assertEquals(0, outflow.ready(), "granted, not available");
+        outflow.makeAvailable(PIECE);
+        assertEquals(PIECE, outflow.ready());
+        outflow.take(PIECE);
+        assertEquals(0, outflow.ready());
+        outflow.makeAvailable(PIECE + 10);
+        assertEquals(10, outflow.ready());
+        outflow.take(10);
+        assertTrue(outflow.exhausted());
+        assertFalse(outflow.sent(PIECE));
+        assertTrue(outflow.sent(10));
+    }
+}

@@ -1,0 +1,145 @@
+package ds.comm.tcp;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.api.DType;
+import ds.api.Tensor;
+import ds.api.comm.Call;
+import ds.api.comm.Communicator;
+import ds.api.comm.CommunicatorException;
+import ds.api.comm.ReduceOp;
+import ds.tck.comm.HostTensors;
+import ds.tck.comm.RankThreads;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Peers that are killed, stopped or mad: the others end in time, and know why. */
+@Timeout(30) // far below the default deadline of the operations: nothing here may wait for that
+class TcpFailureTest {
+    private static final int LARGE = 1 << 20;
+
+    private interface Mischief {
+        void play(RawPeer peer) throws Exception;
+    }
+
+    /** All ranks but the last do an allReduce, and must fail; the last one misbehaves. */
+    private static List<String> allReduceWith(int worldSize, Map<String, ?> options, Mischief mischief)
+            throws Exception {
+        int port = Loopback.freePort();
+        CompletableFuture<Void> last = CompletableFuture.runAsync(
+                () -> {
+                    try (RawPeer peer = RawPeer.join(worldSize - 1, worldSize, port)) {
+                        peer.awaitStart(1);
+                        mischief.play(peer);
+                    } catch (Exception e) {
+                        throw new AssertionError(e);
+                    }
+                },
+                Loopback.THREADS);
+        String[] messages = new String[worldSize - 1];
+        RankThreads.run(worldSize - 1, rank -> Loopback.open(rank, worldSize, port, options), comm -> {
+            try (HostTensors memory = new HostTensors()) {
+                Tensor data = memory.zeros(DType.F32, LARGE);
+                messages[comm.rank()] = failure(comm, data);
+                assertEquals(messages[comm.rank()].substring(0, 30), failure(comm, data).substring(0, 30));
+            }
+        });
+        last.get();
+        return List.of(messages);
+    }
+
+    private static String failure(Communicator comm, Tensor data) {
+        return assertThrows(CommunicatorException.class, () -> comm.allReduce(
+                                data, ReduceOp.SUM, Call.now("gradients of block 3"))
+                        .await())
+                .getMessage();
+    }
+
+    private static void assertNames(String message, String... words) {
+        for (String word : words) {
+            assertTrue(message.contains(word), "no '" + word + "' in: " + message);
+        }
+    }
+
+    @Test
+    void aRankKilledInTheMiddleOfAnAllReduceIsNamedByAll() throws Exception {
+        List<String> messages = allReduceWith(3, Map.of(), peer -> {
+            peer.start(OperationKind.ALL_REDUCE, DType.F32, 1, LARGE, "gradients of block 3");
+            ByteBuffer half = ByteBuffer.allocate(Header.BYTES + 1000);
+            new Header(FrameKind.DATA, OperationKind.ALL_REDUCE, ReduceOp.SUM, DType.F32, 0, 1, 0, 0, 0, 0, 0, 4000)
+                    .write(half);
+            peer.send(half.rewind().limit(Header.BYTES));
+        });
+        for (String message : messages) {
+            assertNames(message, "lost rank 2 (127.0.0.1:", "gradients of block 3", "#1", "bytes");
+        }
+    }
+
+    @Test
+    void aRankKilledBetweenOperationsIsNamed() throws Exception {
+        for (String message : allReduceWith(3, Map.of(), peer -> {})) {
+            assertNames(message, "lost rank 2 (127.0.0.1:", "gradients of block 3");
+        }
+    }
+
+    @Test
+    void aRankThatStopsIsNamedAtTheDeadline() throws Exception {
+        List<String> messages = allReduceWith(3, Map.of("timeout_seconds", 1), RawPeer::awaitEnd);
+        for (String message : messages) {
+            assertNames(
+                    message,
+                    "no progress for 1000 ms",
+                    "ranks [2] have not arrived",
+                    "gradients of block 3",
+                    "timeout_seconds");
+        }
+    }
+
+    @Test
+    void aRankThatStopsHalfWayIsNamedAtTheDeadline() throws Exception {
+        List<String> messages = allReduceWith(2, Map.of("timeout_seconds", 1), peer -> {
+            peer.start(OperationKind.ALL_REDUCE, DType.F32, 1, LARGE, "gradients of block 3");
+            peer.awaitEnd();
+        });
+        assertNames(messages.getFirst(), "waits for data of ranks [1]", "received 0 of", "sent 2097152 of");
+    }
+
+    @Test
+    void garbageInsteadOfAFrameEndsTheJob() throws Exception {
+        List<String> messages = allReduceWith(2, Map.of(), peer -> {
+            peer.send(ByteBuffer.wrap("GET / HTTP/1.1\r\nHost: rank zero of a training job\r\n\r\n\r\n".getBytes()));
+            peer.awaitEnd();
+        });
+        assertNames(messages.getFirst(), "rank 1 (127.0.0.1:", "bad frame", "magic");
+    }
+
+    @Test
+    void framesThatNobodyExpectsEndTheJob() throws Exception {
+        List<Header> wrong = List.of(
+                new Header(FrameKind.DATA, OperationKind.ALL_REDUCE, ReduceOp.SUM, DType.F32, 0, 9, 0, 0, 0, 0, 0, 8),
+                new Header(FrameKind.DATA, OperationKind.BARRIER, ReduceOp.SUM, DType.F32, 5, 0, 0, 0, 0, 0, 0, 8),
+                new Header(FrameKind.CREDIT, OperationKind.SEND, ReduceOp.SUM, DType.F32, 0, 3, 1, 0, 0, 0, 0, 0),
+                new Header(FrameKind.START, OperationKind.BARRIER, ReduceOp.SUM, DType.I32, 0, 70, 0, 0, 0, 0, 0, 0));
+        for (Header header : wrong) {
+            List<String> messages = allReduceWith(2, Map.of(), peer -> {
+                ByteBuffer frame = ByteBuffer.allocate(Header.BYTES);
+                header.write(frame);
+                peer.send(frame.flip());
+                peer.awaitEnd();
+            });
+            assertNames(messages.getFirst(), "rank 1 (127.0.0.1:", "bad frame", "nothing here expects");
+        }
+    }
+
+    @AfterEach
+    void nothingIsLeftRunning() {
+        Loopback.assertNoThreads();
+    }
+}

@@ -102,6 +102,7 @@ final class BenchCommand implements Runnable {
                 description = "Steps measured, after two that are not; default ${DEFAULT-VALUE}.")
         private int steps;
 
+        @SuppressWarnings("UnusedVariable") // accepted for clarity: there is no other format
         @Option(names = "--json", description = "Print one JSON line; the only format there is.")
         private boolean json;
 

@@ -71,13 +71,12 @@ final class TrainCommand implements Runnable {
             folder.requireUnused();
             TrainingRun.describe(folder, given, resolved);
         }
+        TrainingRun.Outcome outcome;
         try (TrainingDisplay display = new TrainingDisplay(console)) {
-            TrainingRun run = new TrainingRun(resolved.value(), folder, rendezvous, display);
-            TrainingRun.Outcome outcome = run.run();
-            display.close();
-            if (first) {
-                print(outcome, folder);
-            }
+            outcome = new TrainingRun(resolved.value(), folder, rendezvous, display).run();
+        }
+        if (first) {
+            print(outcome, folder);
         }
     }
 

@@ -60,7 +60,7 @@ public record JobPlan(
 
     /** {@return a loopback port on which nobody listens now} */
     public static int freePort() {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getByName(LOOPBACK))) {
+        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             return socket.getLocalPort();
         } catch (IOException e) {
             throw new UncheckedIOException(e);

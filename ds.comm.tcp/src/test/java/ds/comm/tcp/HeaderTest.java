@@ -12,7 +12,18 @@ import org.junit.jupiter.api.Test;
 
 class HeaderTest {
     private static final Header START = new Header(
-            FrameKind.START, OperationKind.ALL_REDUCE, ReduceOp.MAX, DType.BF16, 7L << 32 | 3, 5, 1L << 40, 0, 4, -9, 11, 75);
+            FrameKind.START,
+            OperationKind.ALL_REDUCE,
+            ReduceOp.MAX,
+            DType.BF16,
+            7L << 32 | 3,
+            5,
+            1L << 40,
+            0,
+            4,
+            -9,
+            11,
+            75);
 
     private static byte[] bytes(Header header) {
         ByteBuffer buffer = ByteBuffer.allocate(Header.BYTES);
@@ -54,7 +65,10 @@ class HeaderTest {
     private static boolean readsWithinBounds(byte[] bytes) {
         try {
             Header header = Header.read(ByteBuffer.wrap(bytes));
-            assertTrue(header.bodyBytes() >= 0 && header.bodyBytes() <= header.kind().maxBodyBytes(), () -> "" + header);
+            assertTrue(
+                    header.bodyBytes() >= 0
+                            && header.bodyBytes() <= header.kind().maxBodyBytes(),
+                    () -> "" + header);
             assertTrue(header.labelBytes() >= 0 && header.labelBytes() <= header.bodyBytes(), () -> "" + header);
             assertTrue(header.sequence() >= 0 && header.value() >= 0 && header.credit() >= 0, () -> "" + header);
             return true;

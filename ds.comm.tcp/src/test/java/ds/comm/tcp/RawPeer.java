@@ -21,8 +21,7 @@ final class RawPeer implements AutoCloseable {
     }
 
     static RawPeer join(int rank, int worldSize, int port) {
-        Rendezvous rendezvous =
-                new Rendezvous(rank, worldSize, rank, "127.0.0.1", port, Optional.of(Loopback.SECRET));
+        Rendezvous rendezvous = new Rendezvous(rank, worldSize, rank, "127.0.0.1", port, Optional.of(Loopback.SECRET));
         RawPeer peer = new RawPeer(new Meeting(rendezvous, Optional.empty(), Duration.ofSeconds(20)).join());
         peer.start(OperationKind.BARRIER, DType.I32, 0, 0, "join");
         return peer;

@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.comm.Call;
-import ds.api.comm.Communicator;
 import ds.api.comm.CommunicatorException;
 import ds.api.comm.Rendezvous;
 import ds.api.comm.Secret;
@@ -16,11 +15,13 @@ import ds.api.spi.Providers;
 import ds.tck.comm.RankThreads;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -94,39 +95,50 @@ class RendezvousTest {
     @Test
     void strangersDoNotKeepTheJobFromForming() throws Exception {
         int port = Loopback.freePort();
-        CompletableFuture<Communicator> zero =
-                CompletableFuture.supplyAsync(() -> Loopback.open(0, 2, port, Map.of()), Loopback.THREADS);
-        List<Socket> strangers = new ArrayList<>();
-        for (int i = 0; i < 150; i++) { // more than there are places
-            Socket stranger = connect(port);
-            strangers.add(stranger);
-            if (i % 3 == 0) {
-                write(stranger, "GET / HTTP/1.1\r\nHost: this is longer than the first message of a rank\r\n\r\n"
-                        .getBytes());
-            } else if (i % 3 == 1) {
-                write(stranger, new byte[] {'D', 'S', 'T', 'C', 'P', '-', '-', '1', 0, 0});
-            }
-        }
-        try (Communicator one = Loopback.open(1, 2, port, Map.of());
-                Communicator other = zero.get()) {
-            var barrier = one.barrier(Call.now("formed"));
-            other.barrier(Call.now("formed")).await();
-            barrier.await();
-            assertThrows(ConnectException.class, () -> new Socket(InetAddress.getLoopbackAddress(), port).close());
-            CompletableFuture.runAsync(one::close, Loopback.THREADS);
-        }
-        for (Socket stranger : strangers) {
+        var strangers = CompletableFuture.supplyAsync(() -> strangers(port), Loopback.THREADS);
+        RankThreads.run(
+                2,
+                rank -> {
+                    if (rank == 1) {
+                        assertEquals(150, strangers.get().size()); // they were first
+                    }
+                    return Loopback.open(rank, 2, port, Map.of());
+                },
+                comm -> {
+                    comm.barrier(Call.now("formed")).await();
+                    assertThrows(
+                            ConnectException.class, () -> new Socket(InetAddress.getLoopbackAddress(), port).close());
+                });
+        for (Socket stranger : strangers.get()) {
             stranger.close();
         }
     }
 
+    /** More than there are places: some say what does not belong here, some begin well and stop, some say nothing. */
+    private static List<Socket> strangers(int port) {
+        String request = "GET / HTTP/1.1\r\nHost: this is longer than the first message of a rank\r\n\r\n";
+        List<Socket> strangers = new ArrayList<>();
+        for (int i = 0; i < 150; i++) {
+            Socket stranger = connect(port);
+            strangers.add(stranger);
+            if (i % 3 == 0) {
+                write(stranger, request.getBytes(StandardCharsets.UTF_8));
+            } else if (i % 3 == 1) {
+                write(stranger, new byte[] {'D', 'S', 'T', 'C', 'P', '-', '-', '1', 0, 0});
+            }
+        }
+        return strangers;
+    }
+
     /** Connects as soon as somebody listens. */
-    private static Socket connect(int port) throws IOException {
+    private static Socket connect(int port) {
         while (true) {
             try {
                 return new Socket(InetAddress.getLoopbackAddress(), port);
             } catch (ConnectException e) {
                 Thread.onSpinWait();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
             }
         }
     }
@@ -162,8 +174,7 @@ class RendezvousTest {
     @Test
     void aMissingRankZeroIsNamed() throws Exception {
         int port = Loopback.freePort();
-        assertNames(
-                refusal(place(1, 2, port, Loopback.SECRET)).get(), "rank 0 does not listen", "127.0.0.1:" + port);
+        assertNames(refusal(place(1, 2, port, Loopback.SECRET)).get(), "rank 0 does not listen", "127.0.0.1:" + port);
     }
 
     @Test
@@ -190,7 +201,8 @@ class RendezvousTest {
         int port = Loopback.freePort();
         var zero = refusal(place(0, 2, port, Loopback.SECRET));
         try (Socket future = connect(port)) {
-            ByteBuffer hello = ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(99);
+            ByteBuffer hello =
+                    ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(99);
             write(future, hello.array());
             byte[] welcome = future.getInputStream().readNBytes(12);
             assertEquals(1, ByteBuffer.wrap(welcome).getInt(8));
@@ -203,7 +215,8 @@ class RendezvousTest {
         try (ServerSocket future = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             var one = refusal(place(1, 2, future.getLocalPort(), Loopback.SECRET));
             try (Socket caller = future.accept()) {
-                ByteBuffer welcome = ByteBuffer.allocate(88).putLong(0x44535443502d2d31L).putInt(99);
+                ByteBuffer welcome =
+                        ByteBuffer.allocate(88).putLong(0x44535443502d2d31L).putInt(99);
                 write(caller, welcome.array());
                 assertNames(one.get(), "protocol version 99, this rank 1", "same release");
             }
@@ -217,9 +230,18 @@ class RendezvousTest {
     }
 
     @Test
+    void whereToListenCanBeConfigured() throws Exception {
+        int port = Loopback.freePort();
+        RankThreads.run(
+                3,
+                rank -> Loopback.open(rank, 3, port, Map.of("listen_host", "127.0.0.1")),
+                comm -> comm.barrier(Call.now("in")).await());
+    }
+
+    @Test
     void wrongOptionsAreNamed() {
-        for (var options : List.of(
-                Map.of("timeout_second", 1), Map.of("timeout_seconds", 0), Map.of("inbox_bytes", -1))) {
+        for (var options :
+                List.of(Map.of("timeout_second", 1), Map.of("timeout_seconds", 0), Map.of("inbox_bytes", -1))) {
             ProviderException e =
                     assertThrows(ProviderException.class, () -> Loopback.open(Rendezvous.alone(), options));
             assertNames(e.getMessage(), options.keySet().iterator().next());

@@ -13,6 +13,7 @@ import ds.api.comm.ReduceOp;
 import ds.tck.comm.HostTensors;
 import ds.tck.comm.RankThreads;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -48,7 +49,9 @@ class TcpFailureTest {
             try (HostTensors memory = new HostTensors()) {
                 Tensor data = memory.zeros(DType.F32, LARGE);
                 messages[comm.rank()] = failure(comm, data);
-                assertEquals(messages[comm.rank()].substring(0, 30), failure(comm, data).substring(0, 30));
+                assertEquals(
+                        messages[comm.rank()].substring(0, 30),
+                        failure(comm, data).substring(0, 30));
             }
         });
         last.get();
@@ -56,9 +59,10 @@ class TcpFailureTest {
     }
 
     private static String failure(Communicator comm, Tensor data) {
-        return assertThrows(CommunicatorException.class, () -> comm.allReduce(
-                                data, ReduceOp.SUM, Call.now("gradients of block 3"))
-                        .await())
+        return assertThrows(
+                        CommunicatorException.class,
+                        () -> comm.allReduce(data, ReduceOp.SUM, Call.now("gradients of block 3"))
+                                .await())
                 .getMessage();
     }
 
@@ -114,7 +118,8 @@ class TcpFailureTest {
     @Test
     void garbageInsteadOfAFrameEndsTheJob() throws Exception {
         List<String> messages = allReduceWith(2, Map.of(), peer -> {
-            peer.send(ByteBuffer.wrap("GET / HTTP/1.1\r\nHost: rank zero of a training job\r\n\r\n\r\n".getBytes()));
+            peer.send(ByteBuffer.wrap("GET / HTTP/1.1\r\nHost: rank zero of a training job\r\n\r\n\r\n"
+                    .getBytes(StandardCharsets.UTF_8)));
             peer.awaitEnd();
         });
         assertNames(messages.getFirst(), "rank 1 (127.0.0.1:", "bad frame", "magic");

@@ -106,7 +106,9 @@ public final class LocalJob {
 
     private int supervise() throws InterruptedException {
         BlockingQueue<RankProcess> ended = new LinkedBlockingQueue<>();
-        processes().forEach(process -> process.onExit().thenAccept(ended::add));
+        for (RankProcess process : processes()) {
+            var _ = process.onExit().thenAccept(ended::add); // cannot fail
+        }
         for (int running = plan.ranksPerNode(); running > 0; running--) {
             RankProcess process = ended.take();
             if (process.exitCode() != 0) {

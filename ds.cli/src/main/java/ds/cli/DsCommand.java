@@ -93,6 +93,7 @@ final class DsCommand implements Callable<Integer> {
 
     /** The handlers of the JDK print two lines per record and begin at INFO. */
     private void configureLog() {
+        System.setProperty("java.util.logging.SimpleFormatter.format", "%4$s %3$s: %5$s%6$s%n");
         Logger all = Logger.getLogger("");
         all.setLevel(logLevel.level());
         for (Handler handler : all.getHandlers()) {

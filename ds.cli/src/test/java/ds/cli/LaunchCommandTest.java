@@ -76,6 +76,13 @@ class LaunchCommandTest {
     }
 
     @Test
+    void shortSecretIsFoundBeforeAnythingStarts(@TempDir Path folder) throws Exception {
+        Path key = Files.writeString(folder.resolve("key"), "too short");
+        assertEquals(2, captured.ds("launch", "--ranks=2", "--secret-file=" + key, "info"));
+        assertTrue(captured.err().contains("the secret has 9 bytes"), captured.err());
+    }
+
+    @Test
     void unknownCommandIsFoundBeforeAnythingStarts() {
         assertEquals(2, captured.ds("launch", "--ranks", "2", "--", "trian"));
         assertTrue(captured.err().contains("trian: no such command"), captured.err());

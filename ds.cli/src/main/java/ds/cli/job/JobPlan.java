@@ -1,5 +1,6 @@
 package ds.cli.job;
 
+import ds.api.comm.Secret;
 import ds.cli.terminal.Console;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -33,6 +34,7 @@ public record JobPlan(
         check("node-rank", nodeRank, 0, nodes - 1);
         check("master-port", masterPort, 1, 65535);
         check("threads", threads, 1, 4096);
+        Secret.of(secret); // rejects short ones
     }
 
     private static void check(String what, int value, int least, int most) {

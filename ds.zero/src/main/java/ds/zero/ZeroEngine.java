@@ -8,6 +8,7 @@ import ds.api.TensorBackend;
 import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.comm.ReduceOp;
+import ds.api.comm.Rendezvous;
 import ds.api.layer.Batch;
 import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
@@ -17,11 +18,13 @@ import ds.api.layer.Saved;
 import ds.api.layer.Sequential;
 import ds.api.layer.Weights;
 import ds.api.spi.Optimizer;
+import ds.zero.config.Known;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.IntFunction;
@@ -43,6 +46,7 @@ import java.util.function.IntFunction;
 public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable {
     private final Sequential model;
     private final ZeroConfig config;
+    private final Optional<Stack> owned; // what close() closes beside the engine's own
     private final TensorBackend backend;
     private final Communicator communicator;
     private final Kernels kernels;
@@ -67,11 +71,12 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     private long forwardNanos;
     private long backwardNanos;
 
-    private ZeroEngine(Sequential model, ZeroConfig config, TensorBackend backend, Communicator communicator) {
+    private ZeroEngine(Sequential model, ZeroConfig config, Stack stack, Optional<Stack> owned) {
         DType dtype = config.precision().weights();
         this.config = config;
-        this.backend = backend;
-        this.communicator = communicator;
+        this.owned = owned;
+        this.backend = stack.backend();
+        this.communicator = stack.communicator();
         this.kernels = backend.kernels(backend.computeStream());
         this.units = new Units(model, communicator.worldSize(), backend, dtype);
         boolean overlap = config.zero().overlapCommunication();
@@ -94,6 +99,30 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     }
 
     /**
+     * Prepares training with the backend and the communicator that a configuration file names, on the rank that the
+     * environment names (see {@link Rendezvous#fromEnvironment}); returns once all ranks have joined. The engine owns both.
+     *
+     * @param model whose last layer returns the loss; each of its layers is a unit of sharding
+     * @param config JSON in DeepSpeed's keys
+     * @return handed over
+     * @throws ds.zero.config.json.ConfigException listing everything that is wrong in the file
+     * @throws ds.api.spi.ProviderException if a provider is unknown or not available
+     * @throws ds.api.comm.CommunicatorException if not all ranks come within the deadline
+     */
+    public static ZeroEngine initialize(Sequential model, Path config) {
+        Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
+        ZeroConfig resolved =
+                ZeroConfig.parse(config, Known.ofWorld(rendezvous.worldSize())).value();
+        Stack stack = Stack.open(resolved.runtime(), rendezvous);
+        try {
+            return initialize(model, resolved, stack, Optional.of(stack));
+        } catch (RuntimeException e) {
+            stack.close();
+            throw e;
+        }
+    }
+
+    /**
      * Prepares training: allocates what the stage needs and initialises the weights, the same for any number of ranks.
      *
      * @param model whose last layer returns the loss; each of its layers is a unit of sharding
@@ -103,6 +132,12 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
      */
     public static ZeroEngine initialize(
             Sequential model, ZeroConfig config, TensorBackend backend, Communicator communicator) {
+        return initialize(model, config, new Stack(backend, communicator), Optional.empty());
+    }
+
+    private static ZeroEngine initialize(Sequential model, ZeroConfig config, Stack stack, Optional<Stack> owned) {
+        TensorBackend backend = stack.backend();
+        Communicator communicator = stack.communicator();
         if (config.batch().worldSize() != communicator.worldSize()) {
             throw new IllegalArgumentException("rank " + communicator.rank() + ": the configuration was resolved for "
                     + config.batch().worldSize() + " ranks, the communicator has " + communicator.worldSize());
@@ -116,7 +151,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             throw new IllegalArgumentException("backend '" + backend.name() + "' has no "
                     + config.precision().weights() + "; switch bf16.enabled off");
         }
-        ZeroEngine engine = new ZeroEngine(model, config, backend, communicator);
+        ZeroEngine engine = new ZeroEngine(model, config, stack, owned);
         engine.masterWriter.initialise(config.runtime().seed());
         engine.gather();
         return engine;
@@ -334,6 +369,26 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         return host.getAtIndex(ValueLayout.JAVA_DOUBLE, 0);
     }
 
+    /** {@return the device that computes; borrowed, as long as the engine lives} */
+    public TensorBackend backend() {
+        return backend;
+    }
+
+    /** {@return this rank, 0 to worldSize − 1} */
+    public int rank() {
+        return communicator.rank();
+    }
+
+    /** {@return how many ranks train} */
+    public int worldSize() {
+        return communicator.worldSize();
+    }
+
+    /** {@return how many sequences each micro-batch of this rank has: {@code train_micro_batch_size_per_gpu}} */
+    public int microBatchSize() {
+        return config.batch().microBatchSize();
+    }
+
     /** {@return how many parameters the model has: the paper's Ψ} */
     public long parameterElements() {
         return units.elements();
@@ -377,5 +432,6 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         units.close();
         sums.buffer().close();
         arena.close();
+        owned.ifPresent(Stack::close);
     }
 }

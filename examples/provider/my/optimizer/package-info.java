@@ -1,0 +1,2 @@
+/** An optimizer of the user's own. */
+package my.optimizer;

@@ -3,11 +3,14 @@ package ds.cli.job;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ds.api.comm.Secret;
 import ds.cli.terminal.Console;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.net.URI;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,8 +28,13 @@ class LocalJobTest {
 
     /** {@return how {@link TestRank} is started: from the class path, since it is in no module's jar} */
     static JavaCommand java() {
-        String classes =
-                "target" + File.separator + "classes" + File.pathSeparator + "target" + File.separator + "test-classes";
+        String api = Path.of(URI.create(Secret.class
+                        .getProtectionDomain()
+                        .getCodeSource()
+                        .getLocation()
+                        .toString()))
+                .toString();
+        String classes = String.join(File.pathSeparator, "target/classes", "target/test-classes", api);
         return new JavaCommand(
                 List.of(JavaCommand.executable(), "-XX:TieredStopAtLevel=1", "-cp", classes),
                 List.of(TestRank.class.getName()));

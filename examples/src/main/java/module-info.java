@@ -5,8 +5,4 @@
 module examples {
     requires ds.api;
     requires ds.zero;
-
-    exports examples.model;
-    exports examples.plain;
-    exports examples.zero;
 }

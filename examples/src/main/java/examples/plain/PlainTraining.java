@@ -16,7 +16,7 @@ import java.lang.foreign.ValueLayout;
 
 /** Trains the character model, and prints the loss of every tenth step. */
 public final class PlainTraining {
-    private static final int STEPS = 200;
+    private static final int STEPS = 100;
     private static final int BATCH = 64;
     private static final long SEED = 42;
 

@@ -8,7 +8,7 @@ import java.nio.file.Path;
 
 /** Trains the character model, and prints the loss of every tenth step. */
 public final class ZeroTraining {
-    private static final int STEPS = 200;
+    private static final int STEPS = 100;
 
     private ZeroTraining() {}
 

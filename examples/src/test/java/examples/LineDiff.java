@@ -19,7 +19,7 @@ record LineDiff(List<String> edits) {
             if (i < before.size() && j < after.size() && before.get(i).equals(after.get(j))) {
                 i++;
                 j++;
-            } else if (j == after.size() || i < before.size() && common[i + 1][j] >= common[i][j + 1]) {
+            } else if (j == after.size() || (i < before.size() && common[i + 1][j] >= common[i][j + 1])) {
                 edits.add("-" + before.get(i++));
             } else {
                 edits.add("+" + after.get(j++));

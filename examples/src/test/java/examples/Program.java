@@ -19,7 +19,7 @@ record Program(Process process, Path output) implements AutoCloseable {
     /** Every jar a user has. */
     static final Path LIB = Path.of("target/lib").toAbsolutePath();
 
-    private static final long TIMEOUT_SECONDS = 60;
+    private static final long TIMEOUT_SECONDS = 120;
 
     /**
      * Starts a program.

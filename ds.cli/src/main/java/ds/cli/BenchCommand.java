@@ -18,6 +18,7 @@ import picocli.CommandLine.Spec;
 /** Measures this machine. */
 @Command(
         name = "bench",
+        header = "Measure this machine.",
         description = "Measures this machine. Scripts for PyTorch on the same machine are in ds.bench/scripts.",
         subcommands = BenchCommand.Step.class)
 final class BenchCommand implements Runnable {
@@ -38,6 +39,7 @@ final class BenchCommand implements Runnable {
     /** A training step. */
     @Command(
             name = "step",
+            header = "Time full training steps of a GPT.",
             description = "Times full training steps of a GPT on random tokens, and prints one JSON line.",
             footer = {
                 "",

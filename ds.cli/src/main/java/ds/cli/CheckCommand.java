@@ -19,6 +19,7 @@ import picocli.CommandLine.Spec;
 /** Compares a training run with the one that PyTorch did. */
 @Command(
         name = "check",
+        header = "Repeat a training run that PyTorch did, and compare.",
         description = {
             "Repeats a training run that PyTorch did, from the same weights on the same tokens, and prints one JSON line with the"
                     + " differences of logits, gradients, losses, norms and weights.",

@@ -21,6 +21,7 @@ import tools.jackson.databind.json.JsonMapper;
 /** The first thing to try: everything that ds does, in a few minutes. */
 @Command(
         name = "quickstart",
+        header = "Train a small GPT on Java source code, in a few minutes.",
         description = {
             "Trains a small GPT on Java source code: two local ranks, ZeRO stage 2, bf16, byte tokens. Takes a few minutes on two"
                     + " cores.",

@@ -18,6 +18,7 @@ import picocli.CommandLine.Option;
 /** Trains what a configuration file describes. */
 @Command(
         name = "train",
+        header = "Train what a configuration file describes.",
         description = {
             "Trains a GPT as a configuration file describes it: DeepSpeed's keys, and under \"ds\" the model, the data and the loop.",
             "Leaves a folder with the configuration, metrics and the model in Hugging Face layout."

@@ -2,12 +2,14 @@ package ds.cli.train;
 
 import ds.models.gpt.GptConfig;
 import ds.models.gpt.HuggingFace;
+import ds.models.gpt.ModelFileException;
 import ds.zero.config.json.Block;
 import ds.zero.config.json.Range;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * {@code ds.model}: a preset, a shape, or a folder to start from.
@@ -39,10 +41,12 @@ public record ModelSettings(Shape shape, Optional<Path> folder) {
                     one, "excludes other keys that give the model's shape", "keep one of from, preset and a shape");
         }
         if (from.isPresent()) {
-            return new ModelSettings(block.check(() -> stored(from.get(), dropout), smallest()), from);
+            return new ModelSettings(
+                    orProblem(block, "from", () -> of(HuggingFace.readConfig(from.get()), dropout)), from);
         }
         if (preset.isPresent()) {
-            return new ModelSettings(block.check(() -> published(preset.get(), dropout), smallest()), from);
+            return new ModelSettings(
+                    orProblem(block, "preset", () -> of(GptConfig.preset(preset.get()), dropout)), from);
         }
         Shape shape = new Shape(
                 block.integer("vocabulary", 0, 1, Integer.MAX_VALUE),
@@ -62,12 +66,13 @@ public record ModelSettings(Shape shape, Optional<Path> folder) {
         return new Shape(1, 1, 1, 1, 1, 0);
     }
 
-    private static Shape published(String preset, double dropout) {
-        return of(GptConfig.preset(preset), dropout);
-    }
-
-    private static Shape stored(Path folder, double dropout) {
-        return of(HuggingFace.readConfig(folder), dropout);
+    private static Shape orProblem(Block block, String key, Supplier<Shape> shape) {
+        try {
+            return shape.get();
+        } catch (IllegalArgumentException | ModelFileException e) {
+            block.problem(key, e.getMessage(), "");
+            return smallest();
+        }
     }
 
     private static Shape of(GptConfig config, double dropout) {

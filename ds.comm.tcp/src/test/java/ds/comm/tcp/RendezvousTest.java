@@ -77,7 +77,8 @@ class RendezvousTest {
         int port = Loopback.freePort();
         var zero = refusal(place(0, 2, port, Loopback.SECRET));
         try (Socket mirror = connect(port)) {
-            ByteBuffer hello = ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(1);
+            ByteBuffer hello =
+                    ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(1);
             hello.putInt(2).putInt(1).putInt(0).putInt(0).putInt(1);
             write(mirror, hello.array());
             byte[] welcome = mirror.getInputStream().readNBytes(56);

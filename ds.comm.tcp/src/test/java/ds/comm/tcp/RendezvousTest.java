@@ -73,6 +73,25 @@ class RendezvousTest {
     }
 
     @Test
+    void whoSendsTheListenersProofBackIsNotLetIn() throws Exception {
+        int port = Loopback.freePort();
+        var zero = refusal(place(0, 2, port, Loopback.SECRET));
+        try (Socket mirror = connect(port)) {
+            ByteBuffer hello =
+                    ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(1);
+            hello.putInt(2).putInt(1).putInt(0).putInt(0).putInt(1);
+            write(mirror, hello.array());
+            byte[] welcome = mirror.getInputStream().readNBytes(56);
+            assertEquals(2, ByteBuffer.wrap(welcome).getInt(12));
+            write(mirror, mirror.getInputStream().readNBytes(32));
+            byte[] verdict = mirror.getInputStream().readNBytes(4);
+            assertEquals(2, ByteBuffer.wrap(verdict).getInt(), "wrong secret");
+            assertEquals(-1, mirror.getInputStream().read());
+        }
+        assertNames(zero.get(), "ranks [1]", "1 connection failed authentication");
+    }
+
+    @Test
     void aMissingSecretIsToldToBothSides() throws Exception {
         int port = Loopback.freePort();
         var zero = refusal(place(0, 2, port, Loopback.SECRET));

@@ -11,6 +11,7 @@ import ds.api.comm.Communicator;
 import ds.api.comm.CommunicatorException;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Work;
+import java.util.concurrent.CyclicBarrier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -99,10 +100,12 @@ public abstract class CommunicatorFailureContract {
 
     @Test
     void abortReachesAllAndStays() throws Exception {
+        CyclicBarrier together = new CyclicBarrier(3);
         run(3, comm -> {
             try (HostTensors memory = new HostTensors()) {
                 Tensor data = memory.zeros(DType.F32, 200_000);
-                comm.barrier(Call.now("together")).await();
+                comm.barrier(Call.now("all is well")).await();
+                together.await();
                 if (comm.rank() == 1) {
                     comm.abort("the loss is NaN");
                 }
@@ -116,9 +119,10 @@ public abstract class CommunicatorFailureContract {
 
     @Test
     void abortOfAPartEndsTheWhole() throws Exception {
+        CyclicBarrier together = new CyclicBarrier(4);
         run(4, comm -> {
             try (Communicator part = comm.split(comm.rank() % 2, 0)) {
-                comm.barrier(Call.now("together")).await();
+                together.await();
                 if (comm.rank() == 2) {
                     part.abort("out of memory");
                 }

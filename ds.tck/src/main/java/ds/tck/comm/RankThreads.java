@@ -3,6 +3,7 @@ package ds.tck.comm;
 import ds.api.comm.Communicator;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 
@@ -17,25 +18,28 @@ public final class RankThreads {
     private final RankOpener opener;
     private final RankBody body;
 
-    private RankThreads(RankOpener opener, RankBody body) {
+    private final CountDownLatch open;
+
+    private RankThreads(int worldSize, RankOpener opener, RankBody body) {
+        open = new CountDownLatch(worldSize);
         this.opener = opener;
         this.body = body;
     }
 
     /**
-     * Runs {@code body} on every rank and returns once all have ended.
+     * Runs {@code body} on every rank, once all have joined, and returns once all have ended.
      *
      * @throws Exception what the first failing rank has thrown
      */
     public static void run(int worldSize, RankOpener opener, RankBody body) throws Exception {
-        new RankThreads(opener, body).run(worldSize);
+        new RankThreads(worldSize, opener, body).run(worldSize);
     }
 
     private void run(int worldSize) throws Exception {
         List<Thread> threads = new ArrayList<>();
         for (int rank = 0; rank < worldSize; rank++) {
             int number = rank;
-            threads.add(Thread.ofPlatform().daemon().name("rank " + rank).start(() -> run1(number)));
+            threads.add(Thread.ofPlatform().daemon().name("rank " + rank).start(() -> runRank(number)));
         }
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(LIMIT_SECONDS);
         for (Thread thread : threads) {
@@ -53,8 +57,9 @@ public final class RankThreads {
         }
     }
 
-    private void run1(int rank) {
-        try (Communicator communicator = opener.open(rank)) {
+    private void runRank(int rank) {
+        try (Communicator communicator = open(rank)) {
+            open.await();
             try {
                 body.run(communicator);
             } catch (Throwable e) { // handed to the test's own thread; the group must end
@@ -63,6 +68,14 @@ public final class RankThreads {
             }
         } catch (Throwable e) { // handed to the test's own thread
             first.compareAndSet(null, e);
+        }
+    }
+
+    private Communicator open(int rank) throws Exception {
+        try {
+            return opener.open(rank);
+        } finally {
+            open.countDown();
         }
     }
 

@@ -1,6 +1,9 @@
 package ds.zero;
 
 import ds.api.spi.Optimizer;
+import ds.api.spi.OptimizerProvider;
+import ds.api.spi.Provider;
+import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
 import ds.api.spi.Providers;
 import ds.zero.config.OptimizerConfig;
@@ -13,9 +16,18 @@ final class Optimizers {
         return switch (config) {
             case OptimizerConfig.Adam adam -> new AdamOptimizer(adam);
             case OptimizerConfig.Provided provided ->
-                Providers.optimizers()
-                        .get(provided.type())
-                        .create(new ProviderOptions("optimizer.params", provided.options()));
+                provider(provided.type()).create(new ProviderOptions("optimizer.params", provided.options()));
         };
+    }
+
+    private static OptimizerProvider provider(String type) {
+        Providers<OptimizerProvider> providers = Providers.optimizers();
+        if (!providers.contains(type)) {
+            throw new ProviderException(
+                    "optimizer.type = " + type + ": no such provider; built in are [Adam, AdamW], provided are "
+                            + providers.all().stream().map(Provider::name).toList()
+                            + "; use one of these, or add the module that provides it to the module path");
+        }
+        return providers.get(type);
     }
 }

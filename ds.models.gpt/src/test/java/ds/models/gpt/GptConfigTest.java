@@ -18,7 +18,7 @@ class GptConfigTest {
         "gpt2-355m, 354823168",
         "gpt2-774m, 774030080",
         "gpt2-1558m, 1557611200",
-        "turing-nlg-17b, 17179036480"
+        "turing-nlg-17b, 17180859136"
     })
     void presetHasThePublishedNumberOfParameters(String name, long parameters) {
         GptConfig config = GptConfig.preset(name);

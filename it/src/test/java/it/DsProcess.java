@@ -150,7 +150,9 @@ final class DsProcess implements AutoCloseable {
     List<ProcessHandle> ranks() {
         List<ProcessHandle> children = process.children().toList();
         started.addAll(children);
-        return children.stream().sorted(Comparator.comparingInt(DsProcess::rank)).toList();
+        return children.stream()
+                .sorted(Comparator.comparingInt(DsProcess::rank))
+                .toList();
     }
 
     private static int rank(ProcessHandle child) {

@@ -9,8 +9,9 @@ import ds.zero.config.json.Block;
  * @param sequenceLength T: tokens of a sequence; 0 for all positions of the model
  * @param evaluateEvery how many steps lie between evaluations; the last step is always followed by one
  * @param sampleTokens how many tokens of text are generated at the end; 0 for none
+ * @param samplePrompt how that text begins; may be empty
  */
-public record LoopSettings(long steps, int sequenceLength, long evaluateEvery, int sampleTokens) {
+public record LoopSettings(long steps, int sequenceLength, long evaluateEvery, int sampleTokens, String samplePrompt) {
     static LoopSettings read(Block ds) {
         Block block = ds.block("train");
         long steps = block.integer("steps", 1000, 1, Long.MAX_VALUE);
@@ -18,6 +19,7 @@ public record LoopSettings(long steps, int sequenceLength, long evaluateEvery, i
                 steps,
                 (int) block.integer("sequence_length", 0, 1, Integer.MAX_VALUE),
                 block.integer("evaluate_every", Math.max(1, steps / 10), 1, Long.MAX_VALUE),
-                (int) block.integer("sample_tokens", 400, 0, 1_000_000));
+                (int) block.integer("sample_tokens", 400, 0, 1_000_000),
+                block.optionalText("sample_prompt").orElse(""));
     }
 }

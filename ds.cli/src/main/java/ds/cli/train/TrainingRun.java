@@ -13,10 +13,12 @@ import ds.models.gpt.Sampling;
 import ds.zero.Stack;
 import ds.zero.ZeroEngine;
 import ds.zero.config.json.Resolved;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.stream.IntStream;
 
 /** One rank's part of a training run, from configuration to exported model. */
 public final class TrainingRun {
@@ -108,7 +110,7 @@ public final class TrainingRun {
         }
     }
 
-    /** A text that begins where the held-out one does: at a document's beginning. */
+    /** A text that the trained model writes: from the beginning of a document, or from the prompt that is configured. */
     private Optional<String> sample(ZeroEngine engine, Stack stack, Gpt gpt, TokenFile file) {
         int count = config.loop().sampleTokens();
         if (count == 0) {
@@ -119,8 +121,12 @@ public final class TrainingRun {
         DType dtype = config.zero().precision().weights();
         try (Generator generator = new Generator(gpt, stack.backend(), engine, dtype)) {
             int end = tokenizer.endOfText();
-            int[] text = generator.generate(new int[] {end}, count, sampling, token -> token != end);
-            return Optional.of(tokenizer.decodeToString(text));
+            String begin = config.loop().samplePrompt();
+            int[] prompt = IntStream.concat(
+                            IntStream.of(end), IntStream.of(tokenizer.encode(begin.getBytes(StandardCharsets.UTF_8))))
+                    .toArray();
+            int[] text = generator.generate(prompt, count, sampling, token -> token != end);
+            return Optional.of(begin + tokenizer.decodeToString(text));
         }
     }
 }

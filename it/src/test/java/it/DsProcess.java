@@ -29,7 +29,7 @@ import java.util.stream.Stream;
  */
 final class DsProcess implements AutoCloseable {
     /** Far above what anything here takes: a test that reaches it hangs. */
-    static final Duration PATIENCE = Duration.ofMinutes(2);
+    static final Duration PATIENCE = Duration.ofMinutes(3);
 
     private static final Path LIB =
             Path.of("..", "ds.cli", "target", "lib").toAbsolutePath().normalize();
@@ -97,7 +97,7 @@ final class DsProcess implements AutoCloseable {
     }
 
     private Thread collect(BufferedReader source, StringBuilder text) {
-        return Thread.ofVirtual().start(() -> {
+        return Thread.ofPlatform().daemon().start(() -> {
             try (source) {
                 for (String line = source.readLine(); line != null; line = source.readLine()) {
                     add(line, text);
@@ -120,8 +120,11 @@ final class DsProcess implements AutoCloseable {
         for (int seen = 0; ; seen++) {
             while (seen == lines.size()) {
                 long left = deadline - System.nanoTime();
-                if (left <= 0 || !process.isAlive()) {
-                    fail("the line did not come; the process is " + (left <= 0 ? "alive" : "over") + "\n" + out + err);
+                if (left <= 0) {
+                    fail("the line has not come within " + PATIENCE + "\n" + out + err);
+                }
+                if (readers.stream().noneMatch(Thread::isAlive)) {
+                    fail("the process ended without that line\n" + out + err);
                 }
                 TimeUnit.NANOSECONDS.timedWait(this, Math.min(left, TimeUnit.SECONDS.toNanos(1)));
             }

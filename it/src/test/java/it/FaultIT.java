@@ -88,7 +88,7 @@ class FaultIT {
                 "ds", TrainingFiles.ds(0, Map.of("data", Map.of("text", List.of("nowhere.txt")))));
         train(wrong)
                 .exits(1)
-                .says("5 problems in the configuration")
+                .says("6 problems in the configuration")
                 .says("train_batch_size = 13: ", "use 12 or 14")
                 .says("zero_optimisation", "unknown key; did you mean zero_optimization?")
                 .says("zero_optimization.stage = 7: ")

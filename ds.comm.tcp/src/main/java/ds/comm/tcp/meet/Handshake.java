@@ -27,6 +27,7 @@ final class Handshake {
     private static final int WELCOME_BYTES = 24 + NONCE_BYTES;
     private static final String ACCEPTOR = "ds.comm.tcp acceptor";
     private static final String CONNECTOR = "ds.comm.tcp connector";
+    private static final String UNPROVED = "failed authentication: do all ranks have the same DS_SECRET?";
 
     private final int rank;
     private final int worldSize;
@@ -163,11 +164,11 @@ final class Handshake {
         try {
             theirs = deadline.read(channel, Proof.BYTES).array();
         } catch (IOException e) {
-            throw new Refused("failed authentication");
+            throw new Refused(UNPROVED);
         }
         if (!Proof.same(proof.of(CONNECTOR, hello, welcome), theirs)) {
             decide(channel, Verdict.WRONG_SECRET);
-            throw new Refused("failed authentication");
+            throw new Refused(UNPROVED);
         }
         return new Caller(hello.getInt(16), hello.getInt(12), hello.getInt(20), hello.getInt(24));
     }

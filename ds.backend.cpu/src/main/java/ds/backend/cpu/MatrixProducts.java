@@ -185,14 +185,43 @@ final class MatrixProducts implements AutoCloseable {
             long columns = Math.min(blocking.columns(), n - j);
             long across = Math.ceilDiv(columns, blocking.tileColumns());
             Tensor sums = convertResult ? result.f32(rows * columns) : c;
+            Block block = new Block(i, j, l, rows, columns);
+            reserveScratchpads(block, sums);
             pool.run(Math.ceilDiv(rows, blocking.tileRows()) * across, 1, (part, worker) -> {
                 for (long tile = part.first(); tile < part.last(); tile++) {
-                    Block block = new Block(i, j, l, rows, columns);
                     long row = tile / across * blocking.tileRows();
                     long column = tile % across * blocking.tileColumns();
                     multiplyTile(block, row, column, sums, part, worker);
                 }
             });
+        }
+
+        /** For every worker, whether or not it gets a tile this time: which one computes what is chance, what is allocated is not. */
+        private void reserveScratchpads(Block block, Tensor sums) {
+            long lastRow = (block.rows - 1) / blocking.tileRows() * blocking.tileRows();
+            long lastColumn = (block.columns - 1) / blocking.tileColumns() * blocking.tileColumns();
+            long first = Math.max(
+                    tileAt(block, 0, 0, sums).scratchpadBytes(),
+                    tileAt(block, 0, lastColumn, sums).scratchpadBytes());
+            long last = Math.max(
+                    tileAt(block, lastRow, 0, sums).scratchpadBytes(),
+                    tileAt(block, lastRow, lastColumn, sums).scratchpadBytes());
+            for (WorkMemory scratchpad : scratchpads) {
+                scratchpad.address(Math.max(first, last));
+            }
+        }
+
+        /** {@return the product for the tile that begins at this row and column of a block} */
+        private TileProduct tileAt(Block block, long row, long column, Tensor sums) {
+            return tile(new TileProduct.Shape(
+                    Math.min(blocking.tileRows(), block.rows - row),
+                    Math.min(blocking.tileColumns(), block.columns - column),
+                    Math.min(blocking.depth(), k - block.l),
+                    leftLayout(block),
+                    direct ? operandLayout(b) : Layout.PANELS,
+                    Layout.of(sums.dtype(), false, convertResult ? block.columns : n),
+                    bias != NO_BIAS && block.l == 0,
+                    add || block.l > 0));
         }
 
         private void multiplyTile(Block block, long row, long column, Tensor sums, Part part, int worker) {
@@ -205,18 +234,7 @@ final class MatrixProducts implements AutoCloseable {
             if (convertResult && add && block.l == 0) {
                 Copies.copyRows(all, target, own, columns);
             }
-            Layout leftLayout = leftLayout(block);
-            Layout rightLayout = direct ? operandLayout(b) : Layout.PANELS;
-            Layout sumLayout = Layout.of(sums.dtype(), false, convertResult ? block.columns : n);
-            TileProduct tile = tile(new TileProduct.Shape(
-                    rows,
-                    columns,
-                    depth,
-                    leftLayout,
-                    rightLayout,
-                    sumLayout,
-                    bias != NO_BIAS && block.l == 0,
-                    add || block.l > 0));
+            TileProduct tile = tileAt(block, row, column, sums);
             long sumAt = convertResult ? own.first() : target.first();
             tile.run(
                     library,

@@ -1,6 +1,5 @@
 package ds.cli;
 
-import ds.api.DType;
 import ds.api.comm.Rendezvous;
 import ds.bench.StepBenchmark;
 import ds.bench.StepSetup;
@@ -54,6 +53,9 @@ final class BenchCommand implements Runnable {
         @Mixin
         private RanksOption ranks = new RanksOption();
 
+        @Mixin
+        private StackOptions stack = new StackOptions();
+
         @Option(
                 names = "--model",
                 paramLabel = "PRESET",
@@ -83,21 +85,6 @@ final class BenchCommand implements Runnable {
         private int accumulation;
 
         @Option(
-                names = "--dtype",
-                paramLabel = "TYPE",
-                defaultValue = "fp32",
-                converter = PrecisionConverter.class,
-                description = "fp32 or bf16; default ${DEFAULT-VALUE}.")
-        private DType dtype;
-
-        @Option(
-                names = "--stage",
-                paramLabel = "S",
-                defaultValue = "0",
-                description = "ZeRO stage; default ${DEFAULT-VALUE}.")
-        private int stage;
-
-        @Option(
                 names = "--steps",
                 paramLabel = "N",
                 defaultValue = "5",
@@ -108,20 +95,6 @@ final class BenchCommand implements Runnable {
         @Option(names = "--json", description = "Print one JSON line; the only format there is.")
         private boolean json;
 
-        @Option(
-                names = "--backend",
-                paramLabel = "NAME",
-                defaultValue = "cpu",
-                description = "Tensor backend; default ${DEFAULT-VALUE}.")
-        private String backend;
-
-        @Option(
-                names = "--communicator",
-                paramLabel = "NAME",
-                defaultValue = "tcp",
-                description = "Communicator; default ${DEFAULT-VALUE}.")
-        private String communicator;
-
         @Override
         public Integer call() {
             BenchCommand parent = (BenchCommand) spec.parent().userObject();
@@ -130,8 +103,16 @@ final class BenchCommand implements Runnable {
                 return launched.getAsInt();
             }
             Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
-            StepSetup setup =
-                    new StepSetup(model, microBatch, time, accumulation, dtype, stage, steps, backend, communicator);
+            StepSetup setup = new StepSetup(
+                    model,
+                    microBatch,
+                    time,
+                    accumulation,
+                    stack.dtype(),
+                    stack.stage(),
+                    steps,
+                    stack.backend(),
+                    stack.communicator());
             String line = StepBenchmark.run(setup, rendezvous);
             if (rendezvous.rank() == 0) {
                 parent.console.out().println(line);

@@ -1,6 +1,5 @@
 package ds.cli;
 
-import ds.api.DType;
 import ds.api.comm.Rendezvous;
 import ds.cli.check.CheckSetup;
 import ds.cli.check.ReferenceCheck;
@@ -12,7 +11,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -39,34 +37,8 @@ final class CheckCommand implements Callable<Integer> {
     @Mixin
     private RanksOption ranks = new RanksOption();
 
-    @Option(
-            names = "--stage",
-            paramLabel = "S",
-            defaultValue = "0",
-            description = "ZeRO stage; default ${DEFAULT-VALUE}.")
-    private int stage;
-
-    @Option(
-            names = "--dtype",
-            paramLabel = "TYPE",
-            defaultValue = "fp32",
-            converter = PrecisionConverter.class,
-            description = "fp32 or bf16; default ${DEFAULT-VALUE}.")
-    private DType dtype;
-
-    @Option(
-            names = "--backend",
-            paramLabel = "NAME",
-            defaultValue = "cpu",
-            description = "Tensor backend; default ${DEFAULT-VALUE}.")
-    private String backend;
-
-    @Option(
-            names = "--communicator",
-            paramLabel = "NAME",
-            defaultValue = "tcp",
-            description = "Communicator; default ${DEFAULT-VALUE}.")
-    private String communicator;
+    @Mixin
+    private StackOptions stack = new StackOptions();
 
     CheckCommand(Console console) {
         this.console = console;
@@ -79,7 +51,7 @@ final class CheckCommand implements Callable<Integer> {
             return launched.getAsInt();
         }
         Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
-        CheckSetup setup = new CheckSetup(folder, stage, dtype, backend, communicator);
+        CheckSetup setup = new CheckSetup(folder, stack.stage(), stack.dtype(), stack.backend(), stack.communicator());
         ReferenceCheck.Outcome outcome = ReferenceCheck.run(setup, rendezvous);
         if (rendezvous.rank() == 0) {
             console.out().println(outcome.json());

@@ -22,7 +22,7 @@ class ParityTest {
     @ParameterizedTest
     @CsvSource({
         "0,1,2", "0,1,4", "0,2,1", "0,3,2", "1,1,1", "1,2,1", "1,2,3", "1,4,2", "2,1,1", "2,2,1", "2,2,3", "2,3,2",
-        "2,4,2"
+        "2,4,2", "3,1,1", "3,2,1", "3,2,3", "3,3,2", "3,4,2"
     })
     void everyStageOnAnyRanksIsStageZeroOnOne(int stage, int ranks, int accumulation) throws Exception {
         ZeroRun expected = ZeroRun.of(new ZeroRun.Setup(0, 1, 1, ""));

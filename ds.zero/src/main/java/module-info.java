@@ -5,6 +5,7 @@
  */
 module ds.zero {
     requires transitive ds.api;
+    requires jdk.unsupported; // com.sun.nio.file: direct I/O
     requires tools.jackson.databind;
 
     exports ds.zero;

@@ -7,6 +7,7 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,12 +15,14 @@ import java.util.List;
  * What this rank updates: F32 master weights and optimizer states of the elements that it owns, all of them at stage 0 and its
  * shards from stage 1 on. Where the model computes in F32 its weights are their own master.
  */
-final class OwnedStates implements AutoCloseable {
+final class OwnedStates implements UpdatedStates {
+    private final TensorBackend backend;
     private final Units units;
     private final Kernels kernels;
     private final Optimizer optimizer;
     private final List<Tensor> masters = new ArrayList<>();
     private final List<Tensor> targets = new ArrayList<>();
+    private final List<List<Tensor>> states = new ArrayList<>();
     private final List<List<GroupShard>> shards = new ArrayList<>();
     private final List<Buffer> buffers = new ArrayList<>();
 
@@ -27,19 +30,21 @@ final class OwnedStates implements AutoCloseable {
 
     OwnedStates(Units units, WeightStage weights, GradientStage gradients, TensorBackend backend, Optimizer optimizer) {
         this.units = units;
+        this.backend = backend;
         this.kernels = backend.kernels(backend.computeStream());
         this.optimizer = optimizer;
         for (int unit = 0; unit < units.count(); unit++) {
             UnitLayout.Range owned = units.owned(unit);
             Tensor target = weights.owned(unit);
             Tensor master = target.dtype() == DType.F32 ? target : allocate(backend, owned.elements(), "masterWeights");
-            List<Tensor> states = new ArrayList<>();
+            List<Tensor> ofUnit = new ArrayList<>();
             for (int i = 0; i < optimizer.states().size(); i++) {
-                states.add(allocate(backend, owned.elements(), "optimizerStates"));
+                ofUnit.add(allocate(backend, owned.elements(), "optimizerStates"));
             }
             targets.add(target);
             masters.add(master);
-            shards.add(split(unit, owned, new Optimizer.Shard(master, gradients.reduced(unit), states)));
+            states.add(ofUnit);
+            shards.add(split(unit, owned, new Optimizer.Shard(master, gradients.reduced(unit), ofUnit)));
         }
     }
 
@@ -67,30 +72,54 @@ final class OwnedStates implements AutoCloseable {
         return parts;
     }
 
-    /** {@return F32 weights of the elements that this rank owns in a unit} */
-    Tensor master(int unit) {
+    @Override
+    public List<String> stateNames() {
+        return optimizer.states();
+    }
+
+    @Override
+    public Tensor master(int unit) {
         return masters.get(unit);
     }
 
-    /** Makes the weights of a unit what its master says, where this rank owns them. */
-    void publish(int unit) {
+    @Override
+    public void forget() {}
+
+    @Override
+    public void read(int state, int unit, long first, MemorySegment target) {
+        backend.download(part(state, unit, first, target), target, backend.computeStream());
+        backend.computeStream().synchronize();
+    }
+
+    @Override
+    public void write(int state, int unit, long first, MemorySegment source) {
+        backend.upload(source, part(state, unit, first, source), backend.computeStream());
+        backend.computeStream().synchronize();
+    }
+
+    private Tensor part(int state, int unit, long first, MemorySegment host) {
+        Tensor all = state == MASTER ? masters.get(unit) : states.get(unit).get(state);
+        return all.slice(first, host.byteSize() / Float.BYTES);
+    }
+
+    @Override
+    public void publish(int unit) {
         if (masters.get(unit) != targets.get(unit)) {
             kernels.copy(masters.get(unit), targets.get(unit));
         }
     }
 
-    /**
-     * Updates what this rank owns of a unit.
-     *
-     * @param step with the weight decay of the parameters that decay
-     */
-    void update(int unit, Optimizer.Step step) {
+    @Override
+    public void update(int unit, Optimizer.Step step) {
         Optimizer.Step plain = new Optimizer.Step(step.number(), step.learningRate(), 0, step.gradientScale());
         for (GroupShard part : shards.get(unit)) {
             optimizer.update(kernels, part.shard(), part.decays() ? step : plain);
         }
         publish(unit);
     }
+
+    @Override
+    public void awaitUpdates() {}
 
     @Override
     public void close() {

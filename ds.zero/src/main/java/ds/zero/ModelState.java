@@ -12,6 +12,7 @@ import ds.zero.config.GradientTypes;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroOptimization;
 import ds.zero.config.ZeroStage;
+import ds.zero.optimizer.Optimizers;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -39,7 +40,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         this.reductions =
                 new InFlight(units, backend.computeStream(), zero.reduceBucketElements(), zero.overlapCommunication());
         this.gradients = gradients(zero.stage(), config.gradients(), stack);
-        this.states = new OwnedStates(units, weights, gradients, backend, Optimizers.of(config.optimizer()));
+        this.states = new OwnedStates(units, weights, gradients, stack, Optimizers.of(config.optimizer()));
         this.masterWriter = new MasterWriter(units, weights, states, backend);
         this.masterReader = new ShardReader(units, stack, "master weights", states::master);
         this.gradientReader = new ShardReader(units, stack, "gradients", gradients::reduced);

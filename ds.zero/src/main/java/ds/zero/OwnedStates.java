@@ -7,6 +7,8 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
+import ds.zero.optimizer.OwnedUnit;
+import ds.zero.optimizer.UnitUpdate;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -18,29 +20,32 @@ final class OwnedStates implements AutoCloseable {
     private final Units units;
     private final Kernels kernels;
     private final Optimizer optimizer;
+    private final UnitUpdate update;
     private final List<Tensor> masters = new ArrayList<>();
+    private final List<List<Tensor>> states = new ArrayList<>();
     private final List<Tensor> targets = new ArrayList<>();
-    private final List<List<GroupShard>> shards = new ArrayList<>();
     private final List<Buffer> buffers = new ArrayList<>();
 
-    private record GroupShard(Optimizer.Shard shard, boolean decays) {}
-
-    OwnedStates(Units units, WeightStage weights, GradientStage gradients, TensorBackend backend, Optimizer optimizer) {
+    OwnedStates(Units units, WeightStage weights, GradientStage gradients, Stack stack, Optimizer optimizer) {
+        TensorBackend backend = stack.backend();
         this.units = units;
         this.kernels = backend.kernels(backend.computeStream());
         this.optimizer = optimizer;
+        List<OwnedUnit> owned = new ArrayList<>();
         for (int unit = 0; unit < units.count(); unit++) {
-            UnitLayout.Range owned = units.owned(unit);
+            long elements = units.owned(unit).elements();
             Tensor target = weights.owned(unit);
-            Tensor master = target.dtype() == DType.F32 ? target : allocate(backend, owned.elements(), "masterWeights");
-            List<Tensor> states = new ArrayList<>();
+            Tensor master = target.dtype() == DType.F32 ? target : allocate(backend, elements, "masterWeights");
+            List<Tensor> ofUnit = new ArrayList<>();
             for (int i = 0; i < optimizer.states().size(); i++) {
-                states.add(allocate(backend, owned.elements(), "optimizerStates"));
+                ofUnit.add(allocate(backend, elements, "optimizerStates"));
             }
             targets.add(target);
             masters.add(master);
-            shards.add(split(unit, owned, new Optimizer.Shard(master, gradients.reduced(unit), states)));
+            states.add(ofUnit);
+            owned.add(ownedUnit(unit, new Optimizer.Shard(master, gradients.reduced(unit), ofUnit)));
         }
+        this.update = UnitUpdate.of(optimizer, backend, stack.communicator(), owned);
     }
 
     private Tensor allocate(TensorBackend backend, long elements, String label) {
@@ -49,27 +54,33 @@ final class OwnedStates implements AutoCloseable {
         return tensor;
     }
 
-    private List<GroupShard> split(int unit, UnitLayout.Range owned, Optimizer.Shard whole) {
-        List<GroupShard> parts = new ArrayList<>();
-        for (UnitLayout.Group group : units.layout(unit).groups(owned)) {
-            long first = group.range().first() - owned.first();
-            long count = group.range().elements();
-            List<Tensor> states = whole.states().stream()
-                    .map(state -> state.slice(first, count))
-                    .toList();
-            parts.add(new GroupShard(
-                    new Optimizer.Shard(
-                            whole.weights().slice(first, count),
-                            whole.gradient().slice(first, count),
-                            states),
-                    group.decays()));
-        }
-        return parts;
+    private OwnedUnit ownedUnit(int unit, Optimizer.Shard tensors) {
+        UnitLayout layout = units.layout(unit);
+        List<OwnedUnit.Placed> parameters = layout.parameters().stream()
+                .map(parameter -> new OwnedUnit.Placed(parameter, layout.offset(parameter), units.isHidden(unit)))
+                .toList();
+        return new OwnedUnit(
+                layout.name(),
+                layout.paddedElements(),
+                units.owned(unit).first(),
+                units.shard(unit).first(),
+                tensors,
+                parameters);
     }
 
     /** {@return F32 weights of the elements that this rank owns in a unit} */
     Tensor master(int unit) {
         return masters.get(unit);
+    }
+
+    /** {@return the names of the optimizer's states} */
+    List<String> stateNames() {
+        return optimizer.states();
+    }
+
+    /** {@return one optimizer state, by its place among the names, of the elements that this rank owns in a unit} */
+    Tensor state(int unit, int number) {
+        return states.get(unit).get(number);
     }
 
     /** Makes the weights of a unit what its master says, where this rank owns them. */
@@ -79,21 +90,24 @@ final class OwnedStates implements AutoCloseable {
         }
     }
 
+    /** Begins a step, when all gradients are there; then each unit is updated once, in order. */
+    void prepare(Optimizer.Step step) {
+        update.prepare(step);
+    }
+
     /**
      * Updates what this rank owns of a unit.
      *
      * @param step with the weight decay of the parameters that decay
      */
     void update(int unit, Optimizer.Step step) {
-        Optimizer.Step plain = new Optimizer.Step(step.number(), step.learningRate(), 0, step.gradientScale());
-        for (GroupShard part : shards.get(unit)) {
-            optimizer.update(kernels, part.shard(), part.decays() ? step : plain);
-        }
+        update.update(unit, step);
         publish(unit);
     }
 
     @Override
     public void close() {
+        update.close();
         buffers.forEach(Buffer::close);
     }
 }

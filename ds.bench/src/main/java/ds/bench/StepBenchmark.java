@@ -14,6 +14,7 @@ import ds.zero.Stack;
 import ds.zero.StepResult;
 import ds.zero.ZeroEngine;
 import ds.zero.config.Known;
+import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -45,7 +46,12 @@ public final class StepBenchmark {
         root.put("train_micro_batch_size_per_gpu", setup.microBatch());
         root.put("gradient_accumulation_steps", setup.accumulation());
         root.putObject("bf16").put("enabled", setup.dtype() == DType.BF16);
-        root.putObject("zero_optimization").put("stage", setup.stage());
+        root.putObject("fp16").put("enabled", setup.dtype() == DType.F16);
+        // Stage 3 as the paper has it: nothing stays gathered that can be gathered again.
+        root.putObject("zero_optimization")
+                .put("stage", setup.stage())
+                .put("stage3_param_persistence_threshold", 0)
+                .put("stage3_max_reuse_distance", 0);
         root.putObject("ds").put("backend", setup.backend()).put("communicator", setup.communicator());
         ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
         optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
@@ -112,7 +118,7 @@ public final class StepBenchmark {
         node.put("model", setup.model());
         node.put("ranks", ranks);
         node.put("stage", setup.stage());
-        node.put("dtype", setup.dtype() == DType.F32 ? "fp32" : "bf16");
+        node.put("dtype", Precision.nameOf(setup.dtype()));
         node.put("micro_batch", setup.microBatch());
         node.put("accumulation", setup.accumulation());
         node.put("seq", setup.time());

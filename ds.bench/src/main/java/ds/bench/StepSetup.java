@@ -9,7 +9,7 @@ import ds.api.DType;
  * @param microBatch sequences of a micro-batch on one rank
  * @param time T: tokens of a sequence
  * @param accumulation micro-batches of a step
- * @param dtype F32 or BF16
+ * @param dtype F32, BF16 or F16
  * @param stage ZeRO stage
  * @param steps measured, after two that are not
  * @param backend name of a provider

@@ -17,7 +17,7 @@ final class StackOptions {
             paramLabel = "TYPE",
             defaultValue = "fp32",
             converter = PrecisionConverter.class,
-            description = "fp32 or bf16; default ${DEFAULT-VALUE}.")
+            description = "fp32, bf16 or fp16; default ${DEFAULT-VALUE}.")
     private DType dtype;
 
     @Option(

@@ -26,11 +26,8 @@ sealed interface GradientStage extends AutoCloseable
     /** Waits until the sums over all ranks are there. */
     void finish();
 
-    /** {@return the sums over all ranks of the elements that this rank updates: F32, {@code [owned elements]}} */
+    /** {@return the sums over all ranks of the elements that this rank updates: {@code [owned elements]}, in the type kept} */
     Tensor reduced(int unit);
-
-    /** {@return which elements of a unit this rank updates} */
-    UnitLayout.Range owned(int unit);
 
     @Override
     void close();

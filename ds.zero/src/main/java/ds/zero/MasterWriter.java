@@ -14,14 +14,14 @@ import java.util.stream.LongStream;
 /** Values for master weights, from outside of steps: initial ones, and whole parameters as F32 in host memory. */
 final class MasterWriter {
     private final Units units;
-    private final GradientStage gradients;
+    private final WeightStage weights;
     private final OwnedStates states;
     private final TensorBackend backend;
     private final Kernels kernels;
 
-    MasterWriter(Units units, GradientStage gradients, OwnedStates states, TensorBackend backend) {
+    MasterWriter(Units units, WeightStage weights, OwnedStates states, TensorBackend backend) {
         this.units = units;
-        this.gradients = gradients;
+        this.weights = weights;
         this.states = states;
         this.backend = backend;
         this.kernels = backend.kernels(backend.computeStream());
@@ -31,7 +31,7 @@ final class MasterWriter {
     void initialise(long seed) {
         for (int unit = 0; unit < units.count(); unit++) {
             UnitLayout layout = units.layout(unit);
-            UnitLayout.Range owned = gradients.owned(unit);
+            UnitLayout.Range owned = units.owned(unit);
             try (Arena arena = Arena.ofShared()) {
                 MemorySegment values = arena.allocate(owned.elements() * Float.BYTES, 64);
                 for (Parameter parameter : layout.parameters()) {
@@ -40,7 +40,6 @@ final class MasterWriter {
                 backend.upload(values, states.master(unit), backend.computeStream());
                 backend.computeStream().synchronize();
             }
-            states.publish(unit);
         }
     }
 
@@ -58,13 +57,13 @@ final class MasterWriter {
 
     void write(Parameter parameter, MemorySegment source) {
         int unit = units.unitOf(parameter);
-        UnitLayout.Range owned = gradients.owned(unit);
+        UnitLayout.Range owned = units.owned(unit);
         long offset = units.layout(unit).offset(parameter);
         UnitLayout.Range part = owned.intersect(new UnitLayout.Range(offset, offset + parameter.elements()));
         try (Buffer buffer = backend.allocate(parameter.elements() * Float.BYTES, "temporary")) {
             Tensor values = new Tensor(buffer, DType.F32, parameter.shape());
             backend.upload(source, values, backend.computeStream());
-            kernels.copy(values, units.value(parameter));
+            weights.write(parameter, values);
             if (!part.isEmpty()) {
                 kernels.copy(
                         values.slice(part.first() - offset, part.elements()),

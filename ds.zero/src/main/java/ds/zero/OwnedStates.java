@@ -25,13 +25,13 @@ final class OwnedStates implements AutoCloseable {
 
     private record GroupShard(Optimizer.Shard shard, boolean decays) {}
 
-    OwnedStates(Units units, GradientStage gradients, TensorBackend backend, Optimizer optimizer) {
+    OwnedStates(Units units, WeightStage weights, GradientStage gradients, TensorBackend backend, Optimizer optimizer) {
         this.units = units;
         this.kernels = backend.kernels(backend.computeStream());
         this.optimizer = optimizer;
         for (int unit = 0; unit < units.count(); unit++) {
-            UnitLayout.Range owned = gradients.owned(unit);
-            Tensor target = units.weights(unit).slice(owned.first(), owned.elements());
+            UnitLayout.Range owned = units.owned(unit);
+            Tensor target = weights.owned(unit);
             Tensor master = target.dtype() == DType.F32 ? target : allocate(backend, owned.elements(), "masterWeights");
             List<Tensor> states = new ArrayList<>();
             for (int i = 0; i < optimizer.states().size(); i++) {

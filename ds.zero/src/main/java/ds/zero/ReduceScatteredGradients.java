@@ -1,9 +1,8 @@
 package ds.zero;
 
+import ds.api.Kernels;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.api.comm.Communicator;
-import ds.api.comm.ReduceOp;
 import ds.api.layer.Parameter;
 
 /**
@@ -13,24 +12,23 @@ import ds.api.layer.Parameter;
  */
 final class ReduceScatteredGradients implements GradientStage {
     private final Units units;
-    private final Communicator communicator;
+    private final Kernels kernels;
     private final FullGradients gradients;
-    private final InFlight inFlight;
+    private final GradientReduction reduction;
     private boolean last;
 
-    ReduceScatteredGradients(Units units, TensorBackend backend, Communicator communicator, InFlight inFlight) {
+    /** Owns gradients and reduction. */
+    ReduceScatteredGradients(Units units, TensorBackend backend, FullGradients gradients, GradientReduction reduction) {
         this.units = units;
-        this.communicator = communicator;
-        this.gradients = new FullGradients(units, backend);
-        this.inFlight = inFlight;
+        this.kernels = backend.kernels(backend.computeStream());
+        this.gradients = gradients;
+        this.reduction = reduction;
     }
 
     @Override
     public void begin(boolean first, boolean last) {
         this.last = last;
-        if (first) {
-            gradients.clear();
-        }
+        gradients.begin(first);
     }
 
     @Override
@@ -40,32 +38,33 @@ final class ReduceScatteredGradients implements GradientStage {
 
     @Override
     public void unitDone(int unit) {
+        gradients.collect(unit);
         if (last) {
-            Tensor flat = gradients.flat(unit);
-            inFlight.add(
-                    communicator.reduceScatter(flat, reduced(unit), ReduceOp.SUM, inFlight.call("gradients", unit)),
-                    flat.elements());
+            reduction.sumToOwner(unit, gradients.flat(unit), sum -> keep(sum, unit));
+        }
+    }
+
+    /** The sum may be in place already, where no other type travels. */
+    private void keep(Tensor sum, int unit) {
+        if (reduction.converts(gradients.flat(unit).dtype())) {
+            kernels.copy(sum, reduced(unit));
         }
     }
 
     @Override
     public void finish() {
-        inFlight.awaitAll();
+        reduction.awaitAll();
     }
 
     @Override
     public Tensor reduced(int unit) {
-        UnitLayout.Range owned = owned(unit);
-        return gradients.flat(unit).slice(owned.first(), owned.elements());
-    }
-
-    @Override
-    public UnitLayout.Range owned(int unit) {
-        return units.layout(unit).shard(communicator.rank());
+        UnitLayout.Range shard = units.shard(unit);
+        return gradients.flat(unit).slice(shard.first(), shard.elements());
     }
 
     @Override
     public void close() {
         gradients.close();
+        reduction.close();
     }
 }

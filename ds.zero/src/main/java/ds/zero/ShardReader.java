@@ -30,12 +30,12 @@ final class ShardReader {
      * Reads nothing yet.
      *
      * @param what is read, for messages
-     * @param owned F32 elements that this rank owns of a unit: all of them, or its shard
+     * @param owned elements that this rank owns of a unit: all of them, or its shard
      */
-    ShardReader(Units units, TensorBackend backend, Communicator communicator, String what, IntFunction<Tensor> owned) {
+    ShardReader(Units units, Stack stack, String what, IntFunction<Tensor> owned) {
         this.units = units;
-        this.backend = backend;
-        this.communicator = communicator;
+        this.backend = stack.backend();
+        this.communicator = stack.communicator();
         this.what = what;
         this.owned = owned;
     }
@@ -43,10 +43,18 @@ final class ShardReader {
     /** Reads one parameter; where units are sharded, all ranks call it in the same order. */
     void read(Parameter parameter, MemorySegment target) {
         int unit = units.unitOf(parameter);
-        Tensor whole = whole(unit);
-        long offset = units.layout(unit).offset(parameter);
-        backend.download(whole.slice(offset, parameter.elements()), target, backend.computeStream());
-        backend.computeStream().synchronize();
+        Tensor values = whole(unit).slice(units.layout(unit).offset(parameter), parameter.elements());
+        if (values.dtype() == DType.F32) {
+            backend.download(values, target, backend.computeStream());
+            backend.computeStream().synchronize();
+            return;
+        }
+        try (Buffer buffer = backend.allocate(parameter.elements() * Float.BYTES, "temporary")) {
+            Tensor converted = new Tensor(buffer, DType.F32, values.shape());
+            backend.kernels(backend.computeStream()).copy(values, converted);
+            backend.download(converted, target, backend.computeStream());
+            backend.computeStream().synchronize();
+        }
     }
 
     private Tensor whole(int unit) {
@@ -57,15 +65,15 @@ final class ShardReader {
         }
         if (unit != gatheredUnit) {
             forget();
-            gathered = Optional.of(backend.allocate(elements * Float.BYTES, "temporary"));
-            Tensor all = new Tensor(gathered.get(), DType.F32, Shape.of(elements));
+            gathered = Optional.of(backend.allocate(elements * own.dtype().byteSize(), "temporary"));
+            Tensor all = new Tensor(gathered.get(), own.dtype(), Shape.of(elements));
             String label = what + " of " + units.layout(unit).name();
             communicator
                     .allGather(own, all, new Call(label, backend.computeStream().record()))
                     .await(backend.computeStream());
             gatheredUnit = unit;
         }
-        return new Tensor(gathered.orElseThrow(), DType.F32, Shape.of(elements));
+        return new Tensor(gathered.orElseThrow(), own.dtype(), Shape.of(elements));
     }
 
     /** Frees what was gathered. */

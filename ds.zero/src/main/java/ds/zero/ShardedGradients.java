@@ -6,37 +6,36 @@ import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.api.comm.Communicator;
-import ds.api.comm.ReduceOp;
 import ds.api.layer.Parameter;
+import ds.zero.UnitBuffers.Lease;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Stage 2: a rank keeps the gradients of its own shard only (the paper's P_os+g). A unit's gradients in full live in a
+ * Stages 2 and 3: a rank keeps the gradients of its own shard only (the paper's P_os+g). A unit's gradients in full live in a
  * borrowed buffer from the first addition until they are summed to their owners, in every micro-batch. It sends kΨ(N−1)/N
  * elements for k micro-batches.
  */
 final class ShardedGradients implements GradientStage {
-    private final Units units;
-    private final Communicator communicator;
     private final Kernels kernels;
-    private final GradientBuffers buffers;
-    private final InFlight inFlight;
+    private final GradientWorkspace workspace;
+    private final GradientReduction reduction;
     private final List<Tensor> shards = new ArrayList<>();
-    private final GradientBuffers.Lease[] leases;
     private boolean first;
 
-    ShardedGradients(Units units, TensorBackend backend, Communicator communicator, InFlight inFlight) {
-        this.units = units;
-        this.communicator = communicator;
+    /**
+     * Allocates the shards; owns workspace and reduction.
+     *
+     * @param dtype in which gradients are kept
+     */
+    ShardedGradients(
+            Units units, TensorBackend backend, DType dtype, GradientWorkspace workspace, GradientReduction reduction) {
         this.kernels = backend.kernels(backend.computeStream());
-        this.buffers = new GradientBuffers(units, backend);
-        this.inFlight = inFlight;
-        this.leases = new GradientBuffers.Lease[units.count()];
+        this.workspace = workspace;
+        this.reduction = reduction;
         for (int unit = 0; unit < units.count(); unit++) {
             Shape shape = Shape.of(units.layout(unit).shardElements());
-            shards.add(backend.allocate(DType.F32, shape, "gradients"));
+            shards.add(backend.allocate(dtype, shape, "gradients"));
         }
     }
 
@@ -47,40 +46,28 @@ final class ShardedGradients implements GradientStage {
 
     @Override
     public Tensor gradient(Parameter parameter) {
-        return lease(units.unitOf(parameter)).views().get(parameter);
-    }
-
-    private GradientBuffers.Lease lease(int unit) {
-        if (leases[unit] == null) {
-            while (!inFlight.hasRoom()) {
-                inFlight.awaitOldest();
-            }
-            leases[unit] = buffers.lease(unit);
-            kernels.fill(leases[unit].flat(), 0);
-        }
-        return leases[unit];
+        return workspace.gradient(parameter);
     }
 
     @Override
     public void unitDone(int unit) {
-        GradientBuffers.Lease lease = lease(unit);
-        Tensor flat = lease.flat();
-        UnitLayout.Range owned = owned(unit);
-        Tensor sum = flat.slice(owned.first(), owned.elements());
+        Lease sums = workspace.take(unit);
         boolean starts = first;
-        leases[unit] = null;
-        inFlight.add(
-                communicator.reduceScatter(flat, sum, ReduceOp.SUM, inFlight.call("gradients", unit)),
-                flat.elements(),
-                () -> {
-                    kernels.axpby(1, sum, starts ? 0 : 1, shards.get(unit));
-                    buffers.giveBack(lease);
-                });
+        boolean freeAtOnce = reduction.converts(DType.F32);
+        reduction.sumToOwner(unit, sums.flat(), sum -> {
+            kernels.axpby(1, sum, starts ? 0 : 1, shards.get(unit));
+            if (!freeAtOnce) {
+                workspace.giveBack(sums);
+            }
+        });
+        if (freeAtOnce) {
+            workspace.giveBack(sums);
+        }
     }
 
     @Override
     public void finish() {
-        inFlight.awaitAll();
+        reduction.awaitAll();
     }
 
     @Override
@@ -89,13 +76,9 @@ final class ShardedGradients implements GradientStage {
     }
 
     @Override
-    public UnitLayout.Range owned(int unit) {
-        return units.layout(unit).shard(communicator.rank());
-    }
-
-    @Override
     public void close() {
-        buffers.close();
+        workspace.close();
+        reduction.close();
         shards.stream().map(Tensor::buffer).forEach(Buffer::close);
     }
 }

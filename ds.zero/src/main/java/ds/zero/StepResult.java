@@ -7,11 +7,18 @@ package ds.zero;
  * @param loss mean over the global batch; nats per token for a language model
  * @param gradientNorm global norm before clipping, of the mean gradient; not finite if the step overflowed
  * @param learningRate with which the weights were updated
+ * @param lossScale by which the loss was multiplied before it was differentiated; 1 unless the precision is FP16
  * @param skipped whether the update was skipped on all ranks, because a gradient was not finite
  * @param timing where the time of this rank went
  */
 public record StepResult(
-        long step, double loss, double gradientNorm, double learningRate, boolean skipped, Timing timing) {
+        long step,
+        double loss,
+        double gradientNorm,
+        double learningRate,
+        double lossScale,
+        boolean skipped,
+        Timing timing) {
     /**
      * Wall-clock nanoseconds of one rank.
      *

@@ -1,34 +1,39 @@
 package ds.zero;
 
-import ds.api.Buffer;
-import ds.api.DType;
-import ds.api.Shape;
 import ds.api.Tensor;
-import ds.api.TensorBackend;
 import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
 import ds.api.layer.Sequential;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
- * The units of a model, with the values of all parameters in one flat buffer each. A layer that shares a parameter with an
- * earlier one uses the earlier one's unit: in the backward pass that one comes last, so its gradients are complete when its
- * own layer is done.
+ * The units of a model, and what this rank updates of each; no memory. A layer that shares a parameter with an earlier one uses
+ * the earlier one's unit: in the backward pass that one comes last, so its gradients are complete when its own layer is done.
  */
-final class Units implements AutoCloseable {
+final class Units {
     private final List<UnitLayout> layouts = new ArrayList<>();
     private final Map<Layer, Integer> unitOfLayer = new HashMap<>();
     private final Map<Parameter, Integer> unitOfParameter = new HashMap<>();
-    private final List<Tensor> weights = new ArrayList<>();
-    private final Map<Parameter, Tensor> values = new HashMap<>();
+    private final int rank;
+    private final boolean shardedUpdate;
 
-    Units(Sequential model, int worldSize, TensorBackend backend, DType dtype) {
+    /**
+     * Lays out a model.
+     *
+     * @param model each of its layers is a unit, unless all its parameters are earlier layers'
+     * @param shardedUpdate whether each rank updates its shard of a unit, rather than all of it
+     */
+    Units(Sequential model, int rank, int worldSize, boolean shardedUpdate) {
+        this.rank = rank;
+        this.shardedUpdate = shardedUpdate;
         Set<Parameter> placed = new HashSet<>();
         for (Layer layer : model.layers()) {
             Set<Parameter> own = new LinkedHashSet<>(layer.parameters());
@@ -40,11 +45,6 @@ final class Units implements AutoCloseable {
         }
         if (layouts.isEmpty()) {
             throw new IllegalArgumentException("model " + model.name() + " has no parameters to train");
-        }
-        for (UnitLayout layout : layouts) {
-            Tensor flat = backend.allocate(dtype, Shape.of(layout.paddedElements()), "weights");
-            weights.add(flat);
-            values.putAll(views(layout, flat));
         }
     }
 
@@ -78,6 +78,16 @@ final class Units implements AutoCloseable {
         return layouts.get(unit);
     }
 
+    /** {@return this rank's shard of a unit} */
+    UnitLayout.Range shard(int unit) {
+        return layouts.get(unit).shard(rank);
+    }
+
+    /** {@return the elements of a unit that this rank updates: its shard, or all of them} */
+    UnitLayout.Range owned(int unit) {
+        return shardedUpdate ? shard(unit) : layouts.get(unit).whole();
+    }
+
     /** {@return the unit whose gradients are complete when this layer's backward is done; −1 for none} */
     int unitOf(Layer layer) {
         return unitOfLayer.getOrDefault(layer, -1);
@@ -92,14 +102,11 @@ final class Units implements AutoCloseable {
         return unit;
     }
 
-    /** {@return all values of a unit, {@code [paddedElements]} in the compute type} */
-    Tensor weights(int unit) {
-        return weights.get(unit);
-    }
-
-    /** {@return the values of a parameter} */
-    Tensor value(Parameter parameter) {
-        return values.get(parameter);
+    /** {@return the units in which parameters lie, in their order} */
+    Set<Integer> unitsOf(Collection<Parameter> parameters) {
+        Set<Integer> found = new TreeSet<>();
+        parameters.forEach(parameter -> found.add(unitOf(parameter)));
+        return found;
     }
 
     /** {@return elements of all parameters, without padding: the paper's Ψ} */
@@ -109,10 +116,5 @@ final class Units implements AutoCloseable {
 
     List<Parameter> parameters() {
         return layouts.stream().flatMap(layout -> layout.parameters().stream()).toList();
-    }
-
-    @Override
-    public void close() {
-        weights.stream().map(Tensor::buffer).forEach(Buffer::close);
     }
 }

@@ -18,9 +18,9 @@ import ds.zero.config.ZeroConfig;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class EngineTest {
@@ -28,7 +28,7 @@ class EngineTest {
 
     private static ZeroConfig config(int stage, int ranks, String more) {
         return ZeroConfig.parse("""
-                        {"train_micro_batch_size_per_gpu": %d, "zero_optimization": {"stage": %d}, %s
+                        {"train_micro_batch_size_per_gpu": %d, "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 0}, %s
                          "optimizer": {"type": "AdamW", "params": {"lr": 0.01}}}
                         """.formatted(ROWS, stage, more), Known.ofWorld(ranks))
                 .value();
@@ -39,7 +39,7 @@ class EngineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2})
+    @ValueSource(ints = {0, 1, 2, 3})
     void stepWithAnInfiniteGradientOnOneRankIsSkippedOnAll(int stage) throws Exception {
         InProcessCommunicators.run(2, communicator -> {
             try (ReferenceBackend backend = new ReferenceBackend();
@@ -102,7 +102,7 @@ class EngineTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2})
+    @ValueSource(ints = {0, 1, 2, 3})
     void whatIsWrittenIsReadAndComputedWith(int stage) throws Exception {
         InProcessCommunicators.run(3, communicator -> {
             try (ReferenceBackend backend = new ReferenceBackend();
@@ -131,12 +131,13 @@ class EngineTest {
         });
     }
 
-    @Test
-    void evaluationChangesNothing() throws Exception {
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 3})
+    void evaluationChangesNothing(int stage) throws Exception {
         InProcessCommunicators.run(2, communicator -> {
             try (ReferenceBackend backend = new ReferenceBackend();
                     ZeroEngine engine =
-                            ZeroEngine.initialize(TinyModel.build(), config(2, 2, ""), backend, communicator)) {
+                            ZeroEngine.initialize(TinyModel.build(), config(stage, 2, ""), backend, communicator)) {
                 var before = ZeroRun.weights(engine);
                 double local = engine.evaluate(batch(backend, communicator, 0));
                 double mean = engine.sumOverRanks(local) / 2;
@@ -147,49 +148,115 @@ class EngineTest {
         });
     }
 
-    @Test
-    void nothingIsAllocatedAfterTheFirstStep() throws Exception {
-        for (int stage = 0; stage <= 2; stage++) {
-            int s = stage;
-            InProcessCommunicators.run(2, communicator -> {
-                try (ReferenceBackend backend = new ReferenceBackend();
-                        ZeroEngine engine =
-                                ZeroEngine.initialize(TinyModel.build(), config(s, 2, ""), backend, communicator)) {
-                    Batch batch = batch(backend, communicator, 0);
-                    engine.trainBatch(i -> batch);
-                    engine.trainBatch(i -> batch);
-                    var live = liveBytes(backend);
-                    engine.trainBatch(i -> batch);
-                    assertEquals(live, liveBytes(backend), "stage " + s);
-                }
-            });
-        }
+    @ParameterizedTest
+    @CsvSource({"0, fp32", "1, fp32", "2, fp32", "3, fp32", "0, bf16", "1, bf16", "2, bf16", "3, bf16"})
+    void nothingIsAllocatedAfterTheFirstStep(int stage, String type) throws Exception {
+        InProcessCommunicators.run(2, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine = ZeroEngine.initialize(
+                            TinyModel.build(), config(stage, 2, precision(type)), backend, communicator)) {
+                Batch batch = batch(backend, communicator, 0);
+                engine.trainBatch(i -> batch);
+                engine.trainBatch(i -> batch);
+                long live = backend.memory().liveBytes();
+                engine.trainBatch(i -> batch);
+                assertEquals(live, backend.memory().liveBytes());
+            }
+        });
     }
 
-    private static Optional<Long> liveBytes(ReferenceBackend backend) {
-        return Optional.of(backend.memory().liveBytes());
+    private static String precision(String type) {
+        return type.equals("fp32") ? "" : "\"" + type + "\": {\"enabled\": true},";
     }
 
-    @Test
-    void shardsTakeTheirShareOfMemory() throws Exception {
+    /** The paper's law, in bytes a padded parameter: 2 + 2 + 12 in mixed precision, 4 + 4 + 8 in F32; sharded or not. */
+    @ParameterizedTest
+    @CsvSource({
+        "0, bf16, 2, 2, 12", "1, bf16, 2, 2, 3", "2, bf16, 2, .5, 3", "3, bf16, .5, .5, 3",
+        "0, fp16, 2, 2, 12", "1, fp16, 2, 2, 3", "2, fp16, 2, .5, 3", "3, fp16, .5, .5, 3",
+        "0, fp32, 4, 4, 8", "1, fp32, 4, 4, 2", "2, fp32, 4, 1, 2", "3, fp32, 1, 1, 2"
+    })
+    void shardsTakeTheirShareOfMemory(int stage, String type, double weights, double gradients, double states)
+            throws Exception {
         InProcessCommunicators.run(4, communicator -> {
-            long[] gradients = new long[3];
-            long[] states = new long[3];
-            for (int stage = 0; stage <= 2; stage++) {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine = ZeroEngine.initialize(
+                            TinyModel.build(), config(stage, 4, precision(type)), backend, communicator)) {
+                assertEquals(147, engine.parameterElements());
+                double padded = 3 * 128; // three units of four shards of 32
+                assertEquals(weights * padded, liveBytes(backend, "weights"));
+                assertEquals(gradients * padded, liveBytes(backend, "gradients"));
+                assertEquals(
+                        states * padded, liveBytes(backend, "masterWeights") + liveBytes(backend, "optimizerStates"));
+            }
+        });
+    }
+
+    private static double liveBytes(ReferenceBackend backend, String label) {
+        var use = backend.memory().labels().get(label);
+        return use == null ? 0 : use.liveBytes();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 3})
+    void dynamicLossScaleFallsUntilGradientsFitAndDividesWhatItMultiplied(int stage) throws Exception {
+        String fp16 = "\"fp16\": {\"enabled\": true, \"initial_scale_power\": 24, \"hysteresis\": 1},";
+        InProcessCommunicators.run(2, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine =
+                            ZeroEngine.initialize(TinyModel.build(), config(stage, 2, fp16), backend, communicator);
+                    ReferenceBackend plain = new ReferenceBackend();
+                    ZeroEngine unscaled =
+                            ZeroEngine.initialize(TinyModel.build(), config(stage, 2, ""), plain, communicator)) {
+                Batch batch = batch(backend, communicator, 0);
+                StepResult result = engine.trainBatch(i -> batch);
+                int skipped = 0;
+                while (result.skipped()) {
+                    assertEquals(Math.scalb(1.0, 24 - skipped), result.lossScale());
+                    skipped++;
+                    result = engine.trainBatch(i -> batch);
+                }
+                assertTrue(skipped > 0, "2^24 times a gradient is more than 65504");
+                Batch same = batch(plain, communicator, 0);
+                double norm = unscaled.trainBatch(i -> same).gradientNorm();
+                // FP16 rounds by 2^-11: ten roundings on the way through three layers.
+                assertEquals(norm, result.gradientNorm(), 10 * Math.scalb(norm, -11));
+            }
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 3})
+    void gradientsAreKeptAndSentInTheTypesThatAreConfigured(int stage) throws Exception {
+        String types = """
+                "bf16": {"enabled": true}, "data_types": {"grad_accum_dtype": "fp32"}, "communication_data_type": "%s",
+                """;
+        InProcessCommunicators.run(2, communicator -> {
+            double[] norms = new double[2];
+            for (String sent : new String[] {"fp32", "bf16"}) {
                 try (ReferenceBackend backend = new ReferenceBackend();
-                        ZeroEngine engine =
-                                ZeroEngine.initialize(TinyModel.build(), config(stage, 4, ""), backend, communicator)) {
-                    assertEquals(147, engine.parameterElements());
-                    gradients[stage] =
-                            backend.memory().labels().get("gradients").liveBytes();
-                    states[stage] =
-                            backend.memory().labels().get("optimizerStates").liveBytes();
+                        ZeroEngine engine = ZeroEngine.initialize(
+                                TinyModel.build(), config(stage, 2, types.formatted(sent)), backend, communicator)) {
+                    var before = communicator.traffic();
+                    double norm = engine.trainBatch(i -> batch(backend, communicator, 0))
+                            .gradientNorm();
+                    norms[sent.equals("fp32") ? 0 : 1] = norm;
+                    assertEquals(
+                            stage < 2 ? 4 * 3 * 64 : 2 * 3 * 64,
+                            liveBytes(backend, "gradients"),
+                            "kept in F32, whatever travels");
+                    long bytes = communicator.traffic().since(before).bytes();
+                    // Half of three units of 64 travels once to its owner, at stage 0 and once back; weights in BF16.
+                    long gradients = (stage == 0 ? 2 : 1) * 96L * (sent.equals("fp32") ? 4 : 2);
+                    long weights = stage == 0 ? 0 : 96L * 2;
+                    long control = bytes - gradients - weights;
+                    assertTrue(
+                            control >= 0 && control <= (stage == 3 ? 96 * 2 : 0) + 64,
+                            "stage " + stage + ", " + sent + ": " + bytes);
                 }
             }
-            assertEquals(states[0], 4 * states[1]);
-            assertEquals(states[0], 4 * states[2]);
-            assertEquals(gradients[0], gradients[1]);
-            assertEquals(gradients[0], 4 * gradients[2]);
+            assertEquals(norms[0], norms[1], Math.scalb(norms[0], -8), "sums are rounded to BF16 once");
+            assertTrue(norms[0] != norms[1], "what travels as BF16 has been rounded");
         });
     }
 

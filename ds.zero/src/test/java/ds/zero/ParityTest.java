@@ -22,7 +22,7 @@ class ParityTest {
     @ParameterizedTest
     @CsvSource({
         "0,1,2", "0,1,4", "0,2,1", "0,3,2", "1,1,1", "1,2,1", "1,2,3", "1,4,2", "2,1,1", "2,2,1", "2,2,3", "2,3,2",
-        "2,4,2"
+        "2,4,2", "3,1,1", "3,2,1", "3,2,3", "3,3,2", "3,4,2"
     })
     void everyStageOnAnyRanksIsStageZeroOnOne(int stage, int ranks, int accumulation) throws Exception {
         ZeroRun expected = ZeroRun.of(new ZeroRun.Setup(0, 1, 1, ""));
@@ -56,10 +56,12 @@ class ParityTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0", "1", "2"})
+    @CsvSource({"0", "1", "2", "3"})
     void overlapAndSmallBucketsChangeNoBit(int stage) throws Exception {
-        String overlap = "\"zero_optimization\": {\"stage\": " + stage
-                + ", \"overlap_comm\": true, \"reduce_bucket_size\": 8, \"allgather_bucket_size\": 8},";
+        String overlap = """
+                "zero_optimization": {"stage": %d, "overlap_comm": true, "reduce_bucket_size": 8,
+                 "allgather_bucket_size": 8, "stage3_param_persistence_threshold": 0, "stage3_prefetch_bucket_size": 200},
+                """.formatted(stage);
         ZeroRun plain = ZeroRun.of(new ZeroRun.Setup(stage, 3, 2, ""));
         ZeroRun overlapped = ZeroRun.of(new ZeroRun.Setup(stage, 3, 2, overlap));
         assertEquals(plain.weights(), overlapped.weights());
@@ -91,7 +93,18 @@ class ParityTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0,2,1,2", "0,3,2,2", "1,2,1,2", "1,4,3,2", "2,2,1,2", "2,2,3,4", "2,4,2,3"})
+    @CsvSource({
+        "0,2,1,2",
+        "0,3,2,2",
+        "1,2,1,2",
+        "1,4,3,2",
+        "2,2,1,2",
+        "2,2,3,4",
+        "2,4,2,3",
+        "3,2,1,3",
+        "3,2,4,12",
+        "3,4,2,6"
+    })
     void volumeIsThatOfThePaper(int stage, int ranks, int accumulation, int timesElements) throws Exception {
         ZeroRun run = ZeroRun.of(new ZeroRun.Setup(stage, ranks, accumulation, ""));
         long multiple = 32L * ranks;

@@ -54,6 +54,11 @@ final class TinyModel {
         }
 
         @Override
+        public List<Parameter> readInBackward() {
+            return List.of();
+        }
+
+        @Override
         public List<Parameter> parameters() {
             return List.of(weight);
         }

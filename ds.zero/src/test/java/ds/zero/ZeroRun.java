@@ -25,22 +25,30 @@ import java.util.concurrent.ConcurrentHashMap;
  * @param elements of all parameters
  */
 record ZeroRun(List<StepResult> results, Map<String, List<Float>> weights, Traffic traffic, long elements) {
-    static final int ROWS = 24;
+    static final int ROWS = 72;
     static final int STEPS = 5;
 
-    /** How the same global batch of 24 rows is dealt, and what is sharded. */
+    /** How the same global batch is dealt, and what is sharded. */
     record Setup(int stage, int ranks, int accumulation, String more) {
-        private String zero() {
-            String stageOnly = "\"zero_optimization\": {\"stage\": %d},".formatted(stage);
-            return more.contains("zero_optimization") ? more : stageOnly + more;
+        private static final String ADAM =
+                "\"optimizer\": {\"type\": \"AdamW\", \"params\": {\"lr\": 0.01, \"weight_decay\": 0.1}},";
+
+        /** At stage 3 nothing stays gathered, small as the units are, unless {@code more} says otherwise. */
+        private String blocks() {
+            String zero = """
+                    "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 0,
+                     "stage3_max_reuse_distance": 0},
+                    """.formatted(stage);
+            return (more.contains("\"optimizer\"") ? "" : ADAM)
+                    + (more.contains("zero_optimization") ? "" : zero)
+                    + more;
         }
 
         ZeroConfig config() {
             return ZeroConfig.parse("""
                             {"train_batch_size": %d, "gradient_accumulation_steps": %d,
-                             "optimizer": {"type": "AdamW", "params": {"lr": 0.01, "weight_decay": 0.1}},
                              %s "ds": {"seed": 42}}
-                            """.formatted(ROWS, accumulation, zero()), Known.ofWorld(ranks))
+                            """.formatted(ROWS, accumulation, blocks()), Known.ofWorld(ranks))
                     .value();
         }
     }

@@ -15,6 +15,11 @@ public interface Layer {
     /** {@return all parameters it uses, those of its children included, each once} */
     List<Parameter> parameters();
 
+    /** {@return the parameters whose values {@link #backward} reads: the others need not be gathered for it} */
+    default List<Parameter> readInBackward() {
+        return parameters();
+    }
+
     /**
      * Computes the output.
      *

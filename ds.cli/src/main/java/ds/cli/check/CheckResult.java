@@ -1,6 +1,7 @@
 package ds.cli.check;
 
 import ds.api.DType;
+import ds.zero.config.Precision;
 import java.util.List;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -43,7 +44,7 @@ record CheckResult(
         node.put("reference", setup.folder().toString());
         node.put("ranks", ranks);
         node.put("stage", setup.stage());
-        node.put("dtype", setup.dtype() == DType.F32 ? "fp32" : "bf16");
+        node.put("dtype", Precision.nameOf(setup.dtype()));
         node.put("logits_error", logits);
         node.put("gradient_error", gradient);
         node.put("weight_error", weight);

@@ -8,7 +8,7 @@ import java.nio.file.Path;
  *
  * @param folder of the reference
  * @param stage ZeRO stage
- * @param dtype F32 or BF16
+ * @param dtype F32, BF16 or F16
  * @param backend name of a provider
  * @param communicator name of a provider
  */

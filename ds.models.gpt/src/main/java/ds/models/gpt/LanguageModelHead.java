@@ -43,6 +43,12 @@ final class LanguageModelHead implements Layer {
         return List.of(norm.weight(), norm.bias(), tokenTable);
     }
 
+    /** The forward pass has already used the table for its gradients. */
+    @Override
+    public List<Parameter> readInBackward() {
+        return List.of(norm.weight(), norm.bias());
+    }
+
     @Override
     public Tensor forward(Pass pass, Tensor x, Saved saved) {
         long rows = x.shape().rows();

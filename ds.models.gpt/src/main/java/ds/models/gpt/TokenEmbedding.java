@@ -42,6 +42,11 @@ final class TokenEmbedding implements Layer {
     }
 
     @Override
+    public List<Parameter> readInBackward() {
+        return List.of();
+    }
+
+    @Override
     public Tensor forward(Pass pass, Tensor tokens, Saved saved) {
         long time = tokens.shape().columns();
         if (time > config.positions()) {

@@ -15,6 +15,7 @@ import java.nio.file.Path;
  * @param optimizer which optimizer, and its parameters
  * @param schedule the learning rate of every update
  * @param precision the element type of weights and activations
+ * @param gradients the element types in which gradients are kept and sent
  * @param gradientClipping the largest global norm that gradients keep; 0 for no clipping
  * @param zero what is sharded, and the sizes of buckets
  * @param report what is told about the progress
@@ -25,6 +26,7 @@ public record ZeroConfig(
         OptimizerConfig optimizer,
         LearningRateSchedule schedule,
         Precision precision,
+        GradientTypes gradients,
         double gradientClipping,
         ZeroOptimization zero,
         ReportConfig report,
@@ -72,7 +74,7 @@ public record ZeroConfig(
         root.rename("bfloat16", "bf16");
         keys.applyToRoot(root);
         OptimizerConfig optimizer = OptimizerReader.read(root, keys);
-        Precision precision = readPrecision(root);
+        Precision precision = Precision.read(root);
         readAgreements(root, precision, known);
         root.auto(CLIPPING, 1.0, "DeepSpeed's default");
         return new ZeroConfig(
@@ -80,32 +82,27 @@ public record ZeroConfig(
                 optimizer,
                 ScheduleReader.read(root, known, optimizer.learningRate()),
                 precision,
+                GradientTypes.read(root, precision.weights()),
                 root.number(CLIPPING, 1.0, Range.atLeast(0)),
                 ZeroOptimization.read(root, known),
                 ReportConfig.read(root),
                 RuntimeConfig.read(root));
     }
 
-    private static Precision readPrecision(Block root) {
-        Block block = root.block("bf16");
-        if (block.isAuto("enabled")) {
-            block.problem("enabled", "stands for a choice made outside this file", "write true or false");
-            block.drop("enabled");
-        }
-        boolean enabled = block.flag("enabled", false);
-        boolean check = block.flag("check_grad_overflow", true);
-        return enabled ? new Precision.Bf16(check) : new Precision.F32();
+    /** {@return the same with another learning rate for every update} */
+    public ZeroConfig withSchedule(LearningRateSchedule other) {
+        return new ZeroConfig(batch, optimizer, other, precision, gradients, gradientClipping, zero, report, runtime);
     }
 
     /** Keys that select nothing, but may say what is so anyway. */
     private static void readAgreements(Block root, Precision precision, Known known) {
-        String dtype = precision instanceof Precision.Bf16 ? "bf16" : "fp32";
+        String dtype = Precision.nameOf(precision.weights());
         Block types = root.block("data_types");
         types.optionalText("param_dtype")
                 .filter(given -> !given.equals(dtype))
                 .ifPresent(given -> types.problem(
                         "param_dtype",
-                        "the parameters are " + dtype + " by bf16.enabled",
+                        "the parameters are " + dtype + " by bf16.enabled and fp16.enabled",
                         "make the two agree, or remove this key"));
         root.optionalInteger("data_parallel_size", 1, Integer.MAX_VALUE).ifPresent(size -> {
             if (size != known.worldSize()) {

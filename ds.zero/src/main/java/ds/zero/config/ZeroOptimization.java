@@ -11,9 +11,14 @@ import java.util.OptionalLong;
  * @param reduceBucketElements elements per reduction of gradients
  * @param allgatherBucketElements elements per gathering of updated parameters
  * @param overlapCommunication whether gradients are reduced while the backward pass goes on
+ * @param stage3 what stage 3 keeps gathered; without effect at the others
  */
 public record ZeroOptimization(
-        ZeroStage stage, long reduceBucketElements, long allgatherBucketElements, boolean overlapCommunication) {
+        ZeroStage stage,
+        long reduceBucketElements,
+        long allgatherBucketElements,
+        boolean overlapCommunication,
+        Stage3 stage3) {
     private static final String NAME = "zero_optimization";
     private static final long DEFAULT_BUCKET = 500_000_000;
 
@@ -32,22 +37,22 @@ public record ZeroOptimization(
 
     static ZeroOptimization read(Block root, Known known) {
         Block block = root.block(NAME);
+        ZeroStage stage = readStage(block);
         return new ZeroOptimization(
-                readStage(block),
+                stage,
                 readBucket(block, "reduce_bucket_size", known.hiddenSize()),
                 readBucket(block, "allgather_bucket_size", known.hiddenSize()),
-                block.flag("overlap_comm", false));
+                block.flag("overlap_comm", stage == ZeroStage.PARAMETERS),
+                Stage3.read(block, stage, known.hiddenSize()));
     }
 
     private static ZeroStage readStage(Block block) {
-        long stage = block.integer("stage", 0, 0, 3);
-        for (ZeroStage supported : ZeroStage.values()) {
-            if (supported.number() == stage) {
-                return supported;
-            }
-        }
-        block.problem("stage", "sharding parameters is not supported yet", "use 0, 1 or 2");
-        return ZeroStage.DISABLED;
+        return switch ((int) block.integer("stage", 0, 0, 3)) {
+            case 1 -> ZeroStage.OPTIMIZER_STATES;
+            case 2 -> ZeroStage.GRADIENTS;
+            case 3 -> ZeroStage.PARAMETERS;
+            default -> ZeroStage.DISABLED;
+        };
     }
 
     private static long readBucket(Block block, String key, OptionalLong hiddenSize) {

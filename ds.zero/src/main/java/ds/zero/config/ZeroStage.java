@@ -7,7 +7,9 @@ public enum ZeroStage {
     /** Optimizer states and master weights. */
     OPTIMIZER_STATES(1),
     /** Optimizer states, master weights and gradients. */
-    GRADIENTS(2);
+    GRADIENTS(2),
+    /** Optimizer states, master weights, gradients and the weights themselves. */
+    PARAMETERS(3);
 
     private final int number;
 

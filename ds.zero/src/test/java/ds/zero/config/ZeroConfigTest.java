@@ -61,7 +61,7 @@ class ZeroConfigTest {
                 config.schedule());
         assertEquals(new Precision.Bf16(true), config.precision());
         assertEquals(1.0, config.gradientClipping());
-        assertEquals(new ZeroOptimization(ZeroStage.GRADIENTS, 4096, 200_000_000, true), config.zero());
+        assertEquals(new ZeroOptimization(ZeroStage.GRADIENTS, 4096, 200_000_000, true, Stage3.DEFAULT), config.zero());
         assertEquals(new ReportConfig(OptionalLong.of(2000), false), config.report());
         assertEquals(new RuntimeConfig("cpu", "tcp", 7, Duration.ofSeconds(60)), config.runtime());
     }
@@ -72,7 +72,9 @@ class ZeroConfigTest {
                 ZeroConfig.parse("{\"train_batch_size\": 1}", Known.ofWorld(1)).value();
         assertEquals(new Precision.F32(), config.precision());
         assertEquals(1.0, config.gradientClipping());
-        assertEquals(new ZeroOptimization(ZeroStage.DISABLED, 500_000_000, 500_000_000, false), config.zero());
+        assertEquals(
+                new ZeroOptimization(ZeroStage.DISABLED, 500_000_000, 500_000_000, false, Stage3.DEFAULT),
+                config.zero());
         assertEquals(new ReportConfig(OptionalLong.empty(), false), config.report());
         assertEquals(new RuntimeConfig("cpu", "tcp", 1234, Duration.ofSeconds(60)), config.runtime());
     }
@@ -117,19 +119,19 @@ class ZeroConfigTest {
                   "gradient_accumulation_steps": 2,
                   "gradient_cliping": 0.5,
                   "stage": 2,
-                  "fp16": { "enabled": true },
+                  "fp16": { "enabled": true, "loss_scale": -1 },
                   "optimizer": { "params": { "lr": "1e-3", "max_grad_norm": 1.0 } },
-                  "zero_optimization": { "stage": 3, "overlap_com": true, "cpu_offload": true },
+                  "zero_optimization": { "stage": 4, "overlap_com": true, "cpu_offload": true },
                   "ds": { "bakend": "cpu" }
                 }
                 """;
         var e = assertThrows(ConfigException.class, () -> ZeroConfig.parse(json, KNOWN));
         assertEquals(
                 List.of(
-                        "fp16.enabled",
                         "zero_optimization.cpu_offload",
                         "optimizer.params.max_grad_norm",
                         "optimizer.params.lr",
+                        "fp16.loss_scale",
                         "train_batch_size",
                         "zero_optimization.stage",
                         "gradient_cliping",
@@ -139,7 +141,7 @@ class ZeroConfigTest {
                 e.problems().stream().map(ConfigException.Problem::path).toList());
         for (String line : List.of(
                 "10 problems in the configuration:",
-                "  fp16.enabled = true: not supported; there is no loss scaling yet; use bf16 or fp32",
+                "  fp16.loss_scale = -1: must be a finite number >= 0",
                 "  stage = 2: unknown key; did you mean zero_optimization.stage?",
                 "  gradient_cliping = 0.5: unknown key; did you mean gradient_clipping?",
                 "  zero_optimization.overlap_com = true: unknown key; did you mean zero_optimization.overlap_comm?",
@@ -162,7 +164,6 @@ class ZeroConfigTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "stage | 3 | not supported yet; use 0, 1 or 2",
                 "stage | 4 | must be a whole number, from 0 to 3",
                 "stage | true | must be a whole number",
                 "stage | \"2\" | write it without the quotes",
@@ -198,7 +199,7 @@ class ZeroConfigTest {
                 "wall_clock_breakdown | \"false\" | write it without the quotes",
                 "gradient_allreduce_op | \"sum\" | gradients are averaged",
                 "gradient_allreduce_op | \"max\" | gradients are averaged",
-                "communication_data_type | \"bf16\" | gradients are reduced in fp32",
+                "communication_data_type | \"bfloat\" | must be one of",
                 "prescale_gradients | true | gradients are averaged after their sum",
                 "data_parallel_size | 2 | all 1 ranks are data parallel",
                 "sequence_parallel_size | 2 | there is no sequence parallelism yet",
@@ -237,16 +238,16 @@ class ZeroConfigTest {
     void precisionIsChecked() {
         ONE_RANK.assertProblem("bf16.enabled", "stands for a choice made outside", "\"bf16\": {\"enabled\": \"auto\"}");
         ONE_RANK.assertProblem("bf16.enabled", "must be true or false", "\"bf16\": {\"enabled\": 1}");
-        ONE_RANK.assertProblem("fp16.enabled", "use bf16 or fp32", "\"fp16\": {\"enabled\": \"auto\"}");
+        ONE_RANK.assertProblem("fp16.enabled", "stands for a choice made outside", "\"fp16\": {\"enabled\": \"auto\"}");
         ONE_RANK.assertProblem(
-                "fp16.enabled", "use bf16 or fp32", "\"fp16\": {\"enabled\": true}, \"bf16\": {\"enabled\": true}");
+                "fp16.enabled",
+                "bf16.enabled is true as well",
+                "\"fp16\": {\"enabled\": true}, \"bf16\": {\"enabled\": true}");
         ONE_RANK.assertProblem("bfloat16", "is another name of bf16", "\"bfloat16\": {}, \"bf16\": {}");
         ONE_RANK.assertProblem(
                 "data_types.param_dtype", "are fp32 by bf16.enabled", "\"data_types\": {\"param_dtype\": \"bf16\"}");
         ONE_RANK.assertProblem(
-                "data_types.grad_accum_dtype",
-                "always accumulate in fp32",
-                "\"data_types\": {\"grad_accum_dtype\": \"bf16\"}");
+                "data_types.grad_accum_dtype", "must be one of", "\"data_types\": {\"grad_accum_dtype\": \"bf8\"}");
         ONE_RANK.assertProblem(
                 "bf16.bf16_optimizer_states", "always fp32", "\"bf16\": {\"bf16_optimizer_states\": true}");
     }
@@ -268,8 +269,10 @@ class ZeroConfigTest {
 
     @Test
     void recordsCheckThemselves() {
-        assertThrows(ConfigException.class, () -> new ZeroOptimization(ZeroStage.DISABLED, 0, 1, false));
-        assertThrows(ConfigException.class, () -> new ZeroOptimization(ZeroStage.DISABLED, 1, 0, false));
+        assertThrows(
+                ConfigException.class, () -> new ZeroOptimization(ZeroStage.DISABLED, 0, 1, false, Stage3.DEFAULT));
+        assertThrows(
+                ConfigException.class, () -> new ZeroOptimization(ZeroStage.DISABLED, 1, 0, false, Stage3.DEFAULT));
         assertThrows(ConfigException.class, () -> new RuntimeConfig("", "tcp", 1, Duration.ofSeconds(1)));
         assertThrows(ConfigException.class, () -> new RuntimeConfig("cpu", "", 1, Duration.ofSeconds(1)));
         assertThrows(ConfigException.class, () -> new RuntimeConfig("cpu", "tcp", 1, Duration.ZERO));

@@ -12,12 +12,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Buffers for a unit's gradients in full, lent for a while. Units of one size share buffers; after the first step there are
- * as many as are ever lent at once, and nothing is allocated any more.
+ * Buffers for whole units, lent for a while: gradients before they are summed, weights while a layer needs them. Units of one
+ * size share buffers; after the first step there are as many as are ever lent at once, and nothing is allocated any more.
  */
-final class GradientBuffers implements AutoCloseable {
+final class UnitBuffers implements AutoCloseable {
     private final Units units;
     private final TensorBackend backend;
+    private final DType dtype;
+    private final String label;
     private final Map<Long, List<Buffer>> free = new HashMap<>();
     private final List<Buffer> all = new ArrayList<>();
     private final Map<Buffer, Map<Integer, Lease>> leases = new HashMap<>();
@@ -25,14 +27,26 @@ final class GradientBuffers implements AutoCloseable {
     /**
      * A buffer as one unit sees it.
      *
-     * @param flat F32 {@code [paddedElements]}
+     * @param flat {@code [paddedElements]}
      * @param views of the unit's parameters
      */
     record Lease(Tensor flat, Map<Parameter, Tensor> views) {}
 
-    GradientBuffers(Units units, TensorBackend backend) {
+    /**
+     * Allocates nothing yet.
+     *
+     * @param label under which the memory is counted
+     */
+    UnitBuffers(Units units, TensorBackend backend, DType dtype, String label) {
         this.units = units;
         this.backend = backend;
+        this.dtype = dtype;
+        this.label = label;
+    }
+
+    /** {@return the type of the elements} */
+    DType dtype() {
+        return dtype;
     }
 
     Lease lease(int unit) {
@@ -40,13 +54,13 @@ final class GradientBuffers implements AutoCloseable {
         List<Buffer> candidates = free.computeIfAbsent(layout.paddedElements(), elements -> new ArrayList<>());
         Buffer buffer = candidates.isEmpty() ? allocate(layout.paddedElements()) : candidates.removeLast();
         return leases.computeIfAbsent(buffer, b -> new HashMap<>()).computeIfAbsent(unit, u -> {
-            Tensor flat = new Tensor(buffer, DType.F32, Shape.of(layout.paddedElements()));
+            Tensor flat = new Tensor(buffer, dtype, Shape.of(layout.paddedElements()));
             return new Lease(flat, Units.views(layout, flat));
         });
     }
 
     private Buffer allocate(long elements) {
-        Buffer buffer = backend.allocate(elements * Float.BYTES, "gradientBuckets");
+        Buffer buffer = backend.allocate(elements * dtype.byteSize(), label);
         all.add(buffer);
         return buffer;
     }

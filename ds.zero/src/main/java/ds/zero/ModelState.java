@@ -1,0 +1,184 @@
+package ds.zero;
+
+import ds.api.DType;
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+import ds.api.comm.Communicator;
+import ds.api.layer.Parameter;
+import ds.api.layer.ParameterStore;
+import ds.api.layer.Sequential;
+import ds.api.layer.Weights;
+import ds.zero.config.GradientTypes;
+import ds.zero.config.ZeroConfig;
+import ds.zero.config.ZeroOptimization;
+import ds.zero.config.ZeroStage;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * What this rank keeps of a model: weights, gradients, master weights and optimizer states, each where the stage has it. This
+ * is the one place where the stages are told apart.
+ */
+final class ModelState implements Weights, ParameterStore, AutoCloseable {
+    private final Units units;
+    private final WeightStage weights;
+    private final GradientStage gradients;
+    private final InFlight reductions;
+    private final OwnedStates states;
+    private final MasterWriter masterWriter;
+    private final ShardReader masterReader;
+    private final ShardReader gradientReader;
+
+    ModelState(Sequential model, ZeroConfig config, Stack stack) {
+        TensorBackend backend = stack.backend();
+        Communicator communicator = stack.communicator();
+        ZeroOptimization zero = config.zero();
+        boolean shardedUpdate = zero.stage() != ZeroStage.DISABLED;
+        this.units = new Units(model, communicator.rank(), communicator.worldSize(), shardedUpdate);
+        this.weights = weights(config, stack);
+        this.reductions =
+                new InFlight(units, backend.computeStream(), zero.reduceBucketElements(), zero.overlapCommunication());
+        this.gradients = gradients(zero.stage(), config.gradients(), stack);
+        this.states = new OwnedStates(units, weights, gradients, backend, Optimizers.of(config.optimizer()));
+        this.masterWriter = new MasterWriter(units, weights, states, backend);
+        this.masterReader = new ShardReader(units, stack, "master weights", states::master);
+        this.gradientReader = new ShardReader(units, stack, "gradients", gradients::reduced);
+    }
+
+    private WeightStage weights(ZeroConfig config, Stack stack) {
+        TensorBackend backend = stack.backend();
+        ZeroOptimization zero = config.zero();
+        DType dtype = config.precision().weights();
+        InFlight gathers = new InFlight(units, backend.computeStream(), zero.allgatherBucketElements(), true);
+        return switch (zero.stage()) {
+            case DISABLED, OPTIMIZER_STATES, GRADIENTS -> new ReplicatedWeights(units, stack, dtype, gathers);
+            case PARAMETERS -> new ShardedWeights(units, stack, dtype, gathers, zero.stage3());
+        };
+    }
+
+    private GradientStage gradients(ZeroStage stage, GradientTypes types, Stack stack) {
+        TensorBackend backend = stack.backend();
+        GradientReduction reduction = new GradientReduction(units, stack, types.communication(), reductions);
+        return switch (stage) {
+            case DISABLED ->
+                new AllReducedGradients(new FullGradients(units, backend, types.accumulation(), reductions), reduction);
+            case OPTIMIZER_STATES ->
+                new ReduceScatteredGradients(
+                        units, backend, new FullGradients(units, backend, types.accumulation(), reductions), reduction);
+            case GRADIENTS, PARAMETERS ->
+                new ShardedGradients(
+                        units,
+                        backend,
+                        types.accumulation(),
+                        new GradientWorkspace(units, backend, reductions),
+                        reduction);
+        };
+    }
+
+    /** {@return the model with each layer's weights there when it is called, and its gradients on their way after} */
+    Sequential wrap(Sequential model) {
+        return model.map(layer -> new UnitLayer(layer, units.unitOf(layer), weights, gradients));
+    }
+
+    /** Gives all weights their initial values, the same for any number of ranks; no rank makes more than what it owns. */
+    void initialise(long seed) {
+        masterWriter.initialise(seed);
+        publishAll();
+    }
+
+    /** Makes the weights what the masters say, on all ranks. */
+    void publishAll() {
+        for (int unit = 0; unit < units.count(); unit++) {
+            states.publish(unit);
+            weights.ownedChanged(unit);
+        }
+        weights.awaitChanges();
+    }
+
+    /** Begins a micro-batch of training. */
+    void beginTraining(List<Visit> visits, boolean first, boolean last) {
+        if (first) {
+            forget();
+        }
+        gradients.begin(first, last);
+        weights.begin(visits);
+    }
+
+    /** Begins an evaluation. */
+    void beginEvaluation(List<Visit> visits) {
+        weights.begin(visits);
+    }
+
+    Units units() {
+        return units;
+    }
+
+    WeightStage weights() {
+        return weights;
+    }
+
+    GradientStage gradients() {
+        return gradients;
+    }
+
+    OwnedStates states() {
+        return states;
+    }
+
+    /** {@return this rank's shard of a unit's sum: the same elements at every stage, so that each sums norms in one order} */
+    Tensor shardOfSum(int unit) {
+        UnitLayout.Range shard = units.shard(unit);
+        long before = units.owned(unit).first();
+        return gradients.reduced(unit).slice(shard.first() - before, shard.elements());
+    }
+
+    /** {@return how long the calling thread has waited for gradients to be summed since it last asked} */
+    long takeReductionWaitNanos() {
+        return reductions.takeWaitNanos();
+    }
+
+    @Override
+    public Tensor value(Parameter parameter) {
+        return weights.value(parameter);
+    }
+
+    @Override
+    public Tensor gradient(Parameter parameter) {
+        return gradients.gradient(parameter);
+    }
+
+    /** Reads the sum of a parameter's gradient over micro-batches and ranks; all ranks call it in the same order. */
+    void readGradient(Parameter parameter, MemorySegment target) {
+        gradients.finish();
+        gradientReader.read(parameter, target);
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return units.parameters();
+    }
+
+    @Override
+    public void read(Parameter parameter, MemorySegment target) {
+        masterReader.read(parameter, target);
+    }
+
+    @Override
+    public void write(Parameter parameter, MemorySegment source) {
+        masterReader.forget();
+        masterWriter.write(parameter, source);
+    }
+
+    private void forget() {
+        masterReader.forget();
+        gradientReader.forget();
+    }
+
+    @Override
+    public void close() {
+        forget();
+        states.close();
+        gradients.close();
+        weights.close();
+    }
+}

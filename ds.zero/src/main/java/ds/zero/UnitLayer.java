@@ -1,0 +1,69 @@
+package ds.zero;
+
+import ds.api.Tensor;
+import ds.api.layer.Layer;
+import ds.api.layer.Parameter;
+import ds.api.layer.Pass;
+import ds.api.layer.Saved;
+import java.util.List;
+
+/**
+ * A layer around a layer of the model: has its weights there when it is called, and reports when the gradients of its unit are
+ * complete. The layer inside does not know what is sharded.
+ */
+final class UnitLayer implements Layer {
+    private final Layer inner;
+    private final int unit;
+    private final WeightStage weights;
+    private final GradientStage gradients;
+    private final Visit forward;
+    private final Visit backward;
+
+    /**
+     * Wraps a layer.
+     *
+     * @param unit whose gradients are complete after the layer's backward pass; −1 for none
+     */
+    UnitLayer(Layer inner, int unit, WeightStage weights, GradientStage gradients) {
+        this.inner = inner;
+        this.unit = unit;
+        this.weights = weights;
+        this.gradients = gradients;
+        this.forward = Visit.forward(inner);
+        this.backward = Visit.backward(inner);
+    }
+
+    @Override
+    public String name() {
+        return inner.name();
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return inner.parameters();
+    }
+
+    @Override
+    public List<Parameter> readInBackward() {
+        return inner.readInBackward();
+    }
+
+    @Override
+    public Tensor forward(Pass pass, Tensor x, Saved saved) {
+        weights.enter(forward);
+        Tensor y = inner.forward(pass, x, saved);
+        weights.leave(forward);
+        return y;
+    }
+
+    @Override
+    public Tensor backward(Pass pass, Tensor dy, Saved saved) {
+        weights.enter(backward);
+        Tensor dx = inner.backward(pass, dy, saved);
+        weights.leave(backward);
+        if (unit >= 0) {
+            gradients.unitDone(unit);
+        }
+        return dx;
+    }
+}

@@ -1,0 +1,89 @@
+package ds.zero;
+
+import ds.api.TensorBackend;
+import ds.api.spi.Optimizer;
+import ds.zero.config.ZeroConfig;
+
+/** The second half of a step: norm, overflow check, clipping, optimizer, new weights everywhere. */
+final class Update {
+    private final ZeroConfig config;
+    private final ModelState state;
+    private final GlobalSums sums;
+    private final LossScale lossScale;
+    private final TensorBackend backend;
+    private long steps;
+    private long updates;
+
+    Update(ZeroConfig config, ModelState state, GlobalSums sums, TensorBackend backend) {
+        this.config = config;
+        this.state = state;
+        this.sums = sums;
+        this.backend = backend;
+        this.lossScale = LossScale.of(config.precision());
+    }
+
+    /** {@return steps taken so far, skipped ones included} */
+    long steps() {
+        return steps;
+    }
+
+    /** {@return the factor of the loss in the step under way} */
+    double lossScale() {
+        return lossScale.value();
+    }
+
+    /** {@return over how many micro-batches of all ranks losses and gradients are sums} */
+    double averagedOver() {
+        return (double) config.batch().worldSize() * config.batch().gradientAccumulationSteps();
+    }
+
+    /** {@return by what a sum of gradients is divided to get the mean} */
+    double divisor() {
+        return averagedOver() * lossScale.value();
+    }
+
+    /**
+     * Runs it, after the last backward pass of a step.
+     *
+     * @param timing gets the times
+     */
+    StepResult run(StepTimer timing) {
+        state.gradients().finish();
+        timing.backwardDone(state.weights().takeWaitNanos() + state.takeReductionWaitNanos());
+        for (int unit = 0; unit < state.units().count(); unit++) {
+            sums.addSquares(state.shardOfSum(unit));
+        }
+        sums.reduce("norm and loss"); // the one wait of the host in a step
+        double divisor = divisor();
+        double norm = Math.sqrt(sums.squares()) / divisor;
+        double scale = lossScale.value();
+        double learningRate = config.schedule().at(updates);
+        boolean overflowed = !Double.isFinite(norm);
+        boolean skipped = overflowed && config.precision().skipsOverflow();
+        steps++;
+        if (!skipped) {
+            updates++;
+            double clip = config.gradientClipping();
+            double factor = clip > 0 ? Math.min(1, clip / (norm + 1e-6)) : 1;
+            apply(new Optimizer.Step(updates, learningRate, config.optimizer().weightDecay(), factor / divisor));
+        }
+        lossScale.stepDone(overflowed);
+        return new StepResult(
+                steps,
+                sums.losses() / averagedOver(),
+                norm,
+                learningRate,
+                scale,
+                skipped,
+                timing.done(state.weights().takeWaitNanos()));
+    }
+
+    private void apply(Optimizer.Step step) {
+        for (int unit = 0; unit < state.units().count(); unit++) {
+            state.states().update(unit, step);
+            state.weights().ownedChanged(unit);
+        }
+        state.weights().awaitChanges();
+        backend.computeStream().synchronize();
+    }
+}

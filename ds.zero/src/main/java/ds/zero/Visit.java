@@ -1,0 +1,42 @@
+package ds.zero;
+
+import ds.api.layer.Layer;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * One call of a layer in a micro-batch. In which order they come is known before the first one, so that whoever has to fetch
+ * weights can do so ahead of their use.
+ *
+ * @param layer one of the model's, unwrapped
+ * @param direction which of its two methods is called
+ */
+record Visit(Layer layer, Direction direction) {
+    /** Forward or backward. */
+    enum Direction {
+        /** {@link Layer#forward}. */
+        FORWARD,
+        /** {@link Layer#backward}. */
+        BACKWARD
+    }
+
+    static Visit forward(Layer layer) {
+        return new Visit(layer, Direction.FORWARD);
+    }
+
+    static Visit backward(Layer layer) {
+        return new Visit(layer, Direction.BACKWARD);
+    }
+
+    /** {@return the visits of an evaluation} */
+    static List<Visit> ofEvaluation(List<Layer> layers) {
+        return layers.stream().map(Visit::forward).toList();
+    }
+
+    /** {@return the visits of a micro-batch of training} */
+    static List<Visit> ofTraining(List<Layer> layers) {
+        List<Visit> visits = new ArrayList<>(ofEvaluation(layers));
+        layers.reversed().forEach(layer -> visits.add(backward(layer)));
+        return visits;
+    }
+}

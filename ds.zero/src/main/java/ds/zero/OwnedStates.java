@@ -19,6 +19,7 @@ final class OwnedStates implements AutoCloseable {
     private final Kernels kernels;
     private final Optimizer optimizer;
     private final List<Tensor> masters = new ArrayList<>();
+    private final List<List<Tensor>> states = new ArrayList<>();
     private final List<Tensor> targets = new ArrayList<>();
     private final List<List<GroupShard>> shards = new ArrayList<>();
     private final List<Buffer> buffers = new ArrayList<>();
@@ -33,13 +34,14 @@ final class OwnedStates implements AutoCloseable {
             UnitLayout.Range owned = units.owned(unit);
             Tensor target = weights.owned(unit);
             Tensor master = target.dtype() == DType.F32 ? target : allocate(backend, owned.elements(), "masterWeights");
-            List<Tensor> states = new ArrayList<>();
+            List<Tensor> ofUnit = new ArrayList<>();
             for (int i = 0; i < optimizer.states().size(); i++) {
-                states.add(allocate(backend, owned.elements(), "optimizerStates"));
+                ofUnit.add(allocate(backend, owned.elements(), "optimizerStates"));
             }
             targets.add(target);
             masters.add(master);
-            shards.add(split(unit, owned, new Optimizer.Shard(master, gradients.reduced(unit), states)));
+            states.add(ofUnit);
+            shards.add(split(unit, owned, new Optimizer.Shard(master, gradients.reduced(unit), ofUnit)));
         }
     }
 
@@ -70,6 +72,16 @@ final class OwnedStates implements AutoCloseable {
     /** {@return F32 weights of the elements that this rank owns in a unit} */
     Tensor master(int unit) {
         return masters.get(unit);
+    }
+
+    /** {@return the names of the optimizer's states} */
+    List<String> stateNames() {
+        return optimizer.states();
+    }
+
+    /** {@return one optimizer state, by its place among the names, of the elements that this rank owns in a unit} */
+    Tensor state(int unit, int number) {
+        return states.get(unit).get(number);
     }
 
     /** Makes the weights of a unit what its master says, where this rank owns them. */

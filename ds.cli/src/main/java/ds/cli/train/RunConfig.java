@@ -9,14 +9,20 @@ import ds.zero.config.json.Resolved;
 import java.nio.file.Path;
 
 /**
- * All of a configuration file: DeepSpeed's keys, and model, data and loop under {@code "ds"}.
+ * All of a configuration file: DeepSpeed's keys, and model, data, loop and checkpoints under {@code "ds"}.
  *
  * @param zero how it is trained
  * @param model what is trained
  * @param data on what
  * @param loop how long
+ * @param checkpoint when it is saved
  */
-public record RunConfig(ZeroConfig zero, ModelSettings model, DataSettings data, LoopSettings loop) {
+public record RunConfig(
+        ZeroConfig zero,
+        ModelSettings model,
+        DataSettings data,
+        LoopSettings loop,
+        RunCheckpoints.Settings checkpoint) {
     /**
      * {@return the configuration in a file}
      *
@@ -26,14 +32,20 @@ public record RunConfig(ZeroConfig zero, ModelSettings model, DataSettings data,
         return ConfigReader.read(file, root -> read(root, worldSize));
     }
 
+    /** {@return where a run in this folder keeps its checkpoints} */
+    public Path checkpointFolder(RunFolder folder) {
+        return checkpoint.folder(folder);
+    }
+
     private static RunConfig read(Block root, int worldSize) {
         Block ds = root.block(RuntimeConfig.BLOCK);
         ModelSettings model = ModelSettings.read(ds);
         DataSettings data = DataSettings.read(ds);
         LoopSettings loop = LoopSettings.read(ds);
+        RunCheckpoints.Settings checkpoint = RunCheckpoints.Settings.read(ds, loop.steps());
         Known known = Known.ofWorld(worldSize)
                 .withTotalSteps(loop.steps())
                 .withHiddenSize(model.shape().channels());
-        return new RunConfig(ZeroConfig.read(root, known), model, data, loop);
+        return new RunConfig(ZeroConfig.read(root, known), model, data, loop, checkpoint);
     }
 }

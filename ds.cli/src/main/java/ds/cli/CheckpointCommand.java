@@ -44,7 +44,8 @@ final class CheckpointCommand implements Runnable {
     @Override
     public void run() {
         throw new ParameterException(
-                spec.commandLine(), "checkpoint: name one of " + spec.subcommands().keySet());
+                spec.commandLine(),
+                "checkpoint: name one of " + spec.subcommands().keySet());
     }
 
     @Command(
@@ -74,7 +75,8 @@ final class CheckpointCommand implements Runnable {
             })
     int verify(@Parameters(paramLabel = "DIR", description = DIR) Path dir) {
         boolean intact = true;
-        for (Map.Entry<String, Path> entry : new CheckpointPlace(dir).checkpoints().entrySet()) {
+        for (Map.Entry<String, Path> entry :
+                new CheckpointPlace(dir).checkpoints().entrySet()) {
             List<CheckpointException> damages = damages(entry.getKey(), entry.getValue());
             damages.forEach(damage -> console.err().println("ds: " + damage.getMessage()));
             console.out().println(entry.getKey() + ": " + (damages.isEmpty() ? "intact" : "damaged"));
@@ -86,8 +88,7 @@ final class CheckpointCommand implements Runnable {
     private List<CheckpointException> damages(String tag, Path path) {
         try {
             Checkpoint checkpoint = Checkpoint.open(path);
-            try (Progress progress =
-                    Progress.start(console, "verify " + tag, checkpoint.tensorBytes(), "bytes")) {
+            try (Progress progress = Progress.start(console, "verify " + tag, checkpoint.tensorBytes(), "bytes")) {
                 return checkpoint.verify(bytes -> progress.at(bytes, ""));
             }
         } catch (CheckpointException e) {
@@ -120,7 +121,8 @@ final class CheckpointCommand implements Runnable {
             new Consolidation(checkpoint, out, (long) (maxFileGigabytes * 1e9), bytes -> progress.at(bytes, "")).run();
         }
         console.out()
-                .println(out + ": " + checkpoint.folder() + " as whole tensors, " + checkpoint.tensorBytes() + " bytes");
+                .println(
+                        out + ": " + checkpoint.folder() + " as whole tensors, " + checkpoint.tensorBytes() + " bytes");
         return ExitCode.OK;
     }
 

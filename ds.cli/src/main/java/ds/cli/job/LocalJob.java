@@ -66,7 +66,8 @@ public final class LocalJob {
             awaitOutput();
             console.flush();
             if (processes().stream().allMatch(process -> !process.isAlive() && process.exitCode() == 0)) {
-                Runtime.getRuntime().halt(0); // they were asked to end, and did: not the 143 of a process that was ended
+                Runtime.getRuntime()
+                        .halt(0); // they were asked to end, and did: not the 143 of a process that was ended
             }
         });
         Runtime.getRuntime().addShutdownHook(hook);

@@ -1,7 +1,6 @@
 package ds.cli.job;
 
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * SIGTERM and SIGINT as a request: a command that listens ends by itself, at a point of its own choice, and its exit code counts.
@@ -10,17 +9,26 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * <p>The system gives a Java process no other way than a hook at its end: the hook waits for the command.
  */
 public final class StopRequest {
-    private final AtomicBoolean listening = new AtomicBoolean();
+    private final Thread hook = Thread.ofPlatform().name("stop-request").unstarted(this::stop);
     private final CompletableFuture<Integer> ended = new CompletableFuture<>();
     private volatile boolean requested;
 
     /** Nobody listens yet: a signal ends the process as usual. */
     public StopRequest() {}
 
-    /** From now on a signal is a request; calling it twice does nothing. */
+    /** From now on a signal is a request, which ends the process with the code that is given to {@link #exit}. */
     public void listen() {
-        if (listening.compareAndSet(false, true)) {
-            Runtime.getRuntime().addShutdownHook(Thread.ofPlatform().name("stop-request").unstarted(this::stop));
+        Runtime.getRuntime().addShutdownHook(hook);
+    }
+
+    /** From now on a signal ends the process at once, unless one has come already. */
+    public void ignore() {
+        if (!requested) {
+            try {
+                Runtime.getRuntime().removeShutdownHook(hook);
+            } catch (IllegalStateException e) {
+                // It comes at this very moment: the process ends as soon as the command does.
+            }
         }
     }
 

@@ -98,8 +98,9 @@ final class RunCheckpoints implements AutoCloseable {
     long nextBatch(long trainBatchSize) {
         long samples = checkpoints.map(TrainingCheckpoints::samples).orElse(stepsWithout * trainBatchSize);
         if (samples % trainBatchSize != 0) {
-            throw new IllegalArgumentException("train_batch_size = " + trainBatchSize + ": the run to go on with has used "
-                    + samples + " sequences, which is no multiple of it; use a divisor of " + samples);
+            throw new IllegalArgumentException(
+                    "train_batch_size = " + trainBatchSize + ": the run to go on with has used " + samples
+                            + " sequences, which is no multiple of it; use a divisor of " + samples);
         }
         return samples / trainBatchSize;
     }

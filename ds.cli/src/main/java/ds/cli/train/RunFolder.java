@@ -59,8 +59,9 @@ public record RunFolder(Path path) {
     public void requireFresh(Path checkpoints) {
         requireUnused();
         if (Files.exists(checkpoints)) {
-            throw new IllegalArgumentException("--fresh: " + checkpoints
-                    + " has checkpoints of an earlier run; name another --out, or remove them, or leave --fresh out to go on");
+            throw new IllegalArgumentException(
+                    "--fresh: " + checkpoints
+                            + " has checkpoints of an earlier run; name another --out, or remove them, or leave --fresh out to go on");
         }
     }
 

@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /** One rank's part of a training run, from configuration to exported model. */
@@ -110,7 +111,7 @@ public final class TrainingRun {
             try (ZeroEngine engine =
                     ZeroEngine.initialize(gpt.layers(), config.zero(), stack.backend(), stack.communicator())) {
                 TrainingLoop.TokenFiles files = new TrainingLoop.TokenFiles(train, validation);
-                Progress progress = train(engine, new TrainingLoop.Task(config, shape, files));
+                Progress progress = stoppable(() -> train(engine, new TrainingLoop.Task(config, shape, files)));
                 if (progress.result().isEmpty()) {
                     return new Outcome.Stopped(progress.step(), progress.saved());
                 }
@@ -123,8 +124,16 @@ public final class TrainingRun {
     /** How far the loop came. */
     private record Progress(long step, boolean saved, Optional<Evaluation.Result> result) {}
 
-    private Progress train(ZeroEngine engine, TrainingLoop.Task task) {
+    private Progress stoppable(Supplier<Progress> training) {
         stop.listen();
+        try {
+            return training.get();
+        } finally {
+            stop.ignore();
+        }
+    }
+
+    private Progress train(ZeroEngine engine, TrainingLoop.Task task) {
         try (RunCheckpoints checkpoints = new RunCheckpoints(config.checkpoint(), folder, engine, task.shape())) {
             Optional<Path> resumed = checkpoints.resume();
             if (resumed.isEmpty()) {
@@ -143,10 +152,10 @@ public final class TrainingRun {
     }
 
     private Outcome finished(Evaluation.Result result, ZeroEngine engine, Gpt gpt, TrainingLoop.TokenFiles files) {
-        Optional<String> sample = sample(engine, gpt, files.train()); // on all ranks: at stage 3 it takes all to read a weight
+        Optional<String> sample =
+                sample(engine, gpt, files.train()); // on all ranks: at stage 3 it takes all to read a weight
         if (rendezvous.rank() != 0) {
-            return new Outcome.Finished(
-                    result.loss(), result.bitsPerByte(), OptionalDouble.empty(), Optional.empty());
+            return new Outcome.Finished(result.loss(), result.bitsPerByte(), OptionalDouble.empty(), Optional.empty());
         }
         OptionalDouble gzip = OptionalDouble.of(GzipSize.bitsPerByte(files.validation()));
         return new Outcome.Finished(result.loss(), result.bitsPerByte(), gzip, sample);

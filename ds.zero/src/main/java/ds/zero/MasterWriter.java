@@ -2,7 +2,6 @@ package ds.zero;
 
 import ds.api.Buffer;
 import ds.api.DType;
-import ds.api.Kernels;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.layer.Parameter;
@@ -15,16 +14,14 @@ import java.util.stream.LongStream;
 final class MasterWriter {
     private final Units units;
     private final WeightStage weights;
-    private final OwnedStates states;
+    private final UpdatedStates states;
     private final TensorBackend backend;
-    private final Kernels kernels;
 
-    MasterWriter(Units units, WeightStage weights, OwnedStates states, TensorBackend backend) {
+    MasterWriter(Units units, WeightStage weights, UpdatedStates states, TensorBackend backend) {
         this.units = units;
         this.weights = weights;
         this.states = states;
         this.backend = backend;
-        this.kernels = backend.kernels(backend.computeStream());
     }
 
     /** Gives the elements that this rank owns their initial values; no rank ever makes more than these. */
@@ -37,8 +34,7 @@ final class MasterWriter {
                 for (Parameter parameter : layout.parameters()) {
                     initialValues(parameter, seed, owned, layout.offset(parameter), values);
                 }
-                backend.upload(values, states.master(unit), backend.computeStream());
-                backend.computeStream().synchronize();
+                states.write(UpdatedStates.MASTER, unit, 0, values);
             }
         }
     }
@@ -65,9 +61,9 @@ final class MasterWriter {
             backend.upload(source, values, backend.computeStream());
             weights.write(parameter, values);
             if (!part.isEmpty()) {
-                kernels.copy(
-                        values.slice(part.first() - offset, part.elements()),
-                        states.master(unit).slice(part.first() - owned.first(), part.elements()));
+                MemorySegment own =
+                        source.asSlice((part.first() - offset) * Float.BYTES, part.elements() * Float.BYTES);
+                states.write(UpdatedStates.MASTER, unit, part.first() - owned.first(), own);
             }
             backend.computeStream().synchronize();
         }

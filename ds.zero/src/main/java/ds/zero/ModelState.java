@@ -8,23 +8,31 @@ import ds.api.layer.Parameter;
 import ds.api.layer.ParameterStore;
 import ds.api.layer.Sequential;
 import ds.api.layer.Weights;
+import ds.api.spi.Optimizer;
 import ds.zero.config.GradientTypes;
+import ds.zero.config.Offload;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroOptimization;
 import ds.zero.config.ZeroStage;
+import ds.zero.offload.SwapThreads;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What this rank keeps of a model: weights, gradients, master weights and optimizer states, each where the stage has it. This
  * is the one place where the stages are told apart.
  */
 final class ModelState implements Weights, ParameterStore, AutoCloseable {
+    /** Reading ahead and writing back at once, and one more for weights. */
+    private static final int SWAP_THREADS = 3;
+
     private final Units units;
     private final WeightStage weights;
     private final GradientStage gradients;
     private final InFlight reductions;
-    private final OwnedStates states;
+    private final UpdatedStates states;
+    private final Optional<SwapThreads> swapThreads;
     private final MasterWriter masterWriter;
     private final ShardReader masterReader;
     private final ShardReader gradientReader;
@@ -35,11 +43,12 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         ZeroOptimization zero = config.zero();
         boolean shardedUpdate = zero.stage() != ZeroStage.DISABLED;
         this.units = new Units(model, communicator.rank(), communicator.worldSize(), shardedUpdate);
+        this.swapThreads = swaps(zero) ? Optional.of(new SwapThreads(SWAP_THREADS)) : Optional.empty();
         this.weights = weights(config, stack);
         this.reductions =
                 new InFlight(units, backend.computeStream(), zero.reduceBucketElements(), zero.overlapCommunication());
         this.gradients = gradients(zero.stage(), config.gradients(), stack);
-        this.states = new OwnedStates(units, weights, gradients, backend, Optimizers.of(config.optimizer()));
+        this.states = states(config, stack);
         this.masterWriter = new MasterWriter(units, weights, states, backend);
         this.masterReader = new ShardReader(units, stack, "master weights", states::master);
         this.gradientReader = new ShardReader(units, stack, "gradients", gradients::reduced);
@@ -52,7 +61,39 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         InFlight gathers = new InFlight(units, backend.computeStream(), zero.allgatherBucketElements(), true);
         return switch (zero.stage()) {
             case DISABLED, OPTIMIZER_STATES, GRADIENTS -> new ReplicatedWeights(units, stack, dtype, gathers);
-            case PARAMETERS -> new ShardedWeights(units, stack, dtype, gathers, zero.stage3());
+            case PARAMETERS -> {
+                Optional<ShardFile> file = switch (zero.offloadParameters()) {
+                    case Offload.None(), Offload.Cpu() -> Optional.empty();
+                    case Offload.Nvme nvme -> Optional.of(new ShardFile(tiles(zero), dtype, swapping(stack, nvme)));
+                };
+                yield new ShardedWeights(units, stack, dtype, gathers, zero.stage3(), file);
+            }
+        };
+    }
+
+    private static boolean swaps(ZeroOptimization zero) {
+        return zero.offloadOptimizer() instanceof Offload.Nvme || zero.offloadParameters() instanceof Offload.Nvme;
+    }
+
+    private Tiles tiles(ZeroOptimization zero) {
+        return new Tiles(units, Math.min(Tiles.MOST_ELEMENTS, zero.subGroupElements()));
+    }
+
+    private Swapping swapping(Stack stack, Offload.Nvme nvme) {
+        return new Swapping(
+                stack.backend(),
+                swapThreads.orElseThrow(),
+                nvme,
+                stack.communicator().rank());
+    }
+
+    private UpdatedStates states(ZeroConfig config, Stack stack) {
+        Optimizer optimizer = Optimizers.of(config.optimizer());
+        return switch (config.zero().offloadOptimizer()) {
+            case Offload.None(), Offload.Cpu() ->
+                new OwnedStates(units, weights, gradients, stack.backend(), optimizer);
+            case Offload.Nvme nvme ->
+                new SwappedStates(tiles(config.zero()), weights, gradients, optimizer, swapping(stack, nvme));
         };
     }
 
@@ -127,7 +168,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         return gradients;
     }
 
-    OwnedStates states() {
+    UpdatedStates states() {
         return states;
     }
 
@@ -178,6 +219,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     private void forget() {
         masterReader.forget();
         gradientReader.forget();
+        states.forget();
     }
 
     @Override
@@ -186,5 +228,6 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         states.close();
         gradients.close();
         weights.close();
+        swapThreads.ifPresent(SwapThreads::close);
     }
 }

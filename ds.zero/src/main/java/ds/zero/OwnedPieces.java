@@ -1,7 +1,5 @@
 package ds.zero;
 
-import ds.api.Tensor;
-import ds.api.TensorBackend;
 import ds.api.layer.Parameter;
 import ds.zero.UnitLayout.Range;
 import ds.zero.checkpoint.Piece;
@@ -14,11 +12,9 @@ import java.util.function.IntFunction;
 /** What this rank keeps, as pieces of parameters: from elements of units to what a checkpoint knows. */
 final class OwnedPieces {
     private final ModelState state;
-    private final TensorBackend backend;
 
-    OwnedPieces(ModelState state, Stack stack) {
+    OwnedPieces(ModelState state) {
         this.state = state;
-        this.backend = stack.backend();
     }
 
     /** {@return this rank's shards: at stage 0 too, where every rank has everything, each saves its part} */
@@ -37,56 +33,54 @@ final class OwnedPieces {
     }
 
     private RankPieces pieces(IntFunction<Range> ranges) {
-        OwnedStates states = state.states();
+        List<String> states = state.states().stateNames();
         List<String> kinds = new ArrayList<>();
         kinds.add(Piece.MASTER);
-        kinds.addAll(states.stateNames());
+        kinds.addAll(states);
         List<Piece> pieces = new ArrayList<>();
         for (int unit = 0; unit < state.units().count(); unit++) {
-            addPieces(unit, ranges.apply(unit), Piece.MASTER, states.master(unit), pieces);
-            for (int i = 0; i < states.stateNames().size(); i++) {
-                addPieces(unit, ranges.apply(unit), states.stateNames().get(i), states.state(unit, i), pieces);
+            for (int kind = UpdatedStates.MASTER; kind < states.size(); kind++) {
+                addPieces(unit, kind, ranges.apply(unit), pieces);
             }
         }
         return new RankPieces(state.units().parameters(), kinds, pieces);
     }
 
-    /** Adds the parts of parameters in a range of a unit; {@code owned} has the elements that this rank owns. */
-    private void addPieces(int unit, Range range, String kind, Tensor owned, List<Piece> pieces) {
+    /** Adds the parts of parameters in a range of a unit. */
+    private void addPieces(int unit, int kind, Range range, List<Piece> pieces) {
         UnitLayout layout = state.units().layout(unit);
         long before = state.units().owned(unit).first();
         for (Parameter parameter : layout.parameters()) {
             long offset = layout.offset(parameter);
-            Range part = range.intersect(new Range(offset, offset + parameter.elements()));
+            Range inParameter = new Range(offset, offset + parameter.elements());
+            Range part = range.intersect(inParameter);
             if (!part.isEmpty()) {
-                Tensor elements = owned.slice(part.first() - before, part.elements());
-                pieces.add(new TensorPiece(kind, parameter, part.first() - offset, elements, backend));
+                Place place = new Place(unit, kind, part.first() - before);
+                pieces.add(new UnitPiece(state.states(), place, parameter, part.first() - offset, part.elements()));
             }
         }
     }
 
-    /** F32 elements on the device. */
-    private record TensorPiece(String kind, Parameter parameter, long first, Tensor tensor, TensorBackend backend)
+    /** Where a piece lies: its unit, its number as of {@link UpdatedStates#read}, and its first element among the owned ones. */
+    private record Place(int unit, int kind, long first) {}
+
+    private record UnitPiece(UpdatedStates states, Place place, Parameter parameter, long first, long elements)
             implements Piece {
         @Override
-        public long elements() {
-            return tensor.elements();
+        public String kind() {
+            return place.kind() == UpdatedStates.MASTER
+                    ? Piece.MASTER
+                    : states.stateNames().get(place.kind());
         }
 
         @Override
         public void download(long offset, MemorySegment target) {
-            backend.download(part(offset, target), target, backend.computeStream());
-            backend.computeStream().synchronize();
+            states.read(place.kind(), place.unit(), place.first() + offset, target);
         }
 
         @Override
         public void upload(long offset, MemorySegment source) {
-            backend.upload(source, part(offset, source), backend.computeStream());
-            backend.computeStream().synchronize();
-        }
-
-        private Tensor part(long offset, MemorySegment host) {
-            return tensor.slice(offset, host.byteSize() / Float.BYTES);
+            states.write(place.kind(), place.unit(), place.first() + offset, source);
         }
     }
 }

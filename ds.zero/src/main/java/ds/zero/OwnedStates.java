@@ -7,6 +7,7 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,7 +15,8 @@ import java.util.List;
  * What this rank updates: F32 master weights and optimizer states of the elements that it owns, all of them at stage 0 and its
  * shards from stage 1 on. Where the model computes in F32 its weights are their own master.
  */
-final class OwnedStates implements AutoCloseable {
+final class OwnedStates implements UpdatedStates {
+    private final TensorBackend backend;
     private final Units units;
     private final Kernels kernels;
     private final Optimizer optimizer;
@@ -28,6 +30,7 @@ final class OwnedStates implements AutoCloseable {
 
     OwnedStates(Units units, WeightStage weights, GradientStage gradients, TensorBackend backend, Optimizer optimizer) {
         this.units = units;
+        this.backend = backend;
         this.kernels = backend.kernels(backend.computeStream());
         this.optimizer = optimizer;
         for (int unit = 0; unit < units.count(); unit++) {
@@ -69,40 +72,54 @@ final class OwnedStates implements AutoCloseable {
         return parts;
     }
 
-    /** {@return F32 weights of the elements that this rank owns in a unit} */
-    Tensor master(int unit) {
-        return masters.get(unit);
-    }
-
-    /** {@return the names of the optimizer's states} */
-    List<String> stateNames() {
+    @Override
+    public List<String> stateNames() {
         return optimizer.states();
     }
 
-    /** {@return one optimizer state, by its place among the names, of the elements that this rank owns in a unit} */
-    Tensor state(int unit, int number) {
-        return states.get(unit).get(number);
+    @Override
+    public Tensor master(int unit) {
+        return masters.get(unit);
     }
 
-    /** Makes the weights of a unit what its master says, where this rank owns them. */
-    void publish(int unit) {
+    @Override
+    public void forget() {}
+
+    @Override
+    public void read(int state, int unit, long first, MemorySegment target) {
+        backend.download(part(state, unit, first, target), target, backend.computeStream());
+        backend.computeStream().synchronize();
+    }
+
+    @Override
+    public void write(int state, int unit, long first, MemorySegment source) {
+        backend.upload(source, part(state, unit, first, source), backend.computeStream());
+        backend.computeStream().synchronize();
+    }
+
+    private Tensor part(int state, int unit, long first, MemorySegment host) {
+        Tensor all = state == MASTER ? masters.get(unit) : states.get(unit).get(state);
+        return all.slice(first, host.byteSize() / Float.BYTES);
+    }
+
+    @Override
+    public void publish(int unit) {
         if (masters.get(unit) != targets.get(unit)) {
             kernels.copy(masters.get(unit), targets.get(unit));
         }
     }
 
-    /**
-     * Updates what this rank owns of a unit.
-     *
-     * @param step with the weight decay of the parameters that decay
-     */
-    void update(int unit, Optimizer.Step step) {
+    @Override
+    public void update(int unit, Optimizer.Step step) {
         Optimizer.Step plain = new Optimizer.Step(step.number(), step.learningRate(), 0, step.gradientScale());
         for (GroupShard part : shards.get(unit)) {
             optimizer.update(kernels, part.shard(), part.decays() ? step : plain);
         }
         publish(unit);
     }
+
+    @Override
+    public void awaitUpdates() {}
 
     @Override
     public void close() {

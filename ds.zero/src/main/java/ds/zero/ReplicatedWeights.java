@@ -51,6 +51,16 @@ final class ReplicatedWeights implements WeightStage {
     }
 
     @Override
+    public boolean areMasters() {
+        return flat.getFirst().dtype() == DType.F32;
+    }
+
+    @Override
+    public void setOwned(Tiles.Tile tile, Tensor masters) {
+        kernels.copy(masters, owned(tile.unit()).slice(tile.first(), tile.elements()));
+    }
+
+    @Override
     public void begin(List<Visit> visits) {}
 
     @Override

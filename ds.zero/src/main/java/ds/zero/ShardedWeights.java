@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Stage 3: a rank keeps its shards only (the paper's P_os+g+p). A unit is gathered for the visits that need it, ahead of them
@@ -37,10 +38,12 @@ final class ShardedWeights implements WeightStage {
     private final Stage3 limits;
     private final InFlight changes;
     private final UnitBuffers buffers;
+    private final Optional<ShardFile> file;
     private final List<Tensor> owned = new ArrayList<>();
     private final List<Buffer> ownedBuffers = new ArrayList<>();
     private final boolean[] persistent;
     private final Lease[] gathered;
+    private final boolean[] fetching; // from the file
     private final Work[] arriving;
     private final String[] labels;
     private final IdentityHashMap<List<Visit>, GatherPlan> plans = new IdentityHashMap<>();
@@ -52,7 +55,13 @@ final class ShardedWeights implements WeightStage {
     private long arrivingElements;
     private long waitNanos;
 
-    ShardedWeights(Units units, Stack stack, DType dtype, InFlight changes, Stage3 limits) {
+    /**
+     * Allocates the shards, unless they are in a file.
+     *
+     * @param changes of persistent units, under way
+     * @param file owned; with one, nothing is persistent
+     */
+    ShardedWeights(Units units, Stack stack, DType dtype, InFlight changes, Stage3 limits, Optional<ShardFile> file) {
         TensorBackend backend = stack.backend();
         this.units = units;
         this.communicator = stack.communicator();
@@ -61,15 +70,25 @@ final class ShardedWeights implements WeightStage {
         this.limits = limits;
         this.changes = changes;
         this.buffers = new UnitBuffers(units, backend, dtype, "gatheredWeights");
+        this.file = file;
+        this.fetching = new boolean[units.count()];
         this.plan = new GatherPlan(units, List.of());
         this.persistent = new boolean[units.count()];
         this.gathered = new Lease[units.count()];
         this.arriving = new Work[units.count()];
         this.labels = new String[units.count()];
+        for (int unit = 0; unit < units.count(); unit++) {
+            labels[unit] = "weights of " + units.layout(unit).name();
+        }
+        if (file.isEmpty()) {
+            allocate(backend, dtype);
+        }
+    }
+
+    private void allocate(TensorBackend backend, DType dtype) {
         long budget = limits.modelPersistenceElements();
         for (int unit = 0; unit < units.count(); unit++) {
             UnitLayout layout = units.layout(unit);
-            labels[unit] = "weights of " + layout.name();
             boolean small = layout.elements() <= limits.persistenceElements() && layout.elements() <= budget;
             persistent[unit] = small || communicator.worldSize() == 1;
             budget -= small ? layout.elements() : 0;
@@ -78,11 +97,15 @@ final class ShardedWeights implements WeightStage {
             ownedBuffers.add(own.buffer());
             if (persistent[unit]) {
                 gathered[unit] = new Lease(own, Units.views(layout, own));
-                UnitLayout.Range shard = units.shard(unit);
-                own = own.slice(shard.first(), shard.elements());
+                own = shardOf(unit, own);
             }
             owned.add(own);
         }
+    }
+
+    private Tensor shardOf(int unit, Tensor whole) {
+        UnitLayout.Range shard = units.shard(unit);
+        return whole.slice(shard.first(), shard.elements());
     }
 
     @Override
@@ -105,7 +128,24 @@ final class ShardedWeights implements WeightStage {
 
     @Override
     public Tensor owned(int unit) {
+        if (file.isPresent()) {
+            throw new IllegalStateException(labels[unit] + " are in a file");
+        }
         return owned.get(unit);
+    }
+
+    @Override
+    public boolean areMasters() {
+        return file.isEmpty() && buffers.dtype() == DType.F32;
+    }
+
+    @Override
+    public void setOwned(Tiles.Tile tile, Tensor masters) {
+        if (file.isPresent()) {
+            file.get().write(tile, masters);
+        } else {
+            kernels.copy(masters, owned.get(tile.unit()).slice(tile.first(), tile.elements()));
+        }
     }
 
     @Override
@@ -166,7 +206,7 @@ final class ShardedWeights implements WeightStage {
             int latest = -1;
             int use = visit;
             for (int unit = 0; unit < gathered.length; unit++) {
-                boolean stays = gathered[unit] != null && !persistent[unit] && arriving[unit] == null;
+                boolean stays = gathered[unit] != null && !persistent[unit] && !isArriving(unit);
                 if (stays && !plan.needed(visit).contains(unit) && plan.nextUse(unit, visit) > use) {
                     latest = unit;
                     use = plan.nextUse(unit, visit);
@@ -182,21 +222,42 @@ final class ShardedWeights implements WeightStage {
     private void gather(int unit) {
         Lease lease = buffers.lease(unit);
         gathered[unit] = lease;
-        // What was computed with the buffer's last contents comes before this point of the stream.
-        arriving[unit] = communicator.allGather(owned.get(unit), lease.flat(), new Call(labels[unit], stream.record()));
         liveElements += lease.flat().elements();
         arrivingElements += lease.flat().elements();
+        if (file.isPresent()) {
+            file.get().fetch(unit);
+            fetching[unit] = true;
+        } else {
+            send(unit, owned.get(unit));
+        }
+    }
+
+    private void send(int unit, Tensor shard) {
+        // What was computed with the buffer's last contents comes before this point of the stream.
+        Call call = new Call(labels[unit], stream.record());
+        arriving[unit] = communicator.allGather(shard, gathered[unit].flat(), call);
+    }
+
+    private boolean isArriving(int unit) {
+        return fetching[unit] || arriving[unit] != null;
     }
 
     private void awaitArrival(int unit) {
-        Work work = arriving[unit];
-        if (work != null) {
-            long start = System.nanoTime();
-            work.await(stream);
-            waitNanos += System.nanoTime() - start;
-            arriving[unit] = null;
-            arrivingElements -= units.layout(unit).paddedElements();
+        if (!isArriving(unit)) {
+            return;
         }
+        long start = System.nanoTime();
+        if (fetching[unit]) {
+            // All ranks come here in the same order, as they must where they communicate; when a disk is done differs.
+            Tensor shard = shardOf(unit, gathered[unit].flat());
+            file.orElseThrow().finish(unit, shard);
+            fetching[unit] = false;
+            send(unit, shard);
+        }
+        arriving[unit].await(stream);
+        arriving[unit] = null;
+        waitNanos += System.nanoTime() - start;
+        arrivingElements -= units.layout(unit).paddedElements();
     }
 
     private void giveUp(int unit) {
@@ -232,6 +293,7 @@ final class ShardedWeights implements WeightStage {
     @Override
     public void awaitChanges() {
         changes.awaitAll();
+        file.ifPresent(ShardFile::awaitWrites);
     }
 
     @Override
@@ -241,8 +303,13 @@ final class ShardedWeights implements WeightStage {
         UnitLayout.Range shard = units.shard(unit);
         UnitLayout.Range part = shard.intersect(new UnitLayout.Range(offset, offset + parameter.elements()));
         if (!part.isEmpty()) {
-            Tensor target = owned.get(unit).slice(part.first() - shard.first(), part.elements());
-            kernels.copy(values.slice(part.first() - offset, part.elements()), target);
+            Tensor own = values.slice(part.first() - offset, part.elements());
+            long first = part.first() - shard.first();
+            if (file.isPresent()) {
+                file.get().replace(unit, first, own);
+            } else {
+                kernels.copy(own, owned.get(unit).slice(first, part.elements()));
+            }
         }
         if (persistent[unit]) {
             kernels.copy(values, gathered[unit].views().get(parameter));
@@ -261,7 +328,12 @@ final class ShardedWeights implements WeightStage {
 
     @Override
     public void close() {
-        giveUpAll();
+        for (Work work : arriving) {
+            if (work != null) {
+                work.await();
+            }
+        }
+        file.ifPresent(ShardFile::close);
         buffers.close();
         ownedBuffers.forEach(Buffer::close);
     }

@@ -99,6 +99,7 @@ final class Update {
             state.states().update(unit, step);
             state.weights().ownedChanged(unit);
         }
+        state.states().awaitUpdates();
         state.weights().awaitChanges();
         backend.computeStream().synchronize();
     }

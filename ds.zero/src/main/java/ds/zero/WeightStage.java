@@ -12,8 +12,18 @@ sealed interface WeightStage extends AutoCloseable permits ReplicatedWeights, Sh
     /** {@return all values of a parameter, with its dims; borrowed for the current call of a layer} */
     Tensor value(Parameter parameter);
 
-    /** {@return the values of a unit that this rank updates: {@code [owned elements]}} */
+    /**
+     * {@return the values of a unit that this rank updates: {@code [owned elements]}}
+     *
+     * @throws IllegalStateException if they are in a file
+     */
     Tensor owned(int unit);
+
+    /** {@return whether the owned values are F32 and in memory, and so need no masters beside them} */
+    boolean areMasters();
+
+    /** Replaces owned values by what their masters, F32, are now. */
+    void setOwned(Tiles.Tile tile, Tensor masters);
 
     /** Begins a micro-batch whose layers will be called in this order. */
     void begin(List<Visit> visits);

@@ -252,7 +252,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                 this,
                 config,
                 update,
-                new OwnedPieces(state, stack),
+                new OwnedPieces(state),
                 Checkpointer.open(settings, stack.backend(), stack.communicator()));
     }
 

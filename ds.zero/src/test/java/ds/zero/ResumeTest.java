@@ -38,6 +38,9 @@ class ResumeTest {
     @TempDir
     private Path folder;
 
+    @TempDir
+    private Path disk;
+
     /** What a run leaves: rank 0's losses and scales by step, and the weights. */
     private record Run(List<Double> losses, List<Double> scales, Map<String, List<Float>> weights) {}
 
@@ -89,9 +92,21 @@ class ResumeTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0,1,''", "0,3,''", "1,2,''", "2,3,''", "3,2,''", "3,4,bf16", "2,2,bf16", "2,2,fp16", "3,2,fp16"})
+    @CsvSource({
+        "0,1,''",
+        "0,3,''",
+        "1,2,''",
+        "2,3,''",
+        "3,2,''",
+        "3,4,bf16",
+        "2,2,bf16",
+        "2,2,fp16",
+        "3,2,fp16",
+        "1,2,files",
+        "3,3,files"
+    })
     void onTheSameRanksAndStageItIsTheSameBits(int stage, int ranks, String precision) throws Exception {
-        Setup setup = new Setup(stage, ranks, 2, blocks(precision));
+        Setup setup = new Setup(stage, ranks, 2, precision.equals("files") ? files(stage) : blocks(precision));
         Run whole = run(folder.resolve("whole"), setup, STEPS);
         run(setup, STOP);
         Run rest = run(setup, STEPS);
@@ -196,6 +211,16 @@ class ResumeTest {
             }
         });
         assertEquals(quiet.weights(), weights.get(0));
+    }
+
+    /** Optimizer states in files between updates, at stage 3 weights too; tiles of 24 elements, so that pieces lie in several. */
+    private String files(int stage) {
+        String nvme = "{\"device\": \"nvme\", \"nvme_path\": \"%s\", \"buffer_count\": 3}".formatted(disk);
+        return """
+                "bf16": {"enabled": true},
+                "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 0, "stage3_max_reuse_distance": 0,
+                 "sub_group_size": 24, "offload_optimizer": %s%s},
+                """.formatted(stage, nvme, stage == 3 ? ", \"offload_param\": " + nvme : "");
     }
 
     private static String blocks(String precision) {

@@ -15,6 +15,7 @@ import ds.tck.comm.InProcessCommunicators;
 import ds.zero.config.Stage3;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -35,7 +36,7 @@ class ShardedWeightsTest {
             this.units = new Units(model, communicator.rank(), communicator.worldSize(), true);
             InFlight changes = new InFlight(units, backend.computeStream(), 1000, true);
             Stack stack = new Stack(backend, communicator);
-            this.weights = new ShardedWeights(units, stack, DType.F32, changes, limits);
+            this.weights = new ShardedWeights(units, stack, DType.F32, changes, limits, Optional.empty());
             for (int p = 0; p < units.parameters().size(); p++) {
                 Parameter parameter = units.parameters().get(p);
                 Tensor values = backend.allocate(DType.F32, Shape.of(parameter.elements()), "test");

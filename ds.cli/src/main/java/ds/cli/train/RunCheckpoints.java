@@ -35,18 +35,19 @@ final class RunCheckpoints implements AutoCloseable {
      *
      * @param every how many steps lie between checkpoints; 0 for none at all
      * @param keepLast how many are kept
-     * @param asynchronous whether training goes on while files are written
+     * @param asynchronous whether training goes on while files are written; by default unless optimizer states are offloaded to
+     *     files, since it needs them in memory
      * @param onFailure what a failed save does to the run
      * @param folder of the checkpoints; empty for one inside the run folder
      */
     record Settings(long every, int keepLast, boolean asynchronous, OnFailure onFailure, Optional<Path> folder) {
-        static Settings read(Block ds, long steps) {
+        static Settings read(Block ds, long steps, boolean statesInFiles) {
             Block block = ds.block("checkpoint");
             String onFailure = block.oneOf("on_failure", "fail", List.of("fail", "warn"));
             return new Settings(
                     block.integer("every", Math.max(1, steps / 10), 0, Long.MAX_VALUE),
                     (int) block.integer("keep_last", 2, 1, Integer.MAX_VALUE),
-                    block.flag("asynchronous", true),
+                    block.flag("asynchronous", !statesInFiles),
                     onFailure.equals("warn") ? OnFailure.WARN : OnFailure.FAIL,
                     block.optionalText("folder").map(Path::of));
         }

@@ -1,6 +1,7 @@
 package ds.cli.train;
 
 import ds.zero.config.Known;
+import ds.zero.config.Offload;
 import ds.zero.config.RuntimeConfig;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.json.Block;
@@ -42,10 +43,12 @@ public record RunConfig(
         ModelSettings model = ModelSettings.read(ds);
         DataSettings data = DataSettings.read(ds);
         LoopSettings loop = LoopSettings.read(ds);
-        RunCheckpoints.Settings checkpoint = RunCheckpoints.Settings.read(ds, loop.steps());
         Known known = Known.ofWorld(worldSize)
                 .withTotalSteps(loop.steps())
                 .withHiddenSize(model.shape().channels());
-        return new RunConfig(ZeroConfig.read(root, known), model, data, loop, checkpoint);
+        ZeroConfig zero = ZeroConfig.read(root, known);
+        boolean statesInFiles = zero.zero().offloadOptimizer() instanceof Offload.Nvme;
+        RunCheckpoints.Settings checkpoint = RunCheckpoints.Settings.read(ds, loop.steps(), statesInFiles);
+        return new RunConfig(zero, model, data, loop, checkpoint);
     }
 }

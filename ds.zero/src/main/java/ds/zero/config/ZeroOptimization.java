@@ -11,6 +11,9 @@ import java.util.OptionalLong;
  * @param reduceBucketElements elements per reduction of gradients
  * @param allgatherBucketElements elements per gathering of updated parameters
  * @param overlapCommunication whether gradients are reduced while the backward pass goes on
+ * @param subGroupElements how many elements at most are updated at once, where they come from files
+ * @param offloadOptimizer where master weights and optimizer states lie between updates
+ * @param offloadParameters where the weights' shards lie between their uses, at stage 3
  * @param stage3 what stage 3 keeps gathered; without effect at the others
  */
 public record ZeroOptimization(
@@ -18,9 +21,13 @@ public record ZeroOptimization(
         long reduceBucketElements,
         long allgatherBucketElements,
         boolean overlapCommunication,
+        long subGroupElements,
+        Offload offloadOptimizer,
+        Offload offloadParameters,
         Stage3 stage3) {
     private static final String NAME = "zero_optimization";
     private static final long DEFAULT_BUCKET = 500_000_000;
+    private static final long DEFAULT_SUB_GROUP = 1_000_000_000;
 
     /** Rejects buckets without elements. */
     public ZeroOptimization {
@@ -38,12 +45,37 @@ public record ZeroOptimization(
     static ZeroOptimization read(Block root, Known known) {
         Block block = root.block(NAME);
         ZeroStage stage = readStage(block);
+        block.auto("sub_group_size", DEFAULT_SUB_GROUP, "DeepSpeed's default");
+        Offload offloadOptimizer = Offload.read(block.block("offload_optimizer"), 4);
+        Offload offloadParameters = Offload.read(block.block("offload_param"), 5);
+        checkOffload(block, stage, offloadOptimizer, offloadParameters);
         return new ZeroOptimization(
                 stage,
                 readBucket(block, "reduce_bucket_size", known.hiddenSize()),
                 readBucket(block, "allgather_bucket_size", known.hiddenSize()),
                 block.flag("overlap_comm", stage == ZeroStage.PARAMETERS),
+                block.integer("sub_group_size", DEFAULT_SUB_GROUP, 1, Long.MAX_VALUE),
+                offloadOptimizer,
+                offloadParameters,
                 Stage3.read(block, stage, known.hiddenSize()));
+    }
+
+    private static void checkOffload(Block block, ZeroStage stage, Offload optimizer, Offload parameters) {
+        if (stage == ZeroStage.DISABLED && !(optimizer instanceof Offload.None)) {
+            block.block("offload_optimizer")
+                    .problem("device", "needs sharded optimizer states", "set zero_optimization.stage to 1, 2 or 3");
+        }
+        if (stage != ZeroStage.PARAMETERS && !(parameters instanceof Offload.None)) {
+            block.block("offload_param")
+                    .problem("device", "needs sharded parameters", "set zero_optimization.stage to 3");
+        }
+        if (parameters instanceof Offload.Nvme && !(optimizer instanceof Offload.Nvme)) {
+            block.block("offload_param")
+                    .problem(
+                            "device",
+                            "needs the optimizer's states in files, too",
+                            "set zero_optimization.offload_optimizer.device to nvme");
+        }
     }
 
     private static ZeroStage readStage(Block block) {

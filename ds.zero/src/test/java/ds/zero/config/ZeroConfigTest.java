@@ -61,7 +61,17 @@ class ZeroConfigTest {
                 config.schedule());
         assertEquals(new Precision.Bf16(true), config.precision());
         assertEquals(1.0, config.gradientClipping());
-        assertEquals(new ZeroOptimization(ZeroStage.GRADIENTS, 4096, 200_000_000, true, Stage3.DEFAULT), config.zero());
+        assertEquals(
+                new ZeroOptimization(
+                        ZeroStage.GRADIENTS,
+                        4096,
+                        200_000_000,
+                        true,
+                        1_000_000_000,
+                        new Offload.None(),
+                        new Offload.None(),
+                        Stage3.DEFAULT),
+                config.zero());
         assertEquals(new ReportConfig(OptionalLong.of(2000), false), config.report());
         assertEquals(new RuntimeConfig("cpu", "tcp", 7, Duration.ofSeconds(60)), config.runtime());
     }
@@ -73,7 +83,15 @@ class ZeroConfigTest {
         assertEquals(new Precision.F32(), config.precision());
         assertEquals(1.0, config.gradientClipping());
         assertEquals(
-                new ZeroOptimization(ZeroStage.DISABLED, 500_000_000, 500_000_000, false, Stage3.DEFAULT),
+                new ZeroOptimization(
+                        ZeroStage.DISABLED,
+                        500_000_000,
+                        500_000_000,
+                        false,
+                        1_000_000_000,
+                        new Offload.None(),
+                        new Offload.None(),
+                        Stage3.DEFAULT),
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.empty(), false), config.report());
         assertEquals(new RuntimeConfig("cpu", "tcp", 1234, Duration.ofSeconds(60)), config.runtime());
@@ -209,6 +227,26 @@ class ZeroConfigTest {
         ONE_RANK.assertProblem(key, text, "\"" + key + "\": " + value);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "offload_optimizer.device | 0 | needs sharded optimizer states | {\"device\": \"cpu\"}",
+                "offload_optimizer.device | 1 | must be one of none, cpu, nvme | {\"device\": \"disk\"}",
+                "offload_optimizer.nvme_path | 1 | is missing | {\"device\": \"nvme\"}",
+                "offload_optimizer.buffer_count | 1 | from 3 to 64 | {\"buffer_count\": 2}",
+                "offload_optimizer.ratio | 1 | all states are offloaded, or none | {\"device\": \"cpu\", \"ratio\": 0.5}",
+                "offload_param.device | 2 | needs sharded parameters | {\"device\": \"cpu\"}",
+                "offload_param.device | 3 | needs the optimizer's states in files, too | {\"device\": \"nvme\", \"nvme_path\": \"x\"}",
+            })
+    void offloadIsChecked(String key, int stage, String text, String block) {
+        String name = key.substring(0, key.indexOf('.'));
+        ONE_RANK.assertProblem(
+                "zero_optimization." + key,
+                text,
+                "\"zero_optimization\": {\"stage\": " + stage + ", \"" + name + "\": " + block + "}");
+    }
+
     @Test
     void operationIsReadInAnyCase() {
         assertEquals(1.0, ONE_RANK.parse("\"gradient_allreduce_op\": \"MEAN\"").gradientClipping());
@@ -269,9 +307,27 @@ class ZeroConfigTest {
     @Test
     void recordsCheckThemselves() {
         assertThrows(
-                ConfigException.class, () -> new ZeroOptimization(ZeroStage.DISABLED, 0, 1, false, Stage3.DEFAULT));
+                ConfigException.class,
+                () -> new ZeroOptimization(
+                        ZeroStage.DISABLED,
+                        0,
+                        1,
+                        false,
+                        1_000_000_000,
+                        new Offload.None(),
+                        new Offload.None(),
+                        Stage3.DEFAULT));
         assertThrows(
-                ConfigException.class, () -> new ZeroOptimization(ZeroStage.DISABLED, 1, 0, false, Stage3.DEFAULT));
+                ConfigException.class,
+                () -> new ZeroOptimization(
+                        ZeroStage.DISABLED,
+                        1,
+                        0,
+                        false,
+                        1_000_000_000,
+                        new Offload.None(),
+                        new Offload.None(),
+                        Stage3.DEFAULT));
         assertThrows(ConfigException.class, () -> new RuntimeConfig("", "tcp", 1, Duration.ofSeconds(1)));
         assertThrows(ConfigException.class, () -> new RuntimeConfig("cpu", "", 1, Duration.ofSeconds(1)));
         assertThrows(ConfigException.class, () -> new RuntimeConfig("cpu", "tcp", 1, Duration.ZERO));

@@ -1,0 +1,69 @@
+package ds.zero;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * How what a rank owns of all units is cut for files: into tiles of one parameter group each, small enough that several fit
+ * into memory, large enough that a disk delivers what it can. Arithmetic only.
+ */
+final class Tiles {
+    /** 16 MiB of F32: a disk needs no more, and three of them for Adam take 48. */
+    static final long MOST_ELEMENTS = 4 << 20;
+
+    private final List<Tile> all = new ArrayList<>();
+    private final List<List<Tile>> byUnit = new ArrayList<>();
+
+    /**
+     * One tile.
+     *
+     * @param number among all tiles of the rank
+     * @param unit in which it lies
+     * @param first element, counted from the first that the rank owns in the unit
+     * @param elements how many
+     * @param decays whether weight decay applies
+     */
+    record Tile(int number, int unit, long first, long elements, boolean decays) {
+        UnitLayout.Range range() {
+            return new UnitLayout.Range(first, first + elements);
+        }
+    }
+
+    Tiles(Units units, long mostElements) {
+        for (int unit = 0; unit < units.count(); unit++) {
+            UnitLayout.Range owned = units.owned(unit);
+            List<Tile> ofUnit = new ArrayList<>();
+            for (UnitLayout.Group group : units.layout(unit).groups(owned)) {
+                for (long at = group.range().first(); at < group.range().end(); at += mostElements) {
+                    long count = Math.min(mostElements, group.range().end() - at);
+                    Tile tile = new Tile(all.size(), unit, at - owned.first(), count, group.decays());
+                    all.add(tile);
+                    ofUnit.add(tile);
+                }
+            }
+            byUnit.add(ofUnit);
+        }
+    }
+
+    int count() {
+        return all.size();
+    }
+
+    Tile get(int number) {
+        return all.get(number);
+    }
+
+    List<Tile> ofUnit(int unit) {
+        return byUnit.get(unit);
+    }
+
+    /** {@return elements of the largest tile} */
+    long mostElements() {
+        return all.stream().mapToLong(Tile::elements).max().orElse(0);
+    }
+
+    /** {@return bytes of every tile, for elements of so many bytes} */
+    long[] bytes(long perElement) {
+        return all.stream().mapToLong(tile -> tile.elements() * perElement).toArray();
+    }
+}

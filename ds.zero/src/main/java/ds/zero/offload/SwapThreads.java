@@ -1,0 +1,64 @@
+package ds.zero.offload;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/** Threads that wait for disks, so that those that compute need not. */
+public final class SwapThreads implements AutoCloseable {
+    private final ExecutorService threads;
+
+    /**
+     * Starts none before there is work.
+     *
+     * @param count how many requests may be under way at once
+     */
+    public SwapThreads(int count) {
+        this.threads = Executors.newFixedThreadPool(
+                count, Thread.ofPlatform().daemon().name("ds-swap-", 0).factory());
+    }
+
+    /** A read or a write under way. Its memory belongs to it until it is done. */
+    public static final class Ticket {
+        /** One that is done. */
+        public static final Ticket DONE = new Ticket(CompletableFuture.completedFuture(null));
+
+        private final CompletableFuture<Void> future;
+
+        private Ticket(CompletableFuture<Void> future) {
+            this.future = future;
+        }
+
+        /**
+         * Waits until it is done.
+         *
+         * @throws OffloadException if it failed
+         */
+        public void await() {
+            try {
+                future.join();
+            } catch (CompletionException e) {
+                if (e.getCause() instanceof OffloadException cause) {
+                    throw new OffloadException(cause.getMessage(), cause);
+                }
+                throw e;
+            }
+        }
+    }
+
+    /** Waits for requests whether they fail or not: before their memory is given up. */
+    public static void settle(Iterable<Ticket> tickets) {
+        tickets.forEach(ticket -> ticket.future.exceptionally(failure -> null).join());
+    }
+
+    Ticket run(Runnable request) {
+        return new Ticket(CompletableFuture.runAsync(request, threads));
+    }
+
+    /** Waits for what is under way. */
+    @Override
+    public void close() {
+        threads.close();
+    }
+}

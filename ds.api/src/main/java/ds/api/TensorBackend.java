@@ -61,6 +61,16 @@ public interface TensorBackend extends AutoCloseable {
      */
     void download(Tensor source, MemorySegment target, Stream stream);
 
+    /** As {@link #upload(MemorySegment, Tensor, Stream)}, from a tensor in memory of {@link #allocateHost}. */
+    default void upload(Tensor source, Tensor target, Stream stream) {
+        upload(source.host(), target, stream);
+    }
+
+    /** As {@link #download(Tensor, MemorySegment, Stream)}, to a tensor in memory of {@link #allocateHost}. */
+    default void download(Tensor source, Tensor target, Stream stream) {
+        download(source, target.host(), stream);
+    }
+
     /** Allocates one tensor with a buffer of its own, which the caller closes through {@link Tensor#buffer}. */
     default Tensor allocate(DType dtype, Shape shape, String label) {
         return new Tensor(allocate(Math.multiplyExact(shape.elements(), (long) dtype.byteSize()), label), dtype, shape);

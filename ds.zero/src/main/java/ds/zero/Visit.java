@@ -1,6 +1,7 @@
 package ds.zero;
 
 import ds.api.layer.Layer;
+import ds.api.layer.RecomputedLayer;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -30,13 +31,28 @@ record Visit(Layer layer, Direction direction) {
 
     /** {@return the visits of an evaluation} */
     static List<Visit> ofEvaluation(List<Layer> layers) {
-        return layers.stream().map(Visit::forward).toList();
+        return layers.stream()
+                .flatMap(layer -> inside(layer).stream())
+                .map(Visit::forward)
+                .toList();
     }
 
-    /** {@return the visits of a micro-batch of training} */
+    /** {@return the visits of a micro-batch of training; a segment that is recomputed comes forward again before it goes back} */
     static List<Visit> ofTraining(List<Layer> layers) {
         List<Visit> visits = new ArrayList<>(ofEvaluation(layers));
-        layers.reversed().forEach(layer -> visits.add(backward(layer)));
+        for (Layer layer : layers.reversed()) {
+            if (layer instanceof RecomputedLayer recomputed) {
+                visits.addAll(ofTraining(recomputed.segment().layers()));
+            } else {
+                visits.add(backward(layer));
+            }
+        }
         return visits;
+    }
+
+    private static List<Layer> inside(Layer layer) {
+        return layer instanceof RecomputedLayer recomputed
+                ? recomputed.segment().layers()
+                : List.of(layer);
     }
 }

@@ -19,6 +19,7 @@ public final class Pass implements AutoCloseable {
     private final Weights weights;
     private final StepArena activations;
     private final StepArena scratch;
+    private final SegmentMemory segments;
     private final Tensor lossGradient;
 
     private Batch batch;
@@ -38,6 +39,7 @@ public final class Pass implements AutoCloseable {
         this.weights = weights;
         this.activations = new StepArena(backend, "activations");
         this.scratch = new StepArena(backend, "scratch");
+        this.segments = new SegmentMemory(backend, activations);
         this.lossGradient = backend.allocate(DType.F32, Shape.of(1), "scratch");
     }
 
@@ -63,6 +65,7 @@ public final class Pass implements AutoCloseable {
     }
 
     private void begin(Batch batch, boolean training) {
+        segments.reset();
         activations.reset();
         scratch.reset();
         this.batch = batch;
@@ -109,14 +112,23 @@ public final class Pass implements AutoCloseable {
         return weights.gradient(parameter);
     }
 
-    /** {@return memory that lives until the next micro-batch begins; its contents are undefined} */
+    /**
+     * {@return memory that lives until the next micro-batch begins, or, inside a {@link RecomputedLayer}, as long as the layers
+     * in it need; its contents are undefined}
+     */
     public Tensor keep(DType dtype, long... dims) {
-        return activations.take(dtype, Shape.of(dims));
+        Shape shape = Shape.of(dims);
+        return segments.running() ? segments.take(dtype, shape) : activations.take(dtype, shape);
     }
 
-    /** {@return memory in {@link #dtype} that lives until the next micro-batch begins; its contents are undefined} */
+    /** {@return memory in {@link #dtype}; see {@link #keep(DType, long...)}} */
     public Tensor keep(long... dims) {
         return keep(dtype, dims);
+    }
+
+    /** {@return where segments that are recomputed keep what they need while they run} */
+    SegmentMemory segmentMemory() {
+        return segments;
     }
 
     /**
@@ -167,6 +179,7 @@ public final class Pass implements AutoCloseable {
     public void close() {
         activations.close();
         scratch.close();
+        segments.close();
         lossGradient.buffer().close();
     }
 }

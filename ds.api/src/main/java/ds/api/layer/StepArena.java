@@ -7,6 +7,7 @@ import ds.api.Tensor;
 import ds.api.TensorBackend;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongFunction;
 
 /**
  * Memory that is handed out front to back and taken back all at once, or down to a mark. It grows while a first step finds out
@@ -16,8 +17,7 @@ final class StepArena implements AutoCloseable {
     private static final long ALIGNMENT = 64;
     private static final long SMALLEST_BLOCK = 1 << 20;
 
-    private final TensorBackend backend;
-    private final String label;
+    private final LongFunction<Buffer> allocator;
     private final List<Buffer> blocks = new ArrayList<>();
     private int block;
     private long used;
@@ -25,8 +25,16 @@ final class StepArena implements AutoCloseable {
     private long highest;
 
     StepArena(TensorBackend backend, String label) {
-        this.backend = backend;
-        this.label = label;
+        this(bytes -> backend.allocate(bytes, label));
+    }
+
+    private StepArena(LongFunction<Buffer> allocator) {
+        this.allocator = allocator;
+    }
+
+    /** {@return an arena in host memory from which the device copies fast} */
+    static StepArena onHost(TensorBackend backend, String label) {
+        return new StepArena(bytes -> backend.allocateHost(bytes, label));
     }
 
     Tensor take(DType dtype, Shape shape) {
@@ -35,12 +43,17 @@ final class StepArena implements AutoCloseable {
             nextBlock();
         }
         if (block == blocks.size()) {
-            blocks.add(backend.allocate(Math.max(bytes, Math.max(SMALLEST_BLOCK, before / 4)), label));
+            blocks.add(allocator.apply(Math.max(bytes, Math.max(SMALLEST_BLOCK, before / 4))));
         }
         Tensor tensor = new Tensor(blocks.get(block), dtype, shape, used);
         used += bytes;
         highest = Math.max(highest, before + used);
         return tensor;
+    }
+
+    /** {@return whether a tensor lies in this memory} */
+    boolean holds(Tensor tensor) {
+        return blocks.contains(tensor.buffer());
     }
 
     private void nextBlock() {
@@ -68,7 +81,7 @@ final class StepArena implements AutoCloseable {
         release(0);
         if (blocks.size() > 1) {
             close();
-            blocks.add(backend.allocate(highest, label));
+            blocks.add(allocator.apply(highest));
         }
     }
 

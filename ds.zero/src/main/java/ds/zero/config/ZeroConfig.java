@@ -18,6 +18,7 @@ import java.nio.file.Path;
  * @param gradients the element types in which gradients are kept and sent
  * @param gradientClipping the largest global norm that gradients keep; 0 for no clipping
  * @param zero what is sharded, and the sizes of buckets
+ * @param checkpointing which activations are kept, and which recomputed
  * @param report what is told about the progress
  * @param runtime backend, communicator, seed, deadlines
  */
@@ -29,6 +30,7 @@ public record ZeroConfig(
         GradientTypes gradients,
         double gradientClipping,
         ZeroOptimization zero,
+        ActivationCheckpointing checkpointing,
         ReportConfig report,
         RuntimeConfig runtime) {
     private static final String CLIPPING = "gradient_clipping";
@@ -85,13 +87,15 @@ public record ZeroConfig(
                 GradientTypes.read(root, precision.weights()),
                 root.number(CLIPPING, 1.0, Range.atLeast(0)),
                 ZeroOptimization.read(root, known),
+                ActivationCheckpointing.read(root),
                 ReportConfig.read(root),
                 RuntimeConfig.read(root));
     }
 
     /** {@return the same with another learning rate for every update} */
     public ZeroConfig withSchedule(LearningRateSchedule other) {
-        return new ZeroConfig(batch, optimizer, other, precision, gradients, gradientClipping, zero, report, runtime);
+        return new ZeroConfig(
+                batch, optimizer, other, precision, gradients, gradientClipping, zero, checkpointing, report, runtime);
     }
 
     /** Keys that select nothing, but may say what is so anyway. */

@@ -6,6 +6,7 @@ import ds.cli.train.RunSummary;
 import ds.cli.train.TrainingListener;
 import ds.data.Preparation;
 import ds.zero.StepResult;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -60,6 +61,11 @@ final class TrainingDisplay implements TrainingListener, AutoCloseable {
                         run.trainTokens() / MEGA,
                         run.validationTokens() / MEGA));
         training = Optional.of(Progress.start(console, "train", run.steps(), "steps"));
+    }
+
+    @Override
+    public void resuming(Path checkpoint, long step) {
+        console.err().println("resume: after step " + step + ", from " + checkpoint);
     }
 
     @Override

@@ -83,8 +83,7 @@ final class ComposedOptimizers {
         }
     }
 
-    static void lambDirection(
-            CoreKernels k, Lamb lamb, Tensor weights, Tensor first, Tensor second, Tensor direction) {
+    static void lambDirection(CoreKernels k, Lamb lamb, Tensor weights, Tensor first, Tensor second, Tensor direction) {
         try (Temporaries temporaries = new Temporaries(k)) {
             Tensor epsilon = temporaries.scalar(lamb.epsilon());
             k.axpby(lamb.secondCorrection(), second, 0, direction);

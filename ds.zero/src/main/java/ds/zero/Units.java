@@ -52,7 +52,7 @@ final class Units {
 
     private void findHidden(List<Layer> layers) {
         unitOfLayer.forEach((layer, unit) -> {
-            if (layer != layers.getFirst() && layer != layers.getLast()) {
+            if (!layer.equals(layers.getFirst()) && !layer.equals(layers.getLast())) {
                 hidden.add(unit);
             }
         });

@@ -36,8 +36,7 @@ public interface Optimizer {
      * @param momentum of this step where the schedule cycles it: in place of the optimizer's own momentum, or first beta; an
      *     optimizer without one has no use for it
      */
-    record Step(
-            long number, double learningRate, double weightDecay, double gradientScale, OptionalDouble momentum) {
+    record Step(long number, double learningRate, double weightDecay, double gradientScale, OptionalDouble momentum) {
         /** {@return the same for a parameter group that does not decay} */
         public Step withoutDecay() {
             return new Step(number, learningRate, 0, gradientScale, momentum);

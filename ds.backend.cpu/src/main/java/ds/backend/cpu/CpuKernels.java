@@ -179,10 +179,7 @@ final class CpuKernels extends CpuCoreKernels {
     public void lion(Lion lion, Tensor weights, Tensor gradient, Tensor momentum) {
         requireEqual("lion", "elements of the gradient", weights.elements(), gradient.elements());
         requireEqual("lion", "elements of the momentum", weights.elements(), momentum.elements());
-        pool.run(
-                weights.elements(),
-                GRAIN,
-                (part, worker) -> LionKernel.step(lion, weights, gradient, momentum, part));
+        pool.run(weights.elements(), GRAIN, (part, worker) -> LionKernel.step(lion, weights, gradient, momentum, part));
     }
 
     @Override
@@ -218,8 +215,7 @@ final class CpuKernels extends CpuCoreKernels {
         requireEqual("lambDirection", "elements of the second moment", weights.elements(), secondMoment.elements());
         requireEqual("lambDirection", "elements of the direction", weights.elements(), direction.elements());
         LambKernel.Inputs inputs = new LambKernel.Inputs(weights, firstMoment, secondMoment);
-        pool.run(
-                weights.elements(), GRAIN, (part, worker) -> LambKernel.direction(lamb, inputs, direction, part));
+        pool.run(weights.elements(), GRAIN, (part, worker) -> LambKernel.direction(lamb, inputs, direction, part));
     }
 
     private static long rows(Tensor x) {

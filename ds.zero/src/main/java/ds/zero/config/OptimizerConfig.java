@@ -105,12 +105,7 @@ public sealed interface OptimizerConfig {
      * @param weightDecay added to the gradient, at least 0
      */
     record Sgd(
-            String type,
-            double learningRate,
-            double momentum,
-            double dampening,
-            boolean nesterov,
-            double weightDecay)
+            String type, double learningRate, double momentum, double dampening, boolean nesterov, double weightDecay)
             implements OptimizerConfig {
         /** Rejects what is out of range. */
         public Sgd {

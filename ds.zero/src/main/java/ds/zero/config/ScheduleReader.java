@@ -53,9 +53,7 @@ record ScheduleReader(Block block, Block params, Known known, OptimizerConfig op
     private void reportType(String type) {
         if (!type.isEmpty()) { // else missing or no text, and reported
             block.problem(
-                    "type",
-                    "no such schedule",
-                    "use LRRangeTest, OneCycle, WarmupLR, WarmupDecayLR or WarmupCosineLR");
+                    "type", "no such schedule", "use LRRangeTest, OneCycle, WarmupLR, WarmupDecayLR or WarmupCosineLR");
         }
     }
 

@@ -15,8 +15,7 @@ record AdagradOptimizer(OptimizerConfig.Adagrad config) implements Optimizer {
 
     @Override
     public void update(Kernels kernels, Shard shard, Step step) {
-        Adagrad adagrad =
-                new Adagrad(step.learningRate(), config.epsilon(), step.weightDecay(), step.gradientScale());
+        Adagrad adagrad = new Adagrad(step.learningRate(), config.epsilon(), step.weightDecay(), step.gradientScale());
         kernels.adagrad(
                 adagrad, shard.weights(), shard.gradient(), shard.states().getFirst());
     }

@@ -71,11 +71,7 @@ final class LayerwiseUpdate implements UnitUpdate {
         return new Part(
                 number,
                 tiles.cut(unit, placed.first(), placed.end(), decays),
-                tiles.cut(
-                        unit,
-                        Math.max(placed.first(), unit.shardFirst()),
-                        Math.min(placed.end(), shardEnd),
-                        decays));
+                tiles.cut(unit, Math.max(placed.first(), unit.shardFirst()), Math.min(placed.end(), shardEnd), decays));
     }
 
     @Override

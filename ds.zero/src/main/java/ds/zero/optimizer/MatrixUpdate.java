@@ -54,18 +54,21 @@ final class MatrixUpdate implements UnitUpdate {
             workOfUnit.add(work(unit));
         }
         this.directions = allocate(DType.F32, plan.largestUnit());
-        this.scratch =
-                new MatrixOptimizer.Scratch(allocate(DType.F32, plan.scratchElements()), allocate(DType.F64, 1));
+        this.scratch = new MatrixOptimizer.Scratch(allocate(DType.F32, plan.scratchElements()), allocate(DType.F64, 1));
     }
 
     private Work work(int number) {
         Work work = new Work(new ArrayList<>(), new ArrayList<>());
         OwnedUnit unit = units.get(number);
         for (OwnedUnit.Placed placed : unit.parameters()) {
-            boolean matrix = plan.matrices(number).stream().anyMatch(m -> m.placed() == placed);
+            boolean matrix =
+                    plan.matrices(number).stream().anyMatch(m -> m.placed().equals(placed));
             (matrix ? work.matrices : work.others)
                     .addAll(tiles.cut(
-                            unit, placed.first(), placed.end(), placed.parameter().decays()));
+                            unit,
+                            placed.first(),
+                            placed.end(),
+                            placed.parameter().decays()));
         }
         return work;
     }
@@ -128,10 +131,7 @@ final class MatrixUpdate implements UnitUpdate {
 
     @Override
     public void close() {
-        List.of(
-                        directions.buffer(),
-                        scratch.elements().buffer(),
-                        scratch.sum().buffer())
+        List.of(directions.buffer(), scratch.elements().buffer(), scratch.sum().buffer())
                 .forEach(Buffer::close);
         tiles.close();
     }

@@ -16,12 +16,7 @@ import java.util.List;
  * @param parameters in the order in which they lie
  */
 public record OwnedUnit(
-        String name,
-        long elements,
-        long ownedFirst,
-        long shardFirst,
-        Optimizer.Shard owned,
-        List<Placed> parameters) {
+        String name, long elements, long ownedFirst, long shardFirst, Optimizer.Shard owned, List<Placed> parameters) {
     /**
      * One parameter.
      *

@@ -72,9 +72,8 @@ final class Tiles implements AutoCloseable {
         long offset = first - unit.ownedFirst();
         Optimizer.Shard owned = unit.owned();
         Tensor source = owned.gradient().slice(offset, elements);
-        Tensor gradient = source.dtype() == DType.F32
-                ? source
-                : converted.orElseThrow().slice(0, elements);
+        Tensor gradient =
+                source.dtype() == DType.F32 ? source : converted.orElseThrow().slice(0, elements);
         List<Tensor> states = owned.states().stream()
                 .map(state -> state.slice(offset, elements))
                 .toList();

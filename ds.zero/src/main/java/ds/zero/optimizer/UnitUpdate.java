@@ -16,8 +16,7 @@ public interface UnitUpdate extends AutoCloseable {
      * @param communicator of the ranks that share the units
      * @param units all of the model
      */
-    static UnitUpdate of(
-            Optimizer optimizer, TensorBackend backend, Communicator communicator, List<OwnedUnit> units) {
+    static UnitUpdate of(Optimizer optimizer, TensorBackend backend, Communicator communicator, List<OwnedUnit> units) {
         return switch (optimizer) {
             case LayerwiseOptimizer layerwise -> new LayerwiseUpdate(layerwise, backend, communicator, units);
             case MatrixOptimizer matrix -> new MatrixUpdate(matrix, backend, communicator, units);

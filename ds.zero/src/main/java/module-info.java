@@ -1,6 +1,7 @@
 /**
  * The ZeRO core: {@link ds.zero.ZeroEngine} trains. Its configuration is {@link ds.zero.config}: DeepSpeed's JSON keys, checked
  * strictly and resolved;
+ * {@link ds.zero.plan} says beforehand what memory it takes;
  * {@link ds.zero.config.json} is the machinery behind it, with which an application reads its own blocks of the same file.
  */
 module ds.zero {
@@ -11,4 +12,5 @@ module ds.zero {
     exports ds.zero;
     exports ds.zero.config;
     exports ds.zero.config.json;
+    exports ds.zero.plan;
 }

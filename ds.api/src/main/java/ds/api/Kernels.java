@@ -162,4 +162,60 @@ public interface Kernels extends CoreKernels {
     default void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
         ComposedAdam.run(this, adam, weights, gradient, firstMoment, secondMoment);
     }
+
+    /**
+     * One step of Lion on n elements; the direction is 0 where {@code beta1 · m + (1 - beta1) · g} is.
+     *
+     * @param weights F32 {@code [n]}; overwritten
+     * @param gradient F32 {@code [n]}
+     * @param momentum F32 {@code [n]}, zero before step 1; overwritten
+     */
+    default void lion(Lion lion, Tensor weights, Tensor gradient, Tensor momentum) {
+        ComposedOptimizers.lion(this, lion, weights, gradient, momentum);
+    }
+
+    /**
+     * One step of Adagrad on n elements.
+     *
+     * @param weights F32 {@code [n]}; overwritten
+     * @param gradient F32 {@code [n]}
+     * @param squares F32 {@code [n]}, zero before step 1; overwritten
+     */
+    default void adagrad(Adagrad adagrad, Tensor weights, Tensor gradient, Tensor squares) {
+        ComposedOptimizers.adagrad(this, adagrad, weights, gradient, squares);
+    }
+
+    /**
+     * One step of gradient descent with momentum on n elements.
+     *
+     * @param weights F32 {@code [n]}; overwritten
+     * @param gradient F32 {@code [n]}
+     * @param velocity F32 {@code [n]}; overwritten
+     */
+    default void sgd(Sgd sgd, Tensor weights, Tensor gradient, Tensor velocity) {
+        ComposedOptimizers.sgd(this, sgd, weights, gradient, velocity);
+    }
+
+    /**
+     * Takes n gradients into the moments of LAMB, which are Adam's.
+     *
+     * @param gradient F32 {@code [n]}
+     * @param firstMoment F32 {@code [n]}, zero before step 1; overwritten
+     * @param secondMoment F32 {@code [n]}, zero before step 1; overwritten
+     */
+    default void lambMoments(Lamb lamb, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
+        ComposedOptimizers.lambMoments(this, lamb, gradient, firstMoment, secondMoment);
+    }
+
+    /**
+     * The direction of a LAMB step on n elements.
+     *
+     * @param weights F32 {@code [n]}
+     * @param firstMoment F32 {@code [n]}, as {@link #lambMoments} left it
+     * @param secondMoment F32 {@code [n]}, as {@link #lambMoments} left it
+     * @param direction F32 {@code [n]}; overwritten
+     */
+    default void lambDirection(Lamb lamb, Tensor weights, Tensor firstMoment, Tensor secondMoment, Tensor direction) {
+        ComposedOptimizers.lambDirection(this, lamb, weights, firstMoment, secondMoment, direction);
+    }
 }

@@ -15,6 +15,7 @@ import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroOptimization;
 import ds.zero.config.ZeroStage;
 import ds.zero.offload.SwapThreads;
+import ds.zero.optimizer.Optimizers;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
@@ -93,8 +94,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     private UpdatedStates states(ZeroConfig config, Stack stack) {
         Optimizer optimizer = Optimizers.of(config.optimizer());
         return switch (config.zero().offloadOptimizer()) {
-            case Offload.None(), Offload.Cpu() ->
-                new OwnedStates(units, weights, gradients, stack.backend(), optimizer);
+            case Offload.None(), Offload.Cpu() -> new OwnedStates(units, weights, gradients, stack, optimizer);
             case Offload.Nvme nvme ->
                 new SwappedStates(tiles(config.zero()), weights, gradients, optimizer, swapping(stack, nvme));
         };

@@ -7,6 +7,8 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
+import ds.zero.optimizer.OwnedUnit;
+import ds.zero.optimizer.UnitUpdate;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,32 +22,33 @@ final class OwnedStates implements UpdatedStates {
     private final Units units;
     private final Kernels kernels;
     private final Optimizer optimizer;
+    private final UnitUpdate update;
     private final List<Tensor> masters = new ArrayList<>();
-    private final List<Tensor> targets = new ArrayList<>();
     private final List<List<Tensor>> states = new ArrayList<>();
-    private final List<List<GroupShard>> shards = new ArrayList<>();
+    private final List<Tensor> targets = new ArrayList<>();
     private final List<Buffer> buffers = new ArrayList<>();
 
-    private record GroupShard(Optimizer.Shard shard, boolean decays) {}
-
-    OwnedStates(Units units, WeightStage weights, GradientStage gradients, TensorBackend backend, Optimizer optimizer) {
+    OwnedStates(Units units, WeightStage weights, GradientStage gradients, Stack stack, Optimizer optimizer) {
+        TensorBackend backend = stack.backend();
         this.units = units;
         this.backend = backend;
         this.kernels = backend.kernels(backend.computeStream());
         this.optimizer = optimizer;
+        List<OwnedUnit> owned = new ArrayList<>();
         for (int unit = 0; unit < units.count(); unit++) {
-            UnitLayout.Range owned = units.owned(unit);
+            long elements = units.owned(unit).elements();
             Tensor target = weights.owned(unit);
-            Tensor master = target.dtype() == DType.F32 ? target : allocate(backend, owned.elements(), "masterWeights");
+            Tensor master = target.dtype() == DType.F32 ? target : allocate(backend, elements, "masterWeights");
             List<Tensor> ofUnit = new ArrayList<>();
             for (int i = 0; i < optimizer.states().size(); i++) {
-                ofUnit.add(allocate(backend, owned.elements(), "optimizerStates"));
+                ofUnit.add(allocate(backend, elements, "optimizerStates"));
             }
             targets.add(target);
             masters.add(master);
             states.add(ofUnit);
-            shards.add(split(unit, owned, new Optimizer.Shard(master, gradients.reduced(unit), ofUnit)));
+            owned.add(ownedUnit(unit, new Optimizer.Shard(master, gradients.reduced(unit), ofUnit)));
         }
+        this.update = UnitUpdate.of(optimizer, backend, stack.communicator(), owned);
     }
 
     private Tensor allocate(TensorBackend backend, long elements, String label) {
@@ -54,22 +57,18 @@ final class OwnedStates implements UpdatedStates {
         return tensor;
     }
 
-    private List<GroupShard> split(int unit, UnitLayout.Range owned, Optimizer.Shard whole) {
-        List<GroupShard> parts = new ArrayList<>();
-        for (UnitLayout.Group group : units.layout(unit).groups(owned)) {
-            long first = group.range().first() - owned.first();
-            long count = group.range().elements();
-            List<Tensor> states = whole.states().stream()
-                    .map(state -> state.slice(first, count))
-                    .toList();
-            parts.add(new GroupShard(
-                    new Optimizer.Shard(
-                            whole.weights().slice(first, count),
-                            whole.gradient().slice(first, count),
-                            states),
-                    group.decays()));
-        }
-        return parts;
+    private OwnedUnit ownedUnit(int unit, Optimizer.Shard tensors) {
+        UnitLayout layout = units.layout(unit);
+        List<OwnedUnit.Placed> parameters = layout.parameters().stream()
+                .map(parameter -> new OwnedUnit.Placed(parameter, layout.offset(parameter), units.isHidden(unit)))
+                .toList();
+        return new OwnedUnit(
+                layout.name(),
+                layout.paddedElements(),
+                units.owned(unit).first(),
+                units.shard(unit).first(),
+                tensors,
+                parameters);
     }
 
     @Override
@@ -110,11 +109,13 @@ final class OwnedStates implements UpdatedStates {
     }
 
     @Override
+    public void prepare(Optimizer.Step step) {
+        update.prepare(step);
+    }
+
+    @Override
     public void update(int unit, Optimizer.Step step) {
-        Optimizer.Step plain = new Optimizer.Step(step.number(), step.learningRate(), 0, step.gradientScale());
-        for (GroupShard part : shards.get(unit)) {
-            optimizer.update(kernels, part.shard(), part.decays() ? step : plain);
-        }
+        update.update(unit, step);
         publish(unit);
     }
 
@@ -123,6 +124,7 @@ final class OwnedStates implements UpdatedStates {
 
     @Override
     public void close() {
+        update.close();
         buffers.forEach(Buffer::close);
     }
 }

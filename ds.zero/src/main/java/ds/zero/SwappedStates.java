@@ -4,6 +4,8 @@ import ds.api.DType;
 import ds.api.Kernels;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.spi.LayerwiseOptimizer;
+import ds.api.spi.MatrixOptimizer;
 import ds.api.spi.Optimizer;
 import ds.zero.Tiles.Tile;
 import ds.zero.offload.SwapFile;
@@ -46,6 +48,7 @@ final class SwappedStates implements UpdatedStates {
     }
 
     SwappedStates(Tiles tiles, WeightStage weights, GradientStage gradients, Optimizer optimizer, Swapping swapping) {
+        requireElementwise(optimizer);
         this.backend = swapping.backend();
         this.kernels = backend.kernels(backend.computeStream());
         this.tiles = tiles;
@@ -62,14 +65,26 @@ final class SwappedStates implements UpdatedStates {
         this.gradient = new HostTensor(backend, most * Float.BYTES, "swapBuffers");
     }
 
+    private static void requireElementwise(Optimizer optimizer) {
+        if (optimizer instanceof LayerwiseOptimizer || optimizer instanceof MatrixOptimizer) {
+            throw new IllegalArgumentException(
+                    "optimizer.type: " + optimizer.getClass().getSimpleName()
+                            + " works on whole parameters, which files hold in tiles; choose an elementwise one such as AdamW, or"
+                            + " set zero_optimization.offload_optimizer.device to none");
+        }
+    }
+
     @Override
     public List<String> stateNames() {
         return optimizer.states();
     }
 
     @Override
+    public void prepare(Optimizer.Step step) {}
+
+    @Override
     public void update(int unit, Optimizer.Step step) {
-        Optimizer.Step plain = new Optimizer.Step(step.number(), step.learningRate(), 0, step.gradientScale());
+        Optimizer.Step plain = step.withoutDecay();
         for (Tile tile : tiles.ofUnit(unit)) {
             Frame frame = frameOf(tile);
             update(tile, frame, tile.decays() ? step : plain);

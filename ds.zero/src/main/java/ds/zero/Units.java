@@ -22,6 +22,7 @@ final class Units {
     private final List<UnitLayout> layouts = new ArrayList<>();
     private final Map<Layer, Integer> unitOfLayer = new HashMap<>();
     private final Map<Parameter, Integer> unitOfParameter = new HashMap<>();
+    private final Set<Integer> hidden = new HashSet<>();
     private final int rank;
     private final boolean shardedUpdate;
 
@@ -43,9 +44,18 @@ final class Units {
                 placed.addAll(own);
             }
         }
+        findHidden(model.layers());
         if (layouts.isEmpty()) {
             throw new IllegalArgumentException("model " + model.name() + " has no parameters to train");
         }
+    }
+
+    private void findHidden(List<Layer> layers) {
+        unitOfLayer.forEach((layer, unit) -> {
+            if (!layer.equals(layers.getFirst()) && !layer.equals(layers.getLast())) {
+                hidden.add(unit);
+            }
+        });
     }
 
     private void add(Layer layer, UnitLayout layout) {
@@ -76,6 +86,11 @@ final class Units {
 
     UnitLayout layout(int unit) {
         return layouts.get(unit);
+    }
+
+    /** {@return whether a unit belongs to a layer between the model's first, which takes its input, and its last} */
+    boolean isHidden(int unit) {
+        return hidden.contains(unit);
     }
 
     /** {@return this rank's shard of a unit} */

@@ -3,6 +3,7 @@ package ds.zero;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.config.ZeroConfig;
+import java.util.OptionalDouble;
 
 /** The second half of a step: norm, overflow check, clipping, optimizer, new weights everywhere. */
 final class Update {
@@ -58,6 +59,7 @@ final class Update {
         double norm = Math.sqrt(sums.squares()) / divisor;
         double scale = lossScale.value();
         double learningRate = config.schedule().at(updates);
+        OptionalDouble momentum = config.schedule().momentum(updates);
         boolean overflowed = !Double.isFinite(norm);
         boolean skipped = overflowed && config.precision().skipsOverflow();
         steps++;
@@ -65,7 +67,8 @@ final class Update {
             updates++;
             double clip = config.gradientClipping();
             double factor = clip > 0 ? Math.min(1, clip / (norm + 1e-6)) : 1;
-            apply(new Optimizer.Step(updates, learningRate, config.optimizer().weightDecay(), factor / divisor));
+            apply(new Optimizer.Step(
+                    updates, learningRate, config.optimizer().weightDecay(), factor / divisor, momentum));
         }
         lossScale.stepDone(overflowed);
         return new StepResult(
@@ -79,6 +82,7 @@ final class Update {
     }
 
     private void apply(Optimizer.Step step) {
+        state.states().prepare(step);
         for (int unit = 0; unit < state.units().count(); unit++) {
             state.states().update(unit, step);
             state.weights().ownedChanged(unit);

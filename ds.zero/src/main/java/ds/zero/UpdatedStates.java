@@ -16,6 +16,9 @@ sealed interface UpdatedStates extends AutoCloseable permits OwnedStates, Swappe
     /** {@return the names of the optimizer's states} */
     List<String> stateNames();
 
+    /** Begins a step, when all gradients are there; then each unit is updated once, in order. */
+    void prepare(Optimizer.Step step);
+
     /**
      * Updates what this rank owns of a unit, and makes its weights what the masters say then.
      *

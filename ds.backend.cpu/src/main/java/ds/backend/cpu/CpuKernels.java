@@ -1,12 +1,17 @@
 package ds.backend.cpu;
 
+import ds.api.Adagrad;
 import ds.api.Adam;
 import ds.api.Attention;
 import ds.api.Dropout;
+import ds.api.Lamb;
 import ds.api.LayerNorm;
+import ds.api.Lion;
+import ds.api.Sgd;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.backend.cpu.vector.AdagradKernel;
 import ds.backend.cpu.vector.AdamKernel;
 import ds.backend.cpu.vector.AttentionKernel;
 import ds.backend.cpu.vector.ColumnSums;
@@ -14,7 +19,10 @@ import ds.backend.cpu.vector.CrossEntropyKernel;
 import ds.backend.cpu.vector.DropoutKernel;
 import ds.backend.cpu.vector.EmbeddingKernel;
 import ds.backend.cpu.vector.GeluKernel;
+import ds.backend.cpu.vector.LambKernel;
 import ds.backend.cpu.vector.LayerNormKernel;
+import ds.backend.cpu.vector.LionKernel;
+import ds.backend.cpu.vector.SgdKernel;
 
 /** All kernels: the core, and each fused one in one pass over its operands. */
 final class CpuKernels extends CpuCoreKernels {
@@ -165,6 +173,49 @@ final class CpuKernels extends CpuCoreKernels {
                 weights.elements(),
                 GRAIN,
                 (part, worker) -> AdamKernel.step(adam, weights, gradient, firstMoment, secondMoment, part));
+    }
+
+    @Override
+    public void lion(Lion lion, Tensor weights, Tensor gradient, Tensor momentum) {
+        requireEqual("lion", "elements of the gradient", weights.elements(), gradient.elements());
+        requireEqual("lion", "elements of the momentum", weights.elements(), momentum.elements());
+        pool.run(weights.elements(), GRAIN, (part, worker) -> LionKernel.step(lion, weights, gradient, momentum, part));
+    }
+
+    @Override
+    public void adagrad(Adagrad adagrad, Tensor weights, Tensor gradient, Tensor squares) {
+        requireEqual("adagrad", "elements of the gradient", weights.elements(), gradient.elements());
+        requireEqual("adagrad", "sums of squares", weights.elements(), squares.elements());
+        pool.run(
+                weights.elements(),
+                GRAIN,
+                (part, worker) -> AdagradKernel.step(adagrad, weights, gradient, squares, part));
+    }
+
+    @Override
+    public void sgd(Sgd sgd, Tensor weights, Tensor gradient, Tensor velocity) {
+        requireEqual("sgd", "elements of the gradient", weights.elements(), gradient.elements());
+        requireEqual("sgd", "elements of the velocity", weights.elements(), velocity.elements());
+        pool.run(weights.elements(), GRAIN, (part, worker) -> SgdKernel.step(sgd, weights, gradient, velocity, part));
+    }
+
+    @Override
+    public void lambMoments(Lamb lamb, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
+        requireEqual("lambMoments", "elements of the first moment", gradient.elements(), firstMoment.elements());
+        requireEqual("lambMoments", "elements of the second moment", gradient.elements(), secondMoment.elements());
+        pool.run(
+                gradient.elements(),
+                GRAIN,
+                (part, worker) -> LambKernel.moments(lamb, gradient, firstMoment, secondMoment, part));
+    }
+
+    @Override
+    public void lambDirection(Lamb lamb, Tensor weights, Tensor firstMoment, Tensor secondMoment, Tensor direction) {
+        requireEqual("lambDirection", "elements of the first moment", weights.elements(), firstMoment.elements());
+        requireEqual("lambDirection", "elements of the second moment", weights.elements(), secondMoment.elements());
+        requireEqual("lambDirection", "elements of the direction", weights.elements(), direction.elements());
+        LambKernel.Inputs inputs = new LambKernel.Inputs(weights, firstMoment, secondMoment);
+        pool.run(weights.elements(), GRAIN, (part, worker) -> LambKernel.direction(lamb, inputs, direction, part));
     }
 
     private static long rows(Tensor x) {

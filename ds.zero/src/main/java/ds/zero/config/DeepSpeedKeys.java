@@ -61,7 +61,7 @@ record DeepSpeedKeys(List<DeepSpeedKey> rows) {
     }
 
     /** Applies the rows of {@code optimizer.params}. */
-    void applyToAdam(Block root) {
+    void applyToOptimizer(Block root) {
         var pass = new Pass(root, new LinkedHashMap<>());
         rows.stream().filter(key -> key.parent().equals(OPTIMIZER_PARAMS)).forEach(pass::apply);
     }

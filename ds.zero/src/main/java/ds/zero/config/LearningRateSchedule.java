@@ -3,6 +3,7 @@ package ds.zero.config;
 import ds.zero.config.json.ConfigException;
 import ds.zero.config.json.Range;
 import java.util.List;
+import java.util.OptionalDouble;
 
 /**
  * The learning rate as a pure function of the update, in DeepSpeed's formulas. An update that is skipped because of an overflow
@@ -11,13 +12,29 @@ import java.util.List;
  * <p>DeepSpeed runs its first two updates at the first value of a schedule (a counter that starts at −1); here each value is used
  * once.
  */
-public sealed interface LearningRateSchedule {
+public sealed interface LearningRateSchedule
+        permits LearningRateSchedule.Constant,
+                LearningRateSchedule.Listed,
+                LearningRateSchedule.WarmupLr,
+                LearningRateSchedule.WarmupDecayLr,
+                LearningRateSchedule.WarmupCosineLr,
+                LrRangeTest,
+                OneCycle {
     /**
      * {@return the learning rate of an update}
      *
      * @param update how many updates were applied before it: 0 for the first; DeepSpeed's {@code last_batch_iteration}
      */
     double at(long update);
+
+    /**
+     * {@return the momentum, or first beta, of an update, in place of the optimizer's own; empty if that one stays}
+     *
+     * @param update how many updates were applied before it
+     */
+    default OptionalDouble momentum(long update) {
+        return OptionalDouble.empty();
+    }
 
     /** How a warm-up rises from 0 to 1. */
     enum Warmup {

@@ -2,10 +2,14 @@ package ds.zero.config;
 
 import ds.zero.config.json.ConfigException;
 import ds.zero.config.json.Range;
+import java.util.List;
 import java.util.Map;
 
 /** The block {@code optimizer}. */
 public sealed interface OptimizerConfig {
+    /** The built-in optimizers; a configuration may write them in any case. */
+    List<String> BUILT_IN = List.of("Adam", "AdamW", "Lion", "Adagrad", "SGD", "Lamb", "Muon");
+
     /** {@return {@code optimizer.type} as it is written} */
     String type();
 
@@ -14,6 +18,11 @@ public sealed interface OptimizerConfig {
 
     /** {@return {@code weight_decay} of the parameters that decay} */
     double weightDecay();
+
+    /** {@return whether it has a momentum, or first beta, that a schedule can cycle} */
+    default boolean hasMomentum() {
+        return true;
+    }
 
     /**
      * The built-in Adam (Kingma &amp; Ba, arXiv:1412.6980) and AdamW (Loshchilov &amp; Hutter, arXiv:1711.05101). As in DeepSpeed
@@ -40,11 +49,161 @@ public sealed interface OptimizerConfig {
             implements OptimizerConfig {
         /** Rejects what is out of range. */
         public Adam {
-            require("lr", learningRate, Range.atLeast(0));
-            require("betas", beta1, Range.halfOpen(0, 1));
-            require("betas", beta2, Range.halfOpen(0, 1));
+            requireCommon(learningRate, weightDecay);
+            requireBetas(beta1, beta2);
             require("eps", epsilon, Range.above(0));
-            require("weight_decay", weightDecay, Range.atLeast(0));
+        }
+    }
+
+    /**
+     * Lion (Chen et al., arXiv:2302.06675). Its direction is a sign, 0 where there is none.
+     *
+     * @param type {@code Lion}, in any case
+     * @param learningRate at least 0
+     * @param beta1 weight of the momentum in the direction, in [0, 1)
+     * @param beta2 decay of the momentum, in [0, 1)
+     * @param weightDecay decoupled, at least 0
+     */
+    record Lion(String type, double learningRate, double beta1, double beta2, double weightDecay)
+            implements OptimizerConfig {
+        /** Rejects what is out of range. */
+        public Lion {
+            requireCommon(learningRate, weightDecay);
+            requireBetas(beta1, beta2);
+        }
+    }
+
+    /**
+     * Adagrad (Duchi, Hazan &amp; Singer, JMLR 12, 2011), as in PyTorch: weight decay is part of the gradient wherever it occurs.
+     *
+     * @param type {@code Adagrad}, in any case
+     * @param learningRate at least 0
+     * @param epsilon added to the root of the sum of squares, above 0
+     * @param weightDecay at least 0
+     */
+    record Adagrad(String type, double learningRate, double epsilon, double weightDecay) implements OptimizerConfig {
+        /** Rejects what is out of range. */
+        public Adagrad {
+            requireCommon(learningRate, weightDecay);
+            require("eps", epsilon, Range.above(0));
+        }
+
+        @Override
+        public boolean hasMomentum() {
+            return false;
+        }
+    }
+
+    /**
+     * Gradient descent, as in PyTorch.
+     *
+     * @param type {@code SGD}, in any case
+     * @param learningRate at least 0
+     * @param momentum decay of the velocity, in [0, 1); 0 for none
+     * @param dampening part of the gradient that is kept from the velocity, in [0, 1]
+     * @param nesterov whether a step looks ahead; needs a momentum and no dampening
+     * @param weightDecay added to the gradient, at least 0
+     */
+    record Sgd(
+            String type, double learningRate, double momentum, double dampening, boolean nesterov, double weightDecay)
+            implements OptimizerConfig {
+        /** Rejects what is out of range. */
+        public Sgd {
+            requireCommon(learningRate, weightDecay);
+            require("momentum", momentum, Range.halfOpen(0, 1));
+            require("dampening", dampening, Range.closed(0, 1));
+            if (nesterov && (momentum == 0 || dampening != 0)) {
+                throw new ConfigException(
+                        "optimizer.params.nesterov",
+                        true,
+                        "needs a momentum and no dampening, but momentum is " + momentum + " and dampening "
+                                + dampening,
+                        "give a momentum above 0 and a dampening of 0, or remove this key");
+            }
+        }
+
+        @Override
+        public boolean hasMomentum() {
+            return momentum > 0;
+        }
+    }
+
+    /**
+     * LAMB (You et al., arXiv:1904.00962), bias-corrected as in the paper; DeepSpeed's takes uncorrected moments for the ratio of
+     * norms, and corrects the learning rate.
+     *
+     * @param type {@code Lamb}, in any case
+     * @param learningRate at least 0
+     * @param beta1 decay of the first moment, in [0, 1)
+     * @param beta2 decay of the second moment, in [0, 1)
+     * @param epsilon added to the root of the second moment, above 0
+     * @param epsilonInRoot whether it is added under the root instead
+     * @param weightDecay at least 0
+     * @param biasCorrection whether the moments are divided by {@code 1 - beta^t}
+     * @param minimumCoefficient the least ratio of norms, at least 0
+     * @param maximumCoefficient the greatest ratio of norms, at least the least
+     */
+    record Lamb(
+            String type,
+            double learningRate,
+            double beta1,
+            double beta2,
+            double epsilon,
+            boolean epsilonInRoot,
+            double weightDecay,
+            boolean biasCorrection,
+            double minimumCoefficient,
+            double maximumCoefficient)
+            implements OptimizerConfig {
+        /** Rejects what is out of range. */
+        public Lamb {
+            requireCommon(learningRate, weightDecay);
+            requireBetas(beta1, beta2);
+            require("eps", epsilon, Range.above(0));
+            require("min_coeff", minimumCoefficient, Range.atLeast(0));
+            require("max_coeff", maximumCoefficient, Range.above(0));
+            if (minimumCoefficient > maximumCoefficient) {
+                throw new ConfigException(
+                        "optimizer.params.min_coeff",
+                        minimumCoefficient,
+                        "exceeds max_coeff = " + maximumCoefficient,
+                        "lower it, or raise max_coeff");
+            }
+        }
+
+        /** {@return the same with other bounds of the ratio of norms} */
+        public Lamb between(double minimum, double maximum) {
+            return new Lamb(
+                    type,
+                    learningRate,
+                    beta1,
+                    beta2,
+                    epsilon,
+                    epsilonInRoot,
+                    weightDecay,
+                    biasCorrection,
+                    minimum,
+                    maximum);
+        }
+    }
+
+    /**
+     * Muon (Jordan et al., 2024) for hidden matrices, AdamW for all other parameters. A schedule gives the rate of the matrices; that
+     * of the others keeps its proportion to it.
+     *
+     * @param type {@code Muon}, in any case
+     * @param learningRate of the matrices, above 0
+     * @param momentum of the matrices, in [0, 1)
+     * @param weightDecay decoupled, at least 0; of matrices and of others that decay
+     * @param others AdamW's parameters; its weight decay is not read
+     */
+    record Muon(String type, double learningRate, double momentum, double weightDecay, Adam others)
+            implements OptimizerConfig {
+        /** Rejects what is out of range. */
+        public Muon {
+            requireCommon(learningRate, weightDecay);
+            require("muon_lr", learningRate, Range.above(0));
+            require("momentum", momentum, Range.halfOpen(0, 1));
         }
     }
 
@@ -60,10 +219,19 @@ public sealed interface OptimizerConfig {
             implements OptimizerConfig {
         /** Rejects what is out of range; copies the options. */
         public Provided {
-            require("lr", learningRate, Range.atLeast(0));
-            require("weight_decay", weightDecay, Range.atLeast(0));
+            requireCommon(learningRate, weightDecay);
             options = Map.copyOf(options);
         }
+    }
+
+    private static void requireCommon(double learningRate, double weightDecay) {
+        require("lr", learningRate, Range.atLeast(0));
+        require("weight_decay", weightDecay, Range.atLeast(0));
+    }
+
+    private static void requireBetas(double beta1, double beta2) {
+        require("betas", beta1, Range.halfOpen(0, 1));
+        require("betas", beta2, Range.halfOpen(0, 1));
     }
 
     private static void require(String key, double value, Range range) {

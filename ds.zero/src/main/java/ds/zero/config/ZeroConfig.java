@@ -82,7 +82,7 @@ public record ZeroConfig(
         return new ZeroConfig(
                 BatchConfig.read(root, known.worldSize()),
                 optimizer,
-                ScheduleReader.read(root, known, optimizer.learningRate()),
+                ScheduleReader.read(root, known, optimizer),
                 precision,
                 GradientTypes.read(root, precision.weights()),
                 root.number(CLIPPING, 1.0, Range.atLeast(0)),

@@ -101,6 +101,11 @@ public final class Block {
         return orElse(key, read(key, range.toString(), value -> asNumber(value, range)), fallback);
     }
 
+    /** {@return a number of the range; that the key is absent is a problem} */
+    public double requiredNumber(String key, Range range) {
+        return required(key, read(key, range.toString(), value -> asNumber(value, range)), range.toString(), 0.0);
+    }
+
     /** {@return as many numbers of the range as the fallback has; the fallback if the key is absent} */
     public List<Double> numbers(String key, List<Double> fallback, Range range) {
         String expected = "a list of " + fallback.size() + " numbers, each " + range;

@@ -1,4 +1,4 @@
-package ds.zero;
+package ds.zero.optimizer;
 
 import ds.api.Adam;
 import ds.api.Kernels;
@@ -17,7 +17,7 @@ record AdamOptimizer(OptimizerConfig.Adam config) implements Optimizer {
     public void update(Kernels kernels, Shard shard, Step step) {
         Adam adam = new Adam(
                 step.learningRate(),
-                config.beta1(),
+                step.momentumOr(config.beta1()),
                 config.beta2(),
                 config.epsilon(),
                 step.weightDecay(),

@@ -1,0 +1,44 @@
+package ds.zero.optimizer;
+
+import ds.api.Kernels;
+import ds.api.TensorBackend;
+import ds.api.spi.Optimizer;
+import ds.zero.optimizer.Tiles.Tile;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Each element by itself: no communication, and the same bits for any shards and tiles. */
+final class ElementwiseUpdate implements UnitUpdate {
+    private final Optimizer optimizer;
+    private final Kernels kernels;
+    private final Tiles tiles;
+    private final List<List<Tile>> tilesOfUnit = new ArrayList<>();
+
+    ElementwiseUpdate(Optimizer optimizer, TensorBackend backend, List<OwnedUnit> units) {
+        this.optimizer = optimizer;
+        this.kernels = backend.kernels(backend.computeStream());
+        this.tiles = new Tiles(backend, units);
+        for (OwnedUnit unit : units) {
+            List<Tile> all = new ArrayList<>(tiles.cut(unit, 0, unit.decayingEnd(), true));
+            all.addAll(tiles.cut(unit, unit.decayingEnd(), unit.elements(), false));
+            tilesOfUnit.add(all);
+        }
+    }
+
+    @Override
+    public void prepare(Optimizer.Step step) {
+        // elements need nothing of each other
+    }
+
+    @Override
+    public void update(int unit, Optimizer.Step step) {
+        for (Tile tile : tilesOfUnit.get(unit)) {
+            optimizer.update(kernels, tiles.withGradient(tile), tile.step(step));
+        }
+    }
+
+    @Override
+    public void close() {
+        tiles.close();
+    }
+}

@@ -12,6 +12,9 @@ import java.util.stream.LongStream;
 
 /** Values for master weights, from outside of steps: initial ones, and whole parameters as F32 in host memory. */
 final class MasterWriter {
+    /** 16 MiB: what is made at once, beside the memory that is planned. */
+    private static final long PIECE_ELEMENTS = Tiles.MOST_ELEMENTS;
+
     private final Units units;
     private final WeightStage weights;
     private final UpdatedStates states;
@@ -24,30 +27,34 @@ final class MasterWriter {
         this.backend = backend;
     }
 
-    /** Gives the elements that this rank owns their initial values; no rank ever makes more than these. */
+    /** Gives the elements that this rank owns their initial values; no rank ever makes more than these, nor all at once. */
     void initialise(long seed) {
-        for (int unit = 0; unit < units.count(); unit++) {
-            UnitLayout layout = units.layout(unit);
-            UnitLayout.Range owned = units.owned(unit);
-            try (Arena arena = Arena.ofShared()) {
-                MemorySegment values = arena.allocate(owned.elements() * Float.BYTES, 64);
-                for (Parameter parameter : layout.parameters()) {
-                    initialValues(parameter, seed, owned, layout.offset(parameter), values);
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment values = arena.allocate(PIECE_ELEMENTS * Float.BYTES, 64);
+            for (int unit = 0; unit < units.count(); unit++) {
+                UnitLayout.Range owned = units.owned(unit);
+                for (long first = owned.first(); first < owned.end(); first += PIECE_ELEMENTS) {
+                    long end = Math.min(owned.end(), first + PIECE_ELEMENTS);
+                    MemorySegment piece = values.asSlice(0, (end - first) * Float.BYTES).fill((byte) 0);
+                    for (Parameter parameter : units.layout(unit).parameters()) {
+                        long offset = units.layout(unit).offset(parameter);
+                        initialValues(parameter, seed, new UnitLayout.Range(first, end), offset, piece);
+                    }
+                    states.write(UpdatedStates.MASTER, unit, first - owned.first(), piece);
                 }
-                states.write(UpdatedStates.MASTER, unit, 0, values);
             }
         }
     }
 
     private static void initialValues(
-            Parameter parameter, long seed, UnitLayout.Range owned, long offset, MemorySegment values) {
-        UnitLayout.Range part = owned.intersect(new UnitLayout.Range(offset, offset + parameter.elements()));
+            Parameter parameter, long seed, UnitLayout.Range piece, long offset, MemorySegment values) {
+        UnitLayout.Range part = piece.intersect(new UnitLayout.Range(offset, offset + parameter.elements()));
         long key = parameter.key(seed);
         LongStream.range(part.first(), Math.max(part.first(), part.end()))
                 .parallel()
                 .forEach(element -> values.setAtIndex(
                         ValueLayout.JAVA_FLOAT,
-                        element - owned.first(),
+                        element - piece.first(),
                         parameter.initializer().value(key, element - offset)));
     }
 

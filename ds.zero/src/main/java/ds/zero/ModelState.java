@@ -19,15 +19,13 @@ import ds.zero.optimizer.Optimizers;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * What this rank keeps of a model: weights, gradients, master weights and optimizer states, each where the stage has it. This
  * is the one place where the stages are told apart.
  */
 final class ModelState implements Weights, ParameterStore, AutoCloseable {
-    /** Reading ahead and writing back at once, and one more for weights. */
-    private static final int SWAP_THREADS = 3;
-
     private final Units units;
     private final WeightStage weights;
     private final GradientStage gradients;
@@ -38,13 +36,18 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     private final ShardReader masterReader;
     private final ShardReader gradientReader;
 
-    ModelState(Sequential model, ZeroConfig config, Stack stack) {
+    /**
+     * Allocates what the stage keeps.
+     *
+     * @param swapThreads asked for if something is kept in files
+     */
+    ModelState(Sequential model, ZeroConfig config, Stack stack, Supplier<SwapThreads> swapThreads) {
         TensorBackend backend = stack.backend();
         Communicator communicator = stack.communicator();
         ZeroOptimization zero = config.zero();
         boolean shardedUpdate = zero.stage() != ZeroStage.DISABLED;
         this.units = new Units(model, communicator.rank(), communicator.worldSize(), shardedUpdate);
-        this.swapThreads = swaps(zero) ? Optional.of(new SwapThreads(SWAP_THREADS)) : Optional.empty();
+        this.swapThreads = swaps(zero) ? Optional.of(swapThreads.get()) : Optional.empty();
         this.weights = weights(config, stack);
         this.reductions =
                 new InFlight(units, backend.computeStream(), zero.reduceBucketElements(), zero.overlapCommunication());

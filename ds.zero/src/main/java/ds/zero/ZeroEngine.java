@@ -15,12 +15,14 @@ import ds.api.layer.Weights;
 import ds.zero.checkpoint.Checkpointer;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
+import ds.zero.offload.SwapThreads;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.IntFunction;
+import java.util.function.Supplier;
 
 /**
  * Trains a model with ZeRO: {@link #forward}, {@link #backward}, {@link #step} for each micro-batch, or {@link #trainBatch} for
@@ -37,6 +39,9 @@ import java.util.function.IntFunction;
  * }
  */
 public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable {
+    /** Reading ahead and writing back at once, and one more for weights. */
+    private static final int SWAP_THREADS = 3;
+
     private final ZeroConfig config;
     private final Stack stack;
     private final Optional<Stack> owned; // what close() closes beside the engine's own
@@ -53,12 +58,17 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     private Tensor loss;
     private int microBatch;
 
-    private ZeroEngine(Sequential model, ZeroConfig config, Stack stack, Optional<Stack> owned) {
+    private ZeroEngine(
+            Sequential model,
+            ZeroConfig config,
+            Stack stack,
+            Optional<Stack> owned,
+            Supplier<SwapThreads> swapThreads) {
         TensorBackend backend = stack.backend();
         this.config = config;
         this.stack = stack;
         this.owned = owned;
-        this.state = new ModelState(model, config, stack);
+        this.state = new ModelState(model, config, stack, swapThreads);
         this.model = config.checkpointing().apply(state.wrap(model));
         List<Layer> layers = config.checkpointing().apply(model).layers();
         this.trainingVisits = Visit.ofTraining(layers);
@@ -121,8 +131,23 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             throw new IllegalArgumentException("backend '" + backend.name() + "' has no "
                     + config.precision().weights() + "; choose another precision: bf16.enabled, fp16.enabled");
         }
-        ZeroEngine engine = new ZeroEngine(model, config, stack, owned);
+        ZeroEngine engine = new ZeroEngine(model, config, stack, owned, () -> new SwapThreads(SWAP_THREADS));
         engine.state.initialise(config.runtime().seed());
+        return engine;
+    }
+
+    /**
+     * Prepares a dry run: without initial weights, and without files where something is offloaded to files.
+     *
+     * @param backend borrowed; one that computes nothing, such as {@code ds.zero.plan}'s
+     * @param communicator borrowed
+     * @return handed over
+     */
+    public static ZeroEngine dryRun(
+            Sequential model, ZeroConfig config, TensorBackend backend, Communicator communicator) {
+        Stack stack = new Stack(backend, communicator);
+        ZeroEngine engine = new ZeroEngine(model, config, stack, Optional.empty(), SwapThreads::idle);
+        engine.state.publishAll();
         return engine;
     }
 

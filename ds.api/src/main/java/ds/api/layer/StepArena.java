@@ -6,12 +6,14 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongFunction;
 
 /**
- * Memory that is handed out front to back and taken back all at once, or down to a mark. It grows while a first step finds out
- * how much is needed, then becomes one block, and nothing is allocated any more.
+ * Memory that is handed out front to back and taken back all at once, or down to a mark. While a first step finds out how much
+ * is needed, it comes in blocks of what is asked for; then it becomes one block of just that size, and nothing is allocated any
+ * more.
  */
 final class StepArena implements AutoCloseable {
     private static final long ALIGNMENT = 64;
@@ -20,9 +22,18 @@ final class StepArena implements AutoCloseable {
     private final LongFunction<Buffer> allocator;
     private final List<Buffer> blocks = new ArrayList<>();
     private int block;
-    private long used;
-    private long before; // bytes of the blocks in front of the current one
+    private long used; // bytes of the current block
+    private long taken; // bytes handed out in all, as if they lay in one block
     private long highest;
+    private Place[] places = new Place[64]; // one for each tensor handed out
+    private int count;
+
+    /**
+     * Where the next tensor would have begun.
+     *
+     * @param taken bytes handed out before
+     */
+    private record Place(long taken, int block, long used) {}
 
     StepArena(TensorBackend backend, String label) {
         this(bytes -> backend.allocate(bytes, label));
@@ -39,15 +50,21 @@ final class StepArena implements AutoCloseable {
 
     Tensor take(DType dtype, Shape shape) {
         long bytes = Math.ceilDiv(shape.elements() * dtype.byteSize(), ALIGNMENT) * ALIGNMENT;
+        if (count == places.length) {
+            places = Arrays.copyOf(places, 2 * count);
+        }
+        places[count++] = new Place(taken, block, used);
         while (block < blocks.size() && used + bytes > blocks.get(block).byteSize()) {
-            nextBlock();
+            block++;
+            used = 0;
         }
         if (block == blocks.size()) {
-            blocks.add(allocator.apply(Math.max(bytes, Math.max(SMALLEST_BLOCK, before / 4))));
+            blocks.add(allocator.apply(Math.max(bytes, SMALLEST_BLOCK)));
         }
         Tensor tensor = new Tensor(blocks.get(block), dtype, shape, used);
         used += bytes;
-        highest = Math.max(highest, before + used);
+        taken += bytes;
+        highest = Math.max(highest, taken);
         return tensor;
     }
 
@@ -56,24 +73,19 @@ final class StepArena implements AutoCloseable {
         return blocks.contains(tensor.buffer());
     }
 
-    private void nextBlock() {
-        before += blocks.get(block).byteSize();
-        block++;
-        used = 0;
-    }
-
     /** {@return how much is handed out, for {@link #release}} */
     long mark() {
-        return before + used;
+        return taken;
     }
 
     /** Takes back what was handed out after the mark. */
     void release(long mark) {
-        while (before > mark) {
-            block--;
-            before -= blocks.get(block).byteSize();
+        while (count > 0 && places[count - 1].taken >= mark) {
+            Place place = places[--count];
+            block = place.block;
+            used = place.used;
         }
-        used = mark - before;
+        taken = mark;
     }
 
     /** Takes everything back; if the last round needed several blocks, they become one. */
@@ -89,8 +101,6 @@ final class StepArena implements AutoCloseable {
     public void close() {
         blocks.forEach(Buffer::close);
         blocks.clear();
-        block = 0;
-        used = 0;
-        before = 0;
+        release(0);
     }
 }

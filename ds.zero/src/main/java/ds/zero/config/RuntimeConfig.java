@@ -3,6 +3,7 @@ package ds.zero.config;
 import ds.zero.config.json.Block;
 import ds.zero.config.json.ConfigException;
 import java.time.Duration;
+import java.util.OptionalLong;
 
 /**
  * This project's own block {@code "ds"}.
@@ -11,10 +12,14 @@ import java.time.Duration;
  * @param communicator name of the communicator's provider
  * @param seed of initial weights, dropout and sampling
  * @param collectiveTimeout after which a collective that not every rank has joined fails
+ * @param memoryLimitBytes what one rank may take in all: tensors, heap and native libraries; empty for no limit
  */
-public record RuntimeConfig(String backend, String communicator, long seed, Duration collectiveTimeout) {
+public record RuntimeConfig(
+        String backend, String communicator, long seed, Duration collectiveTimeout, OptionalLong memoryLimitBytes) {
     /** The block's key. */
     public static final String BLOCK = "ds";
+
+    private static final String LIMIT = "memory_limit";
 
     /** Rejects names and deadlines that are empty. */
     public RuntimeConfig {
@@ -40,6 +45,20 @@ public record RuntimeConfig(String backend, String communicator, long seed, Dura
                 block.text("backend", "cpu"),
                 block.text("communicator", "tcp"),
                 block.integer("seed", 1234, Long.MIN_VALUE, Long.MAX_VALUE),
-                Duration.ofSeconds(block.integer("collective_timeout_seconds", 60, 1, Integer.MAX_VALUE)));
+                Duration.ofSeconds(block.integer("collective_timeout_seconds", 60, 1, Integer.MAX_VALUE)),
+                readLimit(block));
+    }
+
+    private static OptionalLong readLimit(Block block) {
+        String text = block.optionalText(LIMIT).orElse("");
+        if (text.isEmpty()) {
+            return OptionalLong.empty();
+        }
+        try {
+            return OptionalLong.of(ByteSize.parse(text));
+        } catch (IllegalArgumentException e) {
+            block.problem(LIMIT, "is no amount of memory", "write " + ByteSize.FORM + ", such as \"6GiB\"");
+            return OptionalLong.empty();
+        }
     }
 }

@@ -95,7 +95,32 @@ public record ZeroConfig(
     /** {@return the same with another learning rate for every update} */
     public ZeroConfig withSchedule(LearningRateSchedule other) {
         return new ZeroConfig(
-                batch, optimizer, other, precision, gradients, gradientClipping, zero, checkpointing, report, runtime);
+                batch,
+                optimizer,
+                other,
+                precision,
+                gradients,
+                gradientClipping,
+                zero,
+                checkpointing,
+                report,
+                runtime);
+    }
+
+    /** {@return the same with other sharding, recomputation and batch sizes: what decides how much memory a rank needs} */
+    public ZeroConfig withMemorySettings(
+            ZeroOptimization otherZero, ActivationCheckpointing otherCheckpointing, BatchConfig otherBatch) {
+        return new ZeroConfig(
+                otherBatch,
+                optimizer,
+                schedule,
+                precision,
+                gradients,
+                gradientClipping,
+                otherZero,
+                otherCheckpointing,
+                report,
+                runtime);
     }
 
     /** Keys that select nothing, but may say what is so anyway. */

@@ -60,6 +60,19 @@ public record ZeroOptimization(
                 Stage3.read(block, stage, known.hiddenSize()));
     }
 
+    /** {@return the same at another stage, with what is offloaded as far as that stage can} */
+    public ZeroOptimization withStage(ZeroStage other) {
+        return new ZeroOptimization(
+                other,
+                reduceBucketElements,
+                allgatherBucketElements,
+                overlapCommunication,
+                subGroupElements,
+                other == ZeroStage.DISABLED ? new Offload.None() : offloadOptimizer,
+                other == ZeroStage.PARAMETERS ? offloadParameters : new Offload.None(),
+                stage3);
+    }
+
     private static void checkOffload(Block block, ZeroStage stage, Offload optimizer, Offload parameters) {
         if (stage == ZeroStage.DISABLED && !(optimizer instanceof Offload.None)) {
             block.block("offload_optimizer")

@@ -4,6 +4,7 @@ import ds.zero.offload.SwapThreads.Ticket;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.zip.CRC32C;
@@ -18,7 +19,8 @@ public final class SwapFile implements AutoCloseable {
     private static final long NEVER_WRITTEN = -1;
     private static final int CHECKSUM_BYTES = 1 << 20;
 
-    private final DirectFile file;
+    private final Optional<DirectFile> file;
+    private final Path path;
     private final SwapThreads threads;
     private final long[] positions; // one more than there are blocks
     private final long[] bytes;
@@ -27,13 +29,14 @@ public final class SwapFile implements AutoCloseable {
     private final AtomicLong bytesWritten = new AtomicLong();
 
     /**
-     * Makes the file in place of one that may be there.
+     * Makes the file in place of one that may be there; none for {@linkplain SwapThreads#idle idle} threads.
      *
      * @param threads borrowed
      * @param bytes of each block
      * @throws OffloadException if it cannot be made, or the disk has not enough room
      */
     public SwapFile(Path path, SwapThreads threads, long[] bytes) {
+        this.path = path;
         this.threads = threads;
         this.bytes = bytes.clone();
         this.positions = new long[bytes.length + 1];
@@ -44,7 +47,7 @@ public final class SwapFile implements AutoCloseable {
         for (int block = 0; block < bytes.length; block++) {
             checksums.set(block, NEVER_WRITTEN);
         }
-        this.file = DirectFile.create(path, positions[bytes.length]);
+        this.file = threads.isIdle() ? Optional.empty() : Optional.of(DirectFile.create(path, positions[bytes.length]));
     }
 
     /** {@return how much memory a block needs: its bytes, and the padding with which it is read and written} */
@@ -70,7 +73,7 @@ public final class SwapFile implements AutoCloseable {
         MemorySegment padded = source.asSlice(0, paddedBytes(bytes[block]));
         return threads.run(() -> {
             checksums.set(block, checksum(source.asSlice(0, bytes[block])));
-            file.write(positions[block], padded);
+            file.orElseThrow().write(positions[block], padded);
             bytesWritten.addAndGet(padded.byteSize());
         });
     }
@@ -88,14 +91,14 @@ public final class SwapFile implements AutoCloseable {
                 padded.fill((byte) 0);
                 return;
             }
-            file.read(positions[block], padded);
+            file.orElseThrow().read(positions[block], padded);
             bytesRead.addAndGet(padded.byteSize());
             long found = checksum(target.asSlice(0, bytes[block]));
             if (found != expected) {
                 throw new OffloadException(String.format(
                         "%s: block %d at byte %d has checksum %08x, %08x was written; the disk has changed it: "
                                 + "resume from a checkpoint, on another disk",
-                        file.path(), block, positions[block], found, expected));
+                        path, block, positions[block], found, expected));
             }
         });
     }
@@ -126,12 +129,12 @@ public final class SwapFile implements AutoCloseable {
 
     /** {@return whether it passes by the page cache} */
     public boolean isDirect() {
-        return file.isDirect();
+        return file.filter(DirectFile::isDirect).isPresent();
     }
 
     /** Removes the file. No request may be under way. */
     @Override
     public void close() {
-        file.close();
+        file.ifPresent(DirectFile::close);
     }
 }

@@ -1,5 +1,6 @@
 package ds.zero.offload;
 
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -7,7 +8,7 @@ import java.util.concurrent.Executors;
 
 /** Threads that wait for disks, so that those that compute need not. */
 public final class SwapThreads implements AutoCloseable {
-    private final ExecutorService threads;
+    private final Optional<ExecutorService> threads;
 
     /**
      * Starts none before there is work.
@@ -15,8 +16,21 @@ public final class SwapThreads implements AutoCloseable {
      * @param count how many requests may be under way at once
      */
     public SwapThreads(int count) {
-        this.threads = Executors.newFixedThreadPool(
-                count, Thread.ofPlatform().daemon().name("ds-swap-", 0).factory());
+        this(Optional.of(Executors.newFixedThreadPool(
+                count, Thread.ofPlatform().daemon().name("ds-swap-", 0).factory())));
+    }
+
+    private SwapThreads(Optional<ExecutorService> threads) {
+        this.threads = threads;
+    }
+
+    /** {@return threads for a dry run: files are not made, and requests are done without being carried out} */
+    public static SwapThreads idle() {
+        return new SwapThreads(Optional.empty());
+    }
+
+    boolean isIdle() {
+        return threads.isEmpty();
     }
 
     /** A read or a write under way. Its memory belongs to it until it is done. */
@@ -53,12 +67,13 @@ public final class SwapThreads implements AutoCloseable {
     }
 
     Ticket run(Runnable request) {
-        return new Ticket(CompletableFuture.runAsync(request, threads));
+        return threads.map(pool -> new Ticket(CompletableFuture.runAsync(request, pool)))
+                .orElse(Ticket.DONE);
     }
 
     /** Waits for what is under way. */
     @Override
     public void close() {
-        threads.close();
+        threads.ifPresent(ExecutorService::close);
     }
 }

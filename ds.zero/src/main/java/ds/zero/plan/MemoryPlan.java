@@ -1,0 +1,66 @@
+package ds.zero.plan;
+
+import ds.api.Buffer;
+import ds.api.Device;
+import ds.api.MemoryUse;
+import ds.api.TensorBackend;
+import ds.api.comm.Traffic;
+import ds.api.layer.Batch;
+import ds.api.layer.Parameter;
+import ds.api.layer.Sequential;
+import ds.zero.ZeroEngine;
+import ds.zero.config.ZeroConfig;
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+import java.util.function.Function;
+
+/**
+ * What one rank will need, found by a dry run: the engine that trains is made and makes steps, on a {@link PlanningBackend} and a
+ * {@link PlanningCommunicator}. So the plan is as right as the engine's own accounts. All ranks need the same, since shards are
+ * equal.
+ *
+ * @param memory by label; peaks are those of steps, an evaluation, and reading all weights as a checkpoint does
+ * @param atPeak live bytes by label at the moment when most was live
+ * @param sentPerStep by this rank
+ * @param parameters of the model: Ψ
+ */
+public record MemoryPlan(MemoryUse memory, Map<String, Long> atPeak, Traffic sentPerStep, long parameters) {
+    /** Arenas grow in the first step and are one block from the second on; the third shows that it stays so. */
+    private static final int STEPS = 3;
+
+    /** The label of what an export holds of one parameter at a time, on the host and in F32. */
+    public static final String EXPORT = "export";
+
+    /**
+     * Runs dry.
+     *
+     * @param model whose layers allocate through {@link ds.api.layer.Pass} and compute with kernels alone
+     * @param batches allocates a micro-batch as the training loop does; its contents are not looked at
+     */
+    public static MemoryPlan of(Sequential model, ZeroConfig config, Function<TensorBackend, Batch> batches) {
+        PlanningBackend backend = new PlanningBackend(Device.HOST);
+        PlanningCommunicator communicator =
+                new PlanningCommunicator(0, config.batch().worldSize());
+        try (ZeroEngine engine = ZeroEngine.dryRun(model, config, backend, communicator)) {
+            Batch batch = batches.apply(backend);
+            Traffic sent = Traffic.NONE;
+            for (int step = 0; step < STEPS; step++) {
+                Traffic before = communicator.traffic();
+                engine.trainBatch(micro -> batch);
+                sent = communicator.traffic().since(before);
+            }
+            engine.evaluate(batch);
+            for (Parameter parameter : engine.parameters()) {
+                Buffer exported = backend.allocateHost(parameter.elements() * Float.BYTES, EXPORT);
+                engine.read(parameter, MemorySegment.NULL); // nothing is copied to it
+                exported.close();
+            }
+            return new MemoryPlan(backend.memory(), backend.bytesAtPeak(), sent, engine.parameterElements());
+        }
+    }
+
+    /** {@return the most that is allocated at once} */
+    public long peakBytes() {
+        return memory.peakBytes();
+    }
+}

@@ -1,0 +1,111 @@
+package ds.zero.plan;
+
+import ds.api.Device;
+import ds.api.Tensor;
+import ds.api.comm.Call;
+import ds.api.comm.Communicator;
+import ds.api.comm.CommunicatorException;
+import ds.api.comm.ReduceOp;
+import ds.api.comm.Traffic;
+import ds.api.comm.Work;
+
+/**
+ * One rank of a group of which there are no others: nothing is sent, everything is done at once, and {@link #traffic} counts the
+ * elements and bytes that would have been sent, without headers.
+ */
+public final class PlanningCommunicator implements Communicator {
+    private static final Work DONE = () -> {};
+
+    private final int rank;
+    private final int worldSize;
+    private Traffic traffic = Traffic.NONE;
+
+    /** Stands for one rank. */
+    public PlanningCommunicator(int rank, int worldSize) {
+        if (rank < 0 || rank >= worldSize) {
+            throw new IllegalArgumentException("rank " + rank + " of " + worldSize + " ranks");
+        }
+        this.rank = rank;
+        this.worldSize = worldSize;
+    }
+
+    @Override
+    public int rank() {
+        return rank;
+    }
+
+    @Override
+    public int worldSize() {
+        return worldSize;
+    }
+
+    @Override
+    public boolean accepts(Device device) {
+        return true;
+    }
+
+    /** Counts a reduce-scatter and an all-gather of shards as equal as the elements allow. */
+    @Override
+    public Work allReduce(Tensor data, ReduceOp op, Call call) {
+        long own = data.elements() / worldSize + (rank < data.elements() % worldSize ? 1 : 0);
+        return count(data, data.elements() - own + own * (worldSize - 1L));
+    }
+
+    @Override
+    public Work reduceScatter(Tensor input, Tensor output, ReduceOp op, Call call) {
+        return count(input, input.elements() - output.elements());
+    }
+
+    @Override
+    public Work allGather(Tensor input, Tensor output, Call call) {
+        return count(input, output.elements() - input.elements());
+    }
+
+    @Override
+    public Work broadcast(Tensor data, int root, Call call) {
+        return count(data, rank == root ? data.elements() * (worldSize - 1L) : 0);
+    }
+
+    @Override
+    public Work send(Tensor data, int peer, Call call) {
+        return count(data, data.elements());
+    }
+
+    @Override
+    public Work receive(Tensor data, int peer, Call call) {
+        return DONE;
+    }
+
+    @Override
+    public Work barrier(Call call) {
+        traffic = new Traffic(traffic.elements(), traffic.bytes(), traffic.collectives() + 1);
+        return DONE;
+    }
+
+    private Work count(Tensor data, long elements) {
+        traffic = new Traffic(
+                traffic.elements() + elements,
+                traffic.bytes() + elements * data.dtype().byteSize(),
+                traffic.collectives() + 1);
+        return DONE;
+    }
+
+    @Override
+    public Communicator split(int color, int key) {
+        throw new UnsupportedOperationException("split(" + color + ", " + key + ") of a group that is only planned: which "
+                + "ranks have the same color cannot be known");
+    }
+
+    @Override
+    public Traffic traffic() {
+        return traffic;
+    }
+
+    @Override
+    public void abort(String reason) {
+        throw new CommunicatorException("planned rank " + rank + " aborted: " + reason);
+    }
+
+    @Override
+    public void close() {}
+}

@@ -76,6 +76,7 @@ final class DsCommand implements Callable<Integer> {
                 new QuickstartCommand(console),
                 new TrainCommand(console),
                 new LaunchCommand(console, System.getenv()),
+                new PlanCommand(console),
                 new PrepareCommand(console),
                 new GenerateCommand(console),
                 new ExportCommand(console),

@@ -35,7 +35,8 @@ final class MasterWriter {
                 UnitLayout.Range owned = units.owned(unit);
                 for (long first = owned.first(); first < owned.end(); first += PIECE_ELEMENTS) {
                     long end = Math.min(owned.end(), first + PIECE_ELEMENTS);
-                    MemorySegment piece = values.asSlice(0, (end - first) * Float.BYTES).fill((byte) 0);
+                    MemorySegment piece =
+                            values.asSlice(0, (end - first) * Float.BYTES).fill((byte) 0);
                     for (Parameter parameter : units.layout(unit).parameters()) {
                         long offset = units.layout(unit).offset(parameter);
                         initialValues(parameter, seed, new UnitLayout.Range(first, end), offset, piece);

@@ -7,6 +7,7 @@ import ds.zero.config.json.Block;
 import ds.zero.config.json.ConfigReader;
 import ds.zero.config.json.Resolved;
 import java.nio.file.Path;
+import java.util.function.Function;
 
 /**
  * All of a configuration file: DeepSpeed's keys, and model, data and loop under {@code "ds"}.
@@ -23,13 +24,22 @@ public record RunConfig(ZeroConfig zero, ModelSettings model, DataSettings data,
      * @throws ds.zero.config.json.ConfigException listing everything that is wrong
      */
     public static Resolved<RunConfig> parse(Path file, int worldSize) {
-        return ConfigReader.read(file, root -> read(root, worldSize));
+        return ConfigReader.read(file, root -> read(root, worldSize, DataSettings::read));
     }
 
-    private static RunConfig read(Block root, int worldSize) {
+    /**
+     * {@return the configuration in a file that may be without data: to be planned, not to be run}
+     *
+     * @throws ds.zero.config.json.ConfigException listing everything else that is wrong
+     */
+    public static Resolved<RunConfig> parseForPlan(Path file, int worldSize) {
+        return ConfigReader.read(file, root -> read(root, worldSize, DataSettings::readOptional));
+    }
+
+    private static RunConfig read(Block root, int worldSize, Function<Block, DataSettings> dataReader) {
         Block ds = root.block(RuntimeConfig.BLOCK);
         ModelSettings model = ModelSettings.read(ds);
-        DataSettings data = DataSettings.read(ds);
+        DataSettings data = dataReader.apply(ds);
         LoopSettings loop = LoopSettings.read(ds);
         Known known = Known.ofWorld(worldSize)
                 .withTotalSteps(loop.steps())

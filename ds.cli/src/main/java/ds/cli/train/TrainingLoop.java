@@ -42,7 +42,7 @@ final class TrainingLoop implements AutoCloseable {
         this.train = files.train();
         this.validation = files.validation();
         BatchConfig batch = config.zero().batch();
-        int time = sequenceLength();
+        int time = config.loop().sequenceLength(shape);
         int rank = rendezvous.rank();
         int ranks = rendezvous.worldSize();
         BatchPlan plan = new BatchPlan(Math.toIntExact(batch.trainBatchSize()), time, rank, ranks);
@@ -50,15 +50,6 @@ final class TrainingLoop implements AutoCloseable {
         this.memory = new TokenBatches(backend, batch.microBatchSize(), time);
         this.batches = new TrainingBatches(train, plan, config.zero().runtime().seed());
         this.evaluation = new Evaluation(engine, validation, evaluationPlan, memory);
-    }
-
-    private int sequenceLength() {
-        int given = config.loop().sequenceLength();
-        if (given > shape.positions()) {
-            throw new IllegalArgumentException("ds.train.sequence_length = " + given + ": the model has "
-                    + shape.positions() + " positions; shorten the sequences or give the model more");
-        }
-        return given == 0 ? Math.toIntExact(shape.positions()) : given;
     }
 
     /** {@return the last evaluation} */

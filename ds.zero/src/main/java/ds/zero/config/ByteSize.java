@@ -10,7 +10,8 @@ import java.util.regex.Pattern;
 /** Amounts of memory as people write them: {@code 6GiB}, {@code 1.5 GB}. A number has a unit: whose it is, is not guessed. */
 public final class ByteSize {
     /** What a message says about the form. */
-    public static final String FORM = "a number with one of B, KB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (of 1024)";
+    public static final String FORM =
+            "a number with one of B, KB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (of 1024)";
 
     private static final Pattern TEXT = Pattern.compile("(\\d{1,15}(?:\\.\\d{1,15})?) ?([KMGT]i?B|B)");
     private static final Map<String, Long> UNITS = Map.of(
@@ -36,8 +37,7 @@ public final class ByteSize {
         if (!matcher.matches()) {
             throw new IllegalArgumentException("'" + text + "' is no amount of memory; write " + FORM);
         }
-        BigDecimal bytes =
-                new BigDecimal(matcher.group(1)).multiply(BigDecimal.valueOf(UNITS.get(matcher.group(2))));
+        BigDecimal bytes = new BigDecimal(matcher.group(1)).multiply(BigDecimal.valueOf(UNITS.get(matcher.group(2))));
         if (bytes.compareTo(BigDecimal.valueOf(Long.MAX_VALUE)) > 0) {
             throw new IllegalArgumentException("'" + text + "' is more than " + Long.MAX_VALUE + " bytes");
         }

@@ -70,7 +70,8 @@ public record Alternatives(ZeroConfig config, Function<ZeroConfig, MemoryPlan> p
 
     private List<ZeroStage> stagesFrom(ZeroStage first) {
         boolean alone = config.batch().worldSize() == 1;
-        return List.of(ZeroStage.values()).subList(first.number(), alone ? first.number() + 1 : ZeroStage.values().length);
+        return List.of(ZeroStage.values())
+                .subList(first.number(), alone ? first.number() + 1 : ZeroStage.values().length);
     }
 
     private Optional<Option> largest(ZeroStage stage, boolean recomputed, RankMemory memory) {

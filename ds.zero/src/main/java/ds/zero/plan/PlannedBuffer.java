@@ -82,7 +82,8 @@ final class PlannedBuffer implements Buffer {
                 return channel.map(FileChannel.MapMode.READ_WRITE, 0, byteSize, arena);
             }
         } catch (IOException e) {
-            throw new UncheckedIOException("planning '" + label + "': no file of " + byteSize + " bytes could be mapped", e);
+            throw new UncheckedIOException(
+                    "planning '" + label + "': no file of " + byteSize + " bytes could be mapped", e);
         }
     }
 

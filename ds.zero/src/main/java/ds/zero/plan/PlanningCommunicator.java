@@ -92,8 +92,8 @@ public final class PlanningCommunicator implements Communicator {
 
     @Override
     public Communicator split(int color, int key) {
-        throw new UnsupportedOperationException("split(" + color + ", " + key + ") of a group that is only planned: which "
-                + "ranks have the same color cannot be known");
+        throw new UnsupportedOperationException("split(" + color + ", " + key
+                + ") of a group that is only planned: which " + "ranks have the same color cannot be known");
     }
 
     @Override

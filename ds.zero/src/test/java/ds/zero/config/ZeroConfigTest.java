@@ -73,7 +73,8 @@ class ZeroConfigTest {
                         Stage3.DEFAULT),
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.of(2000), false), config.report());
-        assertEquals(new RuntimeConfig("cpu", "tcp", 7, Duration.ofSeconds(60), OptionalLong.empty()), config.runtime());
+        assertEquals(
+                new RuntimeConfig("cpu", "tcp", 7, Duration.ofSeconds(60), OptionalLong.empty()), config.runtime());
     }
 
     @Test
@@ -94,7 +95,8 @@ class ZeroConfigTest {
                         Stage3.DEFAULT),
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.empty(), false), config.report());
-        assertEquals(new RuntimeConfig("cpu", "tcp", 1234, Duration.ofSeconds(60), OptionalLong.empty()), config.runtime());
+        assertEquals(
+                new RuntimeConfig("cpu", "tcp", 1234, Duration.ofSeconds(60), OptionalLong.empty()), config.runtime());
     }
 
     @Test
@@ -329,9 +331,14 @@ class ZeroConfigTest {
                         new Offload.None(),
                         new Offload.None(),
                         Stage3.DEFAULT));
-        assertThrows(ConfigException.class, () -> new RuntimeConfig("", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty()));
-        assertThrows(ConfigException.class, () -> new RuntimeConfig("cpu", "", 1, Duration.ofSeconds(1), OptionalLong.empty()));
-        assertThrows(ConfigException.class, () -> new RuntimeConfig("cpu", "tcp", 1, Duration.ZERO, OptionalLong.empty()));
+        assertThrows(
+                ConfigException.class,
+                () -> new RuntimeConfig("", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty()));
+        assertThrows(
+                ConfigException.class,
+                () -> new RuntimeConfig("cpu", "", 1, Duration.ofSeconds(1), OptionalLong.empty()));
+        assertThrows(
+                ConfigException.class, () -> new RuntimeConfig("cpu", "tcp", 1, Duration.ZERO, OptionalLong.empty()));
         assertThrows(ConfigException.class, () -> new ReportConfig(OptionalLong.of(0), false));
         assertThrows(IllegalArgumentException.class, () -> Known.ofWorld(0));
         assertThrows(IllegalArgumentException.class, () -> Known.ofWorld(1).withHiddenSize(0));

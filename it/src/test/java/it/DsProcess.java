@@ -172,6 +172,11 @@ final class DsProcess implements AutoCloseable {
         }
     }
 
+    /** Asks it to end, as {@code kill} does; its output is still read. */
+    void terminate() {
+        process.toHandle().destroy();
+    }
+
     /** Ends it as {@code kill -9} does; what it has started is not touched. */
     void kill() {
         process.destroyForcibly();

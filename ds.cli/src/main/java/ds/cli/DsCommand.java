@@ -1,5 +1,6 @@
 package ds.cli;
 
+import ds.cli.job.StopRequest;
 import ds.cli.terminal.Console;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -71,15 +72,16 @@ final class DsCommand implements Callable<Integer> {
     private boolean stackTrace;
 
     /** {@return all commands, in the order in which the help lists them} A new one is added here, and nowhere else. */
-    static List<Object> subcommands(Console console) {
+    static List<Object> subcommands(Console console, StopRequest stop) {
         return List.of(
                 new QuickstartCommand(console),
-                new TrainCommand(console),
+                new TrainCommand(console, stop),
                 new LaunchCommand(console, System.getenv()),
                 new PlanCommand(console),
                 new PrepareCommand(console),
                 new GenerateCommand(console),
                 new ExportCommand(console),
+                new CheckpointCommand(console),
                 new CheckCommand(console),
                 new BenchCommand(console),
                 new InfoCommand(console));

@@ -86,7 +86,7 @@ final class ExportCommand implements Runnable {
         console.out().printf("%s: %,d parameters in %s, read back and compared%n", out, config.parameters(), dtype);
     }
 
-    private static void requireEmpty(Path folder) {
+    static void requireEmpty(Path folder) {
         if (!Files.exists(folder)) {
             return;
         }

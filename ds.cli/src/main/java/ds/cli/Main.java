@@ -1,6 +1,7 @@
 package ds.cli;
 
 import ds.cli.job.LauncherWatch;
+import ds.cli.job.StopRequest;
 import ds.cli.terminal.Console;
 import java.util.Map;
 import picocli.CommandLine;
@@ -14,15 +15,16 @@ public final class Main {
         Map<String, String> environment = System.getenv();
         LauncherWatch.startIfLaunched(environment);
         Console console = Console.ofProcess(environment);
-        int code = commandLine(console).execute(args);
+        StopRequest stop = new StopRequest();
+        int code = commandLine(console, stop).execute(args);
         console.flush();
-        System.exit(code);
+        stop.exit(code);
     }
 
     /** {@return the whole command line, which writes to this console} */
-    static CommandLine commandLine(Console console) {
+    static CommandLine commandLine(Console console, StopRequest stop) {
         CommandLine root = new CommandLine(new DsCommand());
-        DsCommand.subcommands(console).forEach(root::addSubcommand);
+        DsCommand.subcommands(console, stop).forEach(root::addSubcommand);
         root.getCommandSpec()
                 .usageMessage()
                 .header("DeepSpeed and ZeRO for the JVM."); // here, so that nobody inherits it

@@ -1,8 +1,9 @@
 package ds.cli;
 
 import ds.api.comm.Rendezvous;
+import ds.cli.job.StopRequest;
 import ds.cli.terminal.Console;
-import ds.cli.train.MachineMemory;
+import ds.cli.plan.MachineMemory;
 import ds.cli.train.RunConfig;
 import ds.cli.train.RunFolder;
 import ds.cli.train.RunPlan;
@@ -27,7 +28,9 @@ import picocli.CommandLine.Option;
         header = "Train what a configuration file describes.",
         description = {
             "Trains a GPT as a configuration file describes it: DeepSpeed's keys, and under \"ds\" the model, the data and the loop.",
-            "Leaves a folder with the configuration, metrics and the model in Hugging Face layout."
+            "Leaves a folder with the configuration, metrics, checkpoints and the model in Hugging Face layout.",
+            "Where the folder has a checkpoint, the run goes on from the last one. On SIGTERM and Ctrl-C it finishes the step,"
+                    + " saves, and ends with 0."
         },
         footer = {
             "",
@@ -38,6 +41,7 @@ import picocli.CommandLine.Option;
         })
 final class TrainCommand implements Runnable {
     private final Console console;
+    private final StopRequest stop;
 
     @Option(
             names = "--config",
@@ -51,16 +55,20 @@ final class TrainCommand implements Runnable {
             paramLabel = "DIR",
             defaultValue = "runs/train",
             description =
-                    "Folder for what the run leaves behind, without an earlier run in it; default ${DEFAULT-VALUE}.")
+                    "Folder for what the run leaves behind; a run that has been ended goes on; default ${DEFAULT-VALUE}.")
     private Path out;
+
+    @Option(names = "--fresh", description = "Do not go on with an earlier run: refuse a folder that has one.")
+    private boolean fresh;
 
     @Option(
             names = "--resolve",
             description = "Print the resolved configuration, with the source of every value, and do not train.")
     private boolean resolveOnly;
 
-    TrainCommand(Console console) {
+    TrainCommand(Console console, StopRequest stop) {
         this.console = console;
+        this.stop = stop;
     }
 
     @Override
@@ -76,16 +84,20 @@ final class TrainCommand implements Runnable {
         RunFolder folder = new RunFolder(out);
         boolean first = rendezvous.rank() == 0;
         if (first) {
-            folder.requireUnused();
+            requireUsable(folder, resolved.value());
             warnIfTight(plan, resolved.value().zero().runtime());
             TrainingRun.describe(folder, given, resolved);
         }
         TrainingRun.Outcome outcome;
         try (TrainingDisplay display = new TrainingDisplay(console)) {
-            outcome = new TrainingRun(resolved.value(), folder, rendezvous, display).run();
+            outcome = new TrainingRun(resolved.value(), new TrainingRun.Place(folder, rendezvous), display, stop).run();
         }
         if (first) {
-            print(outcome, folder);
+            console.err().println();
+            switch (outcome) {
+                case TrainingRun.Outcome.Finished finished -> print(finished, folder);
+                case TrainingRun.Outcome.Stopped stopped -> print(stopped, folder);
+            }
         }
     }
 
@@ -102,8 +114,24 @@ final class TrainCommand implements Runnable {
         }
     }
 
-    private void print(TrainingRun.Outcome outcome, RunFolder folder) {
-        console.err().println();
+    private void requireUsable(RunFolder folder, RunConfig config) {
+        Path checkpoints = config.checkpointFolder(folder);
+        if (fresh) {
+            folder.requireFresh(checkpoints);
+        } else {
+            folder.requireUnusedOrResumable(checkpoints);
+        }
+    }
+
+    private void print(TrainingRun.Outcome.Stopped stopped, RunFolder folder) {
+        console.out()
+                .println("stopped after step " + stopped.step() + " in " + folder.path()
+                        + (stopped.saved()
+                                ? "; the same command goes on from the last checkpoint"
+                                : "; nothing is saved, since ds.checkpoint.every is 0"));
+    }
+
+    private void print(TrainingRun.Outcome.Finished outcome, RunFolder folder) {
         console.out()
                 .println(String.format(Locale.ROOT, "validation loss: %.4f nats per token", outcome.validationLoss()));
         String gzip =

@@ -6,6 +6,7 @@ import ds.cli.train.RunSummary;
 import ds.cli.train.TrainingListener;
 import ds.data.Preparation;
 import ds.zero.StepResult;
+import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -16,6 +17,7 @@ final class TrainingDisplay implements TrainingListener, AutoCloseable {
     private final Console console;
     private Optional<Progress> preparing = Optional.empty();
     private Optional<Progress> training = Optional.empty();
+    private long resumed;
 
     TrainingDisplay(Console console) {
         this.console = console;
@@ -59,7 +61,13 @@ final class TrainingDisplay implements TrainingListener, AutoCloseable {
                         "data:  %.2fM tokens to train on, %.2fM held out",
                         run.trainTokens() / MEGA,
                         run.validationTokens() / MEGA));
-        training = Optional.of(Progress.start(console, "train", run.steps(), "steps"));
+        training = Optional.of(Progress.start(console, new Progress.Task("train", run.steps(), "steps", resumed)));
+    }
+
+    @Override
+    public void resuming(Path checkpoint, long step) {
+        resumed = step;
+        console.err().println("resume: after step " + step + ", from " + checkpoint);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package ds.cli;
 
+import ds.cli.job.StopRequest;
 import ds.cli.terminal.Console;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -13,7 +14,7 @@ final class CapturedConsole {
 
     /** {@return the exit code} */
     int ds(String... arguments) {
-        int code = Main.commandLine(console).execute(arguments);
+        int code = Main.commandLine(console, new StopRequest()).execute(arguments);
         console.flush();
         return code;
     }

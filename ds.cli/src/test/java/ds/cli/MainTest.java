@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ds.cli.job.StopRequest;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -17,7 +18,7 @@ class MainTest {
 
     static Stream<List<String>> commands() {
         var paths = new ArrayList<List<String>>();
-        collect(Main.commandLine(new CapturedConsole().console()), List.of(), paths);
+        collect(Main.commandLine(new CapturedConsole().console(), new StopRequest()), List.of(), paths);
         return paths.stream();
     }
 
@@ -86,7 +87,7 @@ class MainTest {
 
     @Test
     void unexpectedFailureAsksForReport() {
-        CommandLine commandLine = Main.commandLine(captured.console());
+        CommandLine commandLine = Main.commandLine(captured.console(), new StopRequest());
         commandLine.addSubcommand("broken", new Broken());
         assertEquals(1, commandLine.execute("broken"));
         assertTrue(captured.err().contains("internal error: java.lang.IllegalStateException: here"), captured.err());

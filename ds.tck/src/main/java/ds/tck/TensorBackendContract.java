@@ -31,7 +31,8 @@ public abstract class TensorBackendContract
                 LayerNormContract,
                 AttentionContract,
                 LossContract,
-                AdamContract {
+                AdamContract,
+                OptimizerContract {
     private TensorBackend backend;
 
     /** Made by a subclass. */

@@ -139,6 +139,12 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         weights.awaitChanges();
     }
 
+    /** Has the model compute with masters that were replaced from outside. */
+    void mastersReplaced() {
+        forget();
+        publishAll();
+    }
+
     /** Begins a micro-batch of training. */
     void beginTraining(List<Visit> visits, boolean first, boolean last) {
         if (first) {

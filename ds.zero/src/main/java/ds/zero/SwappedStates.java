@@ -34,6 +34,7 @@ final class SwappedStates implements UpdatedStates {
     private final List<Frame> ring = new ArrayList<>();
     private final HostTensor gradient;
     private int next; // tile to be updated
+    private int held = -1; // tile that read() or write() has left in the first frame
     private int requested; // tiles read or being read in this round
     private Optional<HostTensor> fetched = Optional.empty();
 
@@ -99,6 +100,7 @@ final class SwappedStates implements UpdatedStates {
             throw new IllegalStateException("tile " + tile.number() + " is updated before tile " + next);
         }
         next++;
+        held = -1;
         // One frame fewer: what the last one holds may still be written.
         while (requested < Math.min(tiles.count(), tile.number() + ring.size() - 1)) {
             Frame frame = ring.get(requested % ring.size());
@@ -150,6 +152,7 @@ final class SwappedStates implements UpdatedStates {
     public void publish(int unit) {
         if (ownMasters) {
             HostTensor memory = ring.getFirst().memory;
+            held = -1;
             for (Tile tile : tiles.ofUnit(unit)) {
                 file.read(tile.number(), memory.bytes()).await();
                 weights.setOwned(tile, part(memory, tile, optimizer.states().size()));
@@ -207,7 +210,10 @@ final class SwappedStates implements UpdatedStates {
         for (Tile tile : tiles.ofUnit(unit)) {
             UnitLayout.Range common = wanted.intersect(tile.range());
             if (!common.isEmpty()) {
-                file.read(tile.number(), memory).await();
+                if (held != tile.number()) {
+                    file.read(tile.number(), memory).await();
+                    held = tile.number();
+                }
                 long inTile = (part * tile.elements() + common.first() - tile.first()) * Float.BYTES;
                 long inHost = (common.first() - first) * Float.BYTES;
                 long bytes = common.elements() * Float.BYTES;

@@ -28,6 +28,22 @@ final class Update {
         return steps;
     }
 
+    /** {@return steps in which weights were updated} */
+    long updates() {
+        return updates;
+    }
+
+    /** {@return what the loss is multiplied by, step for step} */
+    LossScale scaling() {
+        return lossScale;
+    }
+
+    /** Goes on after so many steps and updates. */
+    void restore(long stepsTaken, long updatesDone) {
+        steps = stepsTaken;
+        updates = updatesDone;
+    }
+
     /** {@return the factor of the loss in the step under way} */
     double lossScale() {
         return lossScale.value();

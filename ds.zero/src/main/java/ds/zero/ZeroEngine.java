@@ -12,6 +12,7 @@ import ds.api.layer.Pass;
 import ds.api.layer.Saved;
 import ds.api.layer.Sequential;
 import ds.api.layer.Weights;
+import ds.zero.checkpoint.Checkpointer;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
 import ds.zero.offload.SwapThreads;
@@ -265,6 +266,29 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     /** {@return the sum over all ranks of one number from each; all ranks call it} */
     public double sumOverRanks(double value) {
         return sums.sumOverRanks(value);
+    }
+
+    /**
+     * Begins saving and restoring this training; all ranks call it. What a killed run has left half written is removed.
+     *
+     * @return handed over; to be closed before the engine
+     * @throws ds.zero.checkpoint.CheckpointException if the folder is in use by another run, or cannot be written
+     */
+    public TrainingCheckpoints checkpoints(Checkpointer.Settings settings) {
+        return new TrainingCheckpoints(
+                this,
+                config,
+                update,
+                new OwnedPieces(state),
+                Checkpointer.open(settings, stack.backend(), stack.communicator()));
+    }
+
+    /** Refuses what has no meaning in the middle of a step. */
+    void requireBetweenSteps(String call) {
+        if (loss != null || microBatch != 0) {
+            throw new IllegalStateException(
+                    call + " between the micro-batches of a step: gradients are not saved; finish the step first");
+        }
     }
 
     /** {@return the device that computes; borrowed, as long as the engine lives} */

@@ -12,8 +12,8 @@ import java.util.concurrent.LinkedBlockingQueue;
 
 /**
  * The ranks of this host, from start to end. When a rank fails, the others get a while to notice and to say so themselves, and
- * are ended then. However this process ends, no rank outlives it: on SIGINT and SIGTERM they are ended first, and if it is
- * killed they notice (see {@link LauncherWatch}).
+ * are ended then. However this process ends, no rank outlives it: SIGINT and SIGTERM are passed on and the ranks may end by
+ * themselves (see {@link StopRequest}), with 0 if all of them do; if it is killed they notice (see {@link LauncherWatch}).
  *
  * {@snippet :
  * int code = new LocalJob(JobPlan.local(2), JavaCommand.ofThisProcess(), console).run(List.of("train", "--config", file));
@@ -22,6 +22,9 @@ import java.util.concurrent.LinkedBlockingQueue;
 public final class LocalJob {
     /** How long the other ranks may take to report what they know of a failure. */
     public static final Duration DEFAULT_GRACE = Duration.ofSeconds(15);
+
+    /** How long ranks may take to finish a step and to save it, once somebody has asked for the end. */
+    private static final Duration STOPPING = Duration.ofMinutes(5);
 
     private static final Duration TERMINATION = Duration.ofSeconds(5);
     private static final Duration LAST_OUTPUT = Duration.ofSeconds(2);
@@ -59,8 +62,13 @@ public final class LocalJob {
     public int run(List<String> arguments) {
         var hook = Thread.ofPlatform().name("end-ranks").unstarted(() -> {
             interrupted = true;
-            endAll();
+            endAll(STOPPING);
             awaitOutput();
+            console.flush();
+            if (processes().stream().allMatch(process -> !process.isAlive() && process.exitCode() == 0)) {
+                Runtime.getRuntime()
+                        .halt(0); // they were asked to end, and did: not the 143 of a process that was ended
+            }
         });
         Runtime.getRuntime().addShutdownHook(hook);
         try {
@@ -70,8 +78,8 @@ public final class LocalJob {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted while ranks were running; they are ended", e);
         } finally {
-            endAll();
             if (!interrupted) {
+                endAll(TERMINATION);
                 Runtime.getRuntime().removeShutdownHook(hook);
             }
             console.flush();
@@ -129,7 +137,7 @@ public final class LocalJob {
                 .filter(RankProcess::isAlive)
                 .map(RankProcess::rank)
                 .toList();
-        endAll();
+        endAll(interrupted ? STOPPING : TERMINATION);
         awaitOutput();
         if (!interrupted) {
             String rest = late.isEmpty()
@@ -140,11 +148,11 @@ public final class LocalJob {
     }
 
     /** Ends what is left: asks, waits, and kills. */
-    private void endAll() {
+    private void endAll(Duration patience) {
         List<RankProcess> left =
                 processes().stream().filter(RankProcess::isAlive).toList();
         left.forEach(RankProcess::terminate);
-        long deadline = System.nanoTime() + TERMINATION.toNanos();
+        long deadline = System.nanoTime() + patience.toNanos();
         try {
             for (RankProcess process : left) {
                 process.waitFor(Duration.ofNanos(Math.max(0, deadline - System.nanoTime())));

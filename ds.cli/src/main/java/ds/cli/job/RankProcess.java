@@ -66,7 +66,9 @@ final class RankProcess {
     /** Asks it to end, and everything it has started. */
     void terminate() {
         process.descendants().forEach(ProcessHandle::destroy);
-        process.destroy();
+        process.toHandle()
+                .destroy(); // Process.destroy() would also close the pipes: its last words, and its launcher's sign of
+        // life
     }
 
     /** Ends it without asking. */

@@ -30,7 +30,12 @@ public abstract sealed class Progress implements AutoCloseable permits Progress.
      * @param unit their name in plural, such as {@code "steps"}
      */
     public static Progress start(Console console, String task, long total, String unit) {
-        return start(console, new Task(task, total, unit), System::nanoTime);
+        return start(console, new Task(task, total, unit));
+    }
+
+    /** {@return a display of a task, perhaps of one that goes on; the caller closes it} */
+    public static Progress start(Console console, Task task) {
+        return start(console, task, System::nanoTime);
     }
 
     static Progress start(Console console, Task task, LongSupplier nanoTime) {
@@ -43,8 +48,14 @@ public abstract sealed class Progress implements AutoCloseable permits Progress.
      * @param name a word or two
      * @param total how many units the whole is
      * @param unit their name in plural
+     * @param before how many were done earlier: what is left is estimated from those after them
      */
-    record Task(String name, long total, String unit) {}
+    public record Task(String name, long total, String unit, long before) {
+        /** A task that begins. */
+        public Task(String name, long total, String unit) {
+            this(name, total, unit, 0);
+        }
+    }
 
     /**
      * Tells how far it is.
@@ -71,6 +82,7 @@ public abstract sealed class Progress implements AutoCloseable permits Progress.
             bar = new ProgressBarBuilder()
                     .setTaskName(task.name())
                     .setInitialMax(task.total())
+                    .startsFrom(task.before(), Duration.ZERO)
                     .setUnit(" " + task.unit(), 1)
                     .setStyle(ProgressBarStyle.COLORFUL_UNICODE_BAR)
                     .setUpdateIntervalMillis(200)
@@ -125,8 +137,8 @@ public abstract sealed class Progress implements AutoCloseable permits Progress.
         private String text(long done, long now, String detail) {
             long percent = task.total() == 0 ? 100 : Math.round(100.0 * done / task.total());
             String left = "";
-            if (done > 0 && done < task.total()) {
-                double secondsLeft = (now - begin) / 1e9 / done * (task.total() - done);
+            if (done > task.before() && done < task.total()) {
+                double secondsLeft = (now - begin) / 1e9 / (done - task.before()) * (task.total() - done);
                 left = ", %d s left".formatted(Math.round(secondsLeft));
             }
             return "%s: %d/%d %s (%d%%)%s%s"

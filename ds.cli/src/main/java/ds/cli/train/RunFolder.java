@@ -9,7 +9,7 @@ import java.util.stream.Stream;
 
 /**
  * What a run leaves behind: {@code config.json} as given, {@code resolved.json}, {@code metrics.jsonl}, {@code metrics.csv},
- * {@code tokens/} where text was tokenised, and {@code model/} in Hugging Face layout.
+ * {@code tokens/} where text was tokenised, {@code checkpoints/}, and {@code model/} in Hugging Face layout.
  *
  * @param path of the folder
  */
@@ -34,6 +34,34 @@ public record RunFolder(Path path) {
         if (Files.exists(metricsJson())) {
             throw new IllegalArgumentException(
                     "--out = " + path + ": has the metrics of an earlier run; name another folder, or remove this one");
+        }
+    }
+
+    /**
+     * Refuses a folder in which a run has left its metrics, unless it can go on there: it has saved checkpoints, or it was ended
+     * before the first one.
+     *
+     * @param checkpoints where the run keeps them
+     * @throws IllegalArgumentException naming the folder and the remedy
+     */
+    public void requireUnusedOrResumable(Path checkpoints) {
+        if (!Files.isDirectory(checkpoints)) {
+            requireUnused();
+        }
+    }
+
+    /**
+     * Refuses a folder that is not new.
+     *
+     * @param checkpoints where the run keeps them
+     * @throws IllegalArgumentException naming the folder and the remedy
+     */
+    public void requireFresh(Path checkpoints) {
+        requireUnused();
+        if (Files.exists(checkpoints)) {
+            throw new IllegalArgumentException(
+                    "--fresh: " + checkpoints
+                            + " has checkpoints of an earlier run; name another --out, or remove them, or leave --fresh out to go on");
         }
     }
 
@@ -81,6 +109,11 @@ public record RunFolder(Path path) {
     /** {@return where token files are made} */
     public Path tokens() {
         return path.resolve("tokens");
+    }
+
+    /** {@return where checkpoints are kept, unless the configuration names another folder} */
+    public Path checkpoints() {
+        return path.resolve("checkpoints");
     }
 
     /** {@return the exported model} */

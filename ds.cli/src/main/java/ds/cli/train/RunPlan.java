@@ -1,5 +1,6 @@
 package ds.cli.train;
 
+import ds.api.OutOfDeviceMemoryException;
 import ds.data.Preparation;
 import ds.data.TokenFile;
 import ds.data.Tokenizer;
@@ -63,12 +64,12 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength) {
      * Refuses a run that needs more than it may take.
      *
      * @return the plan of a run that fits
-     * @throws DoesNotFitException with the numbers, and the settings that fit
+     * @throws OutOfDeviceMemoryException with the numbers, and the settings that fit
      */
     public MemoryPlan requireFit() {
         MemoryPlan plan = plan();
         if (!rankMemory().fits(plan.peakBytes())) {
-            throw new DoesNotFitException(refusal(plan));
+            throw new OutOfDeviceMemoryException(refusal(plan));
         }
         return plan;
     }

@@ -1,10 +1,13 @@
 package ds.cli.train;
 
 import ds.zero.StepResult;
+import java.nio.file.Path;
 
 /** What is written down and told while a run goes on: by rank 0, and by nobody else. */
 sealed interface RunReport extends AutoCloseable {
     void starting(RunSummary summary);
+
+    void resuming(Path checkpoint, long step);
 
     void step(StepResult result, double tokensPerSecond);
 
@@ -18,6 +21,11 @@ sealed interface RunReport extends AutoCloseable {
         @Override
         public void starting(RunSummary summary) {
             listener.starting(summary);
+        }
+
+        @Override
+        public void resuming(Path checkpoint, long step) {
+            listener.resuming(checkpoint, step);
         }
 
         @Override
@@ -42,6 +50,9 @@ sealed interface RunReport extends AutoCloseable {
     record Silent() implements RunReport {
         @Override
         public void starting(RunSummary summary) {}
+
+        @Override
+        public void resuming(Path checkpoint, long step) {}
 
         @Override
         public void step(StepResult result, double tokensPerSecond) {}

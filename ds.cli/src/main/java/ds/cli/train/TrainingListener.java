@@ -2,6 +2,7 @@ package ds.cli.train;
 
 import ds.data.Preparation;
 import ds.zero.StepResult;
+import java.nio.file.Path;
 
 /** Is told how a run goes on; only rank 0's is called. */
 public interface TrainingListener {
@@ -10,6 +11,9 @@ public interface TrainingListener {
 
     /** Everything is allocated, and the first step begins. */
     void starting(RunSummary summary);
+
+    /** The run goes on where an earlier one has ended. */
+    void resuming(Path checkpoint, long step);
 
     /** A step is done. */
     void step(StepResult result, double tokensPerSecond);

@@ -71,6 +71,26 @@ class LocalJobTest {
     }
 
     @Test
+    void aSignalIsPassedOnToRanksWhichEndByThemselves() throws Exception {
+        Process launcher = new ProcessBuilder(java().line(1, List.of("launch-listen")))
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+        try (BufferedReader lines = launcher.inputReader()) {
+            lines.readLine();
+            lines.readLine(); // both listen
+            launcher.toHandle().destroy(); // SIGTERM, and the pipe stays open
+            List<String> last =
+                    Stream.of(lines.readLine(), lines.readLine()).sorted().toList();
+            assertEquals(List.of("[rank 1] saved by 1", "saved by 0"), last);
+            assertTrue(launcher.waitFor(20, TimeUnit.SECONDS));
+            assertEquals(0, launcher.exitValue());
+        } finally {
+            launcher.descendants().forEach(ProcessHandle::destroyForcibly);
+            launcher.destroyForcibly();
+        }
+    }
+
+    @Test
     void ranksEndWithAKilledLauncher() throws Exception {
         List<String> line = java().line(1, List.of("launch"));
         Process launcher = new ProcessBuilder(line)

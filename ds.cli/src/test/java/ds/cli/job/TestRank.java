@@ -27,6 +27,20 @@ final class TestRank {
                 System.out.println("pid " + ProcessHandle.current().pid());
                 waitForever();
             }
+            case "listen" -> {
+                StopRequest stop = new StopRequest();
+                stop.listen();
+                System.out.println("pid " + ProcessHandle.current().pid());
+                while (!stop.isRequested()) {
+                    Thread.onSpinWait();
+                }
+                System.out.println("saved by " + rank);
+                stop.exit(0);
+            }
+            case "launch-listen" -> {
+                Console console = Console.ofProcess(System.getenv());
+                System.exit(new LocalJob(JobPlan.local(2), LocalJobTest.java(), console).run(List.of("listen")));
+            }
             case "launch" -> {
                 Console console = Console.ofProcess(System.getenv());
                 System.exit(new LocalJob(JobPlan.local(2), LocalJobTest.java(), console).run(List.of("wait")));

@@ -34,6 +34,16 @@ class ProgressTest {
     }
 
     @Test
+    void whatWasDoneEarlierDoesNotMakeTheRestShorter() {
+        Console console = new Console(new PrintWriter(new StringWriter()), new PrintWriter(err), OptionalInt.empty());
+        try (Progress progress = Progress.start(console, new Progress.Task("train", 100, "steps", 80), () -> now)) {
+            now += 6 * SECOND;
+            progress.at(90, "");
+        }
+        assertEquals("train: 90/100 steps (90%), 6 s left", err.toString().strip());
+    }
+
+    @Test
     void notesStayInOrder() {
         try (Progress progress = start(OptionalInt.empty())) {
             progress.at(1, "");

@@ -5,10 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.models.gpt.GptConfig;
+import ds.zero.checkpoint.Checkpointer.OnFailure;
 import ds.zero.config.json.ConfigException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,6 +40,22 @@ class RunConfigTest {
         GptConfig expected = GptConfig.of(257, 64, 2, 32, 4).withDropout(GptConfig.Rates.all(0.1));
         assertEquals(expected, config.model().shape().complete(257));
         assertEquals(4, config.zero().batch().microBatchSize());
+    }
+
+    @Test
+    void checkpointsAreReadWithTheirDefaults() throws IOException {
+        RunCheckpoints.Settings given = parse(text()
+                        + ", \"checkpoint\": {\"every\": 7, \"keep_last\": 5, \"asynchronous\": false,"
+                        + " \"on_failure\": \"warn\", \"folder\": \"elsewhere\"}")
+                .checkpoint();
+        assertEquals(
+                new RunCheckpoints.Settings(7, 5, false, OnFailure.WARN, Optional.of(Path.of("elsewhere"))), given);
+        RunConfig defaults = parse(text() + ", \"train\": {\"steps\": 300}");
+        assertEquals(new RunCheckpoints.Settings(30, 2, true, OnFailure.FAIL, Optional.empty()), defaults.checkpoint());
+        assertEquals(Path.of("run/checkpoints"), defaults.checkpointFolder(new RunFolder(Path.of("run"))));
+        ConfigException e =
+                assertThrows(ConfigException.class, () -> parse(text() + ", \"checkpoint\": {\"keep_lst\": 3}"));
+        assertTrue(e.getMessage().contains("keep_last"), e.getMessage());
     }
 
     @Test

@@ -41,6 +41,20 @@ public final class HuggingFace {
     }
 
     /**
+     * {@return the shape of the model that a file describes, which need not be called {@code config.json}}
+     *
+     * @throws ModelFileException as {@link #readConfig}
+     */
+    public static GptConfig readConfigFile(Path file) {
+        return HuggingFaceConfig.read(file);
+    }
+
+    /** {@return what {@link #write} writes into {@code config.json}, for F32} */
+    public static String configText(GptConfig config) {
+        return HuggingFaceConfig.text(config, "float32");
+    }
+
+    /**
      * Loads the weights of a folder: F32, F16 or BF16, named with or without {@code transformer.}.
      *
      * @param store gets every parameter

@@ -88,6 +88,15 @@ final class HuggingFaceConfig {
     }
 
     static void write(Path file, GptConfig config, String dtype) {
+        try {
+            Files.writeString(file, text(config, dtype));
+        } catch (IOException e) {
+            throw new ModelFileException(file + ": cannot be written: " + e.getMessage(), e);
+        }
+    }
+
+    /** {@return the file's content} */
+    static String text(GptConfig config, String dtype) {
         ObjectNode node = JSON.createObjectNode();
         node.putArray("architectures").add("GPT2LMHeadModel");
         node.put("model_type", "gpt2");
@@ -109,10 +118,6 @@ final class HuggingFaceConfig {
         // The last token is the end of text, in GPT-2's vocabulary and in that of byte tokens.
         node.put("bos_token_id", config.vocabulary() - 1);
         node.put("eos_token_id", config.vocabulary() - 1);
-        try {
-            Files.writeString(file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n");
-        } catch (IOException e) {
-            throw new ModelFileException(file + ": cannot be written: " + e.getMessage(), e);
-        }
+        return JSON.writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n";
     }
 }

@@ -61,7 +61,8 @@ final class MatrixUpdate implements UnitUpdate {
         Work work = new Work(new ArrayList<>(), new ArrayList<>());
         OwnedUnit unit = units.get(number);
         for (OwnedUnit.Placed placed : unit.parameters()) {
-            boolean matrix = plan.matrices(number).stream().anyMatch(m -> m.placed() == placed);
+            boolean matrix =
+                    plan.matrices(number).stream().anyMatch(m -> m.placed().equals(placed));
             (matrix ? work.matrices : work.others)
                     .addAll(tiles.cut(
                             unit,

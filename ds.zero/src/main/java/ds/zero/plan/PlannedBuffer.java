@@ -10,7 +10,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.Optional;
 
 /** A buffer that has a size, a label, and no memory. */
 final class PlannedBuffer implements Buffer {
@@ -19,7 +18,8 @@ final class PlannedBuffer implements Buffer {
     private final long byteSize;
     private final String label;
     private final boolean forHost;
-    private Optional<Arena> mapping = Optional.empty();
+    private final Arena mapping = Arena.ofShared();
+    private boolean mapped;
     private MemorySegment bytes = MemorySegment.NULL;
     private boolean closed;
 
@@ -66,10 +66,9 @@ final class PlannedBuffer implements Buffer {
                     + " bytes is planned and has no memory; a layer or optimizer that reads tensors on the host cannot be "
                     + "planned: let it use kernels, download and upload");
         }
-        if (mapping.isEmpty()) {
-            Arena arena = Arena.ofShared();
-            mapping = Optional.of(arena);
-            bytes = map(arena);
+        if (!mapped) {
+            mapped = true;
+            bytes = map(mapping);
         }
         return bytes;
     }
@@ -97,7 +96,7 @@ final class PlannedBuffer implements Buffer {
         if (!closed) {
             closed = true;
             memory.add(label, -byteSize);
-            mapping.ifPresent(Arena::close);
+            mapping.close();
         }
     }
 }

@@ -15,6 +15,7 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,7 +27,8 @@ class DeepSpeedKeysTest {
     private static final Known KNOWN = Known.ofWorld(1).withTotalSteps(5000);
 
     /** Keys of the table that are others' than DeepSpeed's: Apex' and PyTorch's, which it passes on. */
-    private static final Set<String> BEYOND = Set.of("amp.opt_level", "optimizer.params.fused");
+    private static final Set<String> BEYOND = Set.of(
+            "amp.opt_level", "optimizer.params.fused", "optimizer.params.dampening", "optimizer.params.nesterov");
 
     static Stream<DeepSpeedKey> leaves(Support support) {
         return ROWS.stream().filter(key -> key.support() == support && !key.isBlock());
@@ -82,18 +84,51 @@ class DeepSpeedKeysTest {
         String inner = "\"" + path.substring(path.lastIndexOf('.') + 1) + "\": " + value;
         List<String> blocks = Arrays.asList(path.split("\\.", -1)).reversed();
         for (String block : blocks.subList(1, blocks.size())) {
-            boolean typed = block.equals("scheduler") && !path.equals("scheduler.type");
-            inner = "\"" + block + "\": {" + (typed ? "\"type\": \"" + scheduleThatReads(path) + "\", " : "") + inner
-                    + "}";
+            inner = "\"" + block + "\": {" + beside(path, block) + inner + "}";
         }
         return path.startsWith("train_") ? "{" + inner + "}" : "{\"train_batch_size\": 1, " + inner + "}";
     }
 
+    /** What must stand in a block so that the key of a path is read there. */
+    private static String beside(String path, String block) {
+        if (path.startsWith("optimizer.params.") && block.equals("optimizer")) {
+            return "\"type\": \"" + optimizerThatReads(path) + "\", ";
+        }
+        if (!path.startsWith("scheduler.") || path.equals("scheduler.type")) {
+            return "";
+        }
+        if (block.equals("scheduler")) {
+            return "\"type\": \"" + scheduleThatReads(path) + "\", ";
+        }
+        return Stream.of("cycle_min_lr", "cycle_max_lr")
+                .filter(key -> scheduleThatReads(path).equals("OneCycle") && !path.endsWith(key))
+                .map(key -> "\"" + key + "\": 1, ")
+                .collect(Collectors.joining());
+    }
+
+    private static String optimizerThatReads(String path) {
+        String key = path.substring(path.lastIndexOf('.') + 1);
+        return switch (key) {
+            case "max_coeff", "min_coeff", "eps_inside_sqrt" -> "Lamb";
+            case "momentum", "dampening", "nesterov" -> "SGD";
+            case "muon_lr", "adam_lr", "ns_method" -> "Muon";
+            case "adam_w_mode" -> "Adam";
+            default -> "AdamW";
+        };
+    }
+
     private static String scheduleThatReads(String path) {
-        if (path.endsWith("_ratio")) {
+        String key = path.substring(path.lastIndexOf('.') + 1);
+        if (key.startsWith("lr_range_test")) {
+            return "LRRangeTest";
+        }
+        if (key.startsWith("cycle_") || key.startsWith("decay_")) {
+            return "OneCycle";
+        }
+        if (key.endsWith("_ratio")) {
             return "WarmupCosineLR";
         }
-        return path.endsWith("total_num_steps") ? "WarmupDecayLR" : "WarmupLR";
+        return key.equals("total_num_steps") ? "WarmupDecayLR" : "WarmupLR";
     }
 
     private static List<ConfigException.Problem> problems(String json) {
@@ -156,7 +191,12 @@ class DeepSpeedKeysTest {
     @ParameterizedTest
     @MethodSource("withDefault")
     void supportedKeysHaveTheDefaultOfTheTable(DeepSpeedKey key) {
-        String json = "{\"train_batch_size\": 1, \"scheduler\": {\"type\": \"" + scheduleThatReads(key.path()) + "\"}}";
+        String rates = scheduleThatReads(key.path()).equals("OneCycle")
+                ? ", \"params\": {\"cycle_min_lr\": 1, \"cycle_max_lr\": 1}"
+                : "";
+        String json = """
+                {"train_batch_size": 1, "optimizer": {"type": "%s"}, "scheduler": {"type": "%s"%s}}
+                """.formatted(optimizerThatReads(key.path()), scheduleThatReads(key.path()), rates);
         Setting setting = setting(json, key.path());
         String text = setting.value().toString().replace(" ", ""); // a list prints as JSON but for its blanks
         assertEquals(Setting.Source.DEFAULT, setting.source());

@@ -74,22 +74,90 @@ class OptimizerConfigTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "Lamb",
-                "Lion",
-                "Adagrad",
-                "Muon",
-                "OneBitAdam",
-                "ZeroOneAdam",
-                "OneBitLamb",
-                "MuAdam",
-                "MuAdamW",
-                "MuSGD"
-            })
+    @ValueSource(strings = {"OneBitAdam", "ZeroOneAdam", "OneBitLamb", "MuAdam", "MuAdamW", "MuSGD"})
     void deepSpeedsOtherOptimizersAreNotSupportedYet(String type) {
         ONE_RANK.assertProblem(
-                "optimizer.type", "is not supported yet; use Adam or AdamW", optimizer(type, "\"any\": 1"));
+                "optimizer.type", "is not supported yet; use one of Adam, AdamW", optimizer(type, "\"any\": 1"));
+    }
+
+    @Test
+    void defaultsAreDeepSpeedsOrPytorchs() {
+        assertEquals(
+                new OptimizerConfig.Lion("lion", 1e-3, 0.9, 0.999, 0),
+                ONE_RANK.parse(optimizer("lion", "")).optimizer());
+        assertEquals(
+                new OptimizerConfig.Adagrad("Adagrad", 1e-2, 1e-10, 0),
+                ONE_RANK.parse(optimizer("Adagrad", "")).optimizer());
+        assertEquals(
+                new OptimizerConfig.Sgd("sgd", 1e-3, 0, 0, false, 0),
+                ONE_RANK.parse(optimizer("sgd", "")).optimizer());
+        assertEquals(
+                new OptimizerConfig.Lamb("LAMB", 1e-3, 0.9, 0.999, 1e-8, false, 0, true, 0.01, 10),
+                ONE_RANK.parse(optimizer("LAMB", "")).optimizer());
+        assertEquals(
+                muon(0.02, 0.95, 0, new OptimizerConfig.Adam("Muon", 3e-4, 0.9, 0.95, 1e-10, 0, true, true)),
+                ONE_RANK.parse(optimizer("Muon", "")).optimizer());
+    }
+
+    private static OptimizerConfig muon(double rate, double momentum, double decay, OptimizerConfig.Adam others) {
+        return new OptimizerConfig.Muon("Muon", rate, momentum, decay, others);
+    }
+
+    @Test
+    void parametersOfTheOthersAreTaken() {
+        assertEquals(
+                new OptimizerConfig.Lion("Lion", 1e-4, 0.95, 0.98, 1),
+                ONE_RANK.parse(optimizer("Lion", "\"lr\": 1e-4, \"betas\": [0.95, 0.98], \"weight_decay\": 1"))
+                        .optimizer());
+        String sgd = "\"momentum\": 0.9, \"dampening\": 0.1, \"weight_decay\": 0.2";
+        assertEquals(
+                new OptimizerConfig.Sgd("SGD", 1e-3, 0.9, 0.1, false, 0.2),
+                ONE_RANK.parse(optimizer("SGD", sgd)).optimizer());
+        String lamb = "\"min_coeff\": 0.1, \"max_coeff\": 2, \"eps_inside_sqrt\": true, \"bias_correction\": false";
+        assertEquals(
+                new OptimizerConfig.Lamb("Lamb", 1e-3, 0.9, 0.999, 1e-8, true, 0, false, 0.1, 2),
+                ONE_RANK.parse(optimizer("Lamb", lamb)).optimizer());
+    }
+
+    /** As in DeepSpeed: one rate for both parts, and each part's own before it. */
+    @Test
+    void muonsTwoRates() {
+        var of = new OptimizerConfig.Adam("Muon", 0.5, 0.9, 0.95, 1e-10, 0, true, true);
+        assertEquals(
+                muon(0.5, 0.95, 0, of),
+                ONE_RANK.parse(optimizer("Muon", "\"lr\": 0.5")).optimizer());
+        assertEquals(
+                muon(0.25, 0.95, 0, of),
+                ONE_RANK.parse(optimizer("Muon", "\"lr\": 0.5, \"muon_lr\": 0.25"))
+                        .optimizer());
+        assertEquals(
+                muon(0.25, 0.95, 0, of),
+                ONE_RANK.parse(optimizer("Muon", "\"lr\": 0.25, \"adam_lr\": 0.5"))
+                        .optimizer());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "Lion | eps | 1e-8 | does not apply to what this block selects",
+                "Lion | betas | [0.9, 1] | each a finite number >= 0 and < 1",
+                "Adagrad | betas | [0.9, 0.99] | does not apply",
+                "Adagrad | eps | 0 | must be a finite number > 0",
+                "Adagrad | lr_decay | 0.1 | unknown key",
+                "SGD | momentum | 1 | must be a finite number >= 0 and < 1",
+                "SGD | dampening | 1.5 | must be a finite number >= 0 and <= 1",
+                "SGD | nesterov | true | needs a momentum and no dampening",
+                "SGD | adam_w_mode | true | does not apply",
+                "Lamb | min_coeff | 11 | exceeds max_coeff = 10",
+                "Lamb | max_coeff | 0 | must be a finite number > 0",
+                "Lamb | max_grad_norm | 1 | gradient_clipping",
+                "Muon | muon_lr | 0 | must be a finite number > 0",
+                "Muon | momentum | -1 | must be a finite number >= 0",
+                "Muon | nesterov | true | does not apply",
+            })
+    void parametersOfTheOthersAreChecked(String type, String key, String value, String text) {
+        ONE_RANK.assertProblem("optimizer.params." + key, text, optimizer(type, "\"" + key + "\": " + value));
     }
 
     @Test
@@ -97,8 +165,8 @@ class OptimizerConfigTest {
         String params =
                 "\"lr\": 0.5, \"weight_decay\": 0.1, \"momentum\": 0.9, \"nesterov\": true, \"max_grad_norm\": 1";
         var optimizer = (OptimizerConfig.Provided)
-                ONE_RANK.parse(optimizer("SGD", params)).optimizer();
-        assertEquals("SGD", optimizer.type());
+                ONE_RANK.parse(optimizer("Sgdm", params)).optimizer();
+        assertEquals("Sgdm", optimizer.type());
         assertEquals(0.5, optimizer.learningRate());
         assertEquals(0.1, optimizer.weightDecay());
         assertEquals(Map.of("momentum", "0.9", "nesterov", "true", "max_grad_norm", "1"), texts(optimizer.options()));
@@ -114,9 +182,9 @@ class OptimizerConfigTest {
     @Test
     void autoAndNullAreNoOptionsOfAProvider() {
         ONE_RANK.assertProblem(
-                "optimizer.params.momentum", "an option of SGD", optimizer("SGD", "\"momentum\": \"auto\""));
-        ONE_RANK.assertProblem("optimizer.params.momentum", "other than null", optimizer("SGD", "\"momentum\": null"));
-        ONE_RANK.assertProblem("optimizer.params.lr", "must be a finite number", optimizer("SGD", "\"lr\": \"fast\""));
+                "optimizer.params.momentum", "an option of Sgdm", optimizer("Sgdm", "\"momentum\": \"auto\""));
+        ONE_RANK.assertProblem("optimizer.params.momentum", "other than null", optimizer("Sgdm", "\"momentum\": null"));
+        ONE_RANK.assertProblem("optimizer.params.lr", "must be a finite number", optimizer("Sgdm", "\"lr\": \"fast\""));
     }
 
     @Test

@@ -113,9 +113,8 @@ class ScheduleReaderTest {
     void otherSchedulesAreErrors() {
         String ofAnotherType = "\"cycle_min_lr\": 1, \"foo\": 2";
         ONE_RANK.assertProblem(
-                "scheduler.type", "not supported yet; use WarmupLR", scheduler("OneCycle", ofAnotherType));
-        ONE_RANK.assertProblem("scheduler.type", "not supported yet", scheduler("LRRangeTest", ""));
-        ONE_RANK.assertProblem("scheduler.type", "no such schedule; use WarmupLR", scheduler("warmuplr", ""));
+                "scheduler.type", "no such schedule; use LRRangeTest", scheduler("ThreeCycles", ofAnotherType));
+        ONE_RANK.assertProblem("scheduler.type", "no such schedule; use", scheduler("warmuplr", ""));
         ONE_RANK.assertProblem("scheduler.type", "is missing", "\"scheduler\": {\"params\": {}}");
         ONE_RANK.assertProblem("scheduler.type", "must be a text", "\"scheduler\": {\"type\": 3}");
         ONE_RANK.assertProblem("scheduler", "must be a JSON object", "\"scheduler\": \"WarmupLR\"");

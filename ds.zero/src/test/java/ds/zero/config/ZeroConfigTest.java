@@ -195,7 +195,6 @@ class ZeroConfigTest {
                 "allgather_bucket_size | -1 | must be a whole number, at least 1",
                 "overlap_comm | 1 | must be true or false",
                 "contiguous_gradients | \"yes\" | must be true or false",
-                "elastic_checkpoint | true | not supported",
             })
     void zeroOptimizationIsChecked(String key, String value, String text) {
         ONE_RANK.assertProblem(

@@ -4,9 +4,14 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
-/** Which known paths somebody may have meant by an unknown one. */
-record Spelling(String path) {
+/**
+ * Which known paths somebody may have meant by an unknown one.
+ *
+ * @param path the unknown one: names joined by dots
+ */
+public record Spelling(String path) {
     /** More places with the right name than this say nothing: {@code enabled} is a key of many blocks. */
     private static final int MAX_PLACES = 2;
 
@@ -27,6 +32,14 @@ record Spelling(String path) {
         }
         List<String> misspeltElsewhere = closest(known);
         return misspeltElsewhere.subList(0, Math.min(1, misspeltElsewhere.size()));
+    }
+
+    /** {@return the known path that is spelt most alike, all its names counted; empty if none differs by a few letters only} */
+    public Optional<String> mostAlike(Collection<String> known) {
+        int limit = Math.max(1, path.length() / 4);
+        return known.stream()
+                .filter(k -> distance(k, path) <= limit)
+                .min(Comparator.comparingInt(k -> distance(k, path)));
     }
 
     private List<String> closest(Collection<String> candidates) {

@@ -1,4 +1,4 @@
-package ds.cli.train;
+package ds.cli.plan;
 
 import com.sun.management.OperatingSystemMXBean;
 import java.io.IOException;

@@ -1,0 +1,93 @@
+package ds.zero;
+
+import ds.api.layer.Parameter;
+import ds.zero.UnitLayout.Range;
+import ds.zero.checkpoint.Piece;
+import ds.zero.checkpoint.RankPieces;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.IntFunction;
+
+/** What this rank keeps, as pieces of parameters: from elements of units to what a checkpoint knows. */
+final class OwnedPieces {
+    private final ModelState state;
+
+    OwnedPieces(ModelState state) {
+        this.state = state;
+    }
+
+    /** {@return this rank's shards: at stage 0 too, where every rank has everything, each saves its part} */
+    RankPieces toSave() {
+        return pieces(unit -> state.units().shard(unit));
+    }
+
+    /** {@return all that this rank updates} */
+    RankPieces toLoad() {
+        return pieces(unit -> state.units().owned(unit));
+    }
+
+    /** Has the model compute with what was loaded; all ranks call it. */
+    void loaded() {
+        state.mastersReplaced();
+    }
+
+    private RankPieces pieces(IntFunction<Range> ranges) {
+        UpdatedStates states = state.states();
+        List<String> kinds = new ArrayList<>();
+        kinds.add(Piece.MASTER);
+        kinds.addAll(states.stateNames());
+        List<Piece> pieces = new ArrayList<>();
+        for (int unit = 0; unit < state.units().count(); unit++) {
+            Range range = ranges.apply(unit);
+            addPieces(unit, range, new Kind(states, Piece.MASTER, UpdatedStates.MASTER), pieces);
+            for (int i = 0; i < states.stateNames().size(); i++) {
+                addPieces(unit, range, new Kind(states, states.stateNames().get(i), i), pieces);
+            }
+        }
+        return new RankPieces(state.units().parameters(), kinds, pieces);
+    }
+
+    /** One kind of numbers: masters, or one of the optimizer's states. */
+    private record Kind(UpdatedStates states, String name, int number) {}
+
+    /** Adds the parts of parameters in a range of a unit. */
+    private void addPieces(int unit, Range range, Kind kind, List<Piece> pieces) {
+        UnitLayout layout = state.units().layout(unit);
+        long before = state.units().owned(unit).first();
+        for (Parameter parameter : layout.parameters()) {
+            long offset = layout.offset(parameter);
+            Range part = range.intersect(new Range(offset, offset + parameter.elements()));
+            if (!part.isEmpty()) {
+                Place place = new Place(unit, part.first() - before, part.elements());
+                pieces.add(new OwnedPiece(kind, parameter, part.first() - offset, place));
+            }
+        }
+    }
+
+    /** Elements that this rank owns in a unit, counted from the first of them. */
+    private record Place(int unit, long first, long elements) {}
+
+    /** Elements wherever they are kept: in memory, or in a file. */
+    private record OwnedPiece(Kind of, Parameter parameter, long first, Place place) implements Piece {
+        @Override
+        public String kind() {
+            return of.name();
+        }
+
+        @Override
+        public long elements() {
+            return place.elements();
+        }
+
+        @Override
+        public void download(long offset, MemorySegment target) {
+            of.states().read(of.number(), place.unit(), place.first() + offset, target);
+        }
+
+        @Override
+        public void upload(long offset, MemorySegment source) {
+            of.states().write(of.number(), place.unit(), place.first() + offset, source);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+package ds.zero.checkpoint;
+
+import ds.api.layer.Parameter;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Consecutive elements of one parameter, of its weights or of one of its optimizer states, on this rank. Values travel as F32 in
+ * host memory, whatever type and device they have. Calls come from one thread at a time, and are done when they return.
+ */
+public interface Piece {
+    /** The {@link #kind} of weights in full precision. */
+    String MASTER = "master";
+
+    /** {@return {@link #MASTER}, or the name of an optimizer state, such as {@code exp_avg}} */
+    String kind();
+
+    /** {@return of which parameter} */
+    Parameter parameter();
+
+    /** {@return the first element, counted in the parameter} */
+    long first();
+
+    /** {@return how many elements it has, at least one} */
+    long elements();
+
+    /**
+     * Reads elements.
+     *
+     * @param offset of the first one, counted in this piece
+     * @param target F32 in native byte order; its size says how many; overwritten
+     */
+    void download(long offset, MemorySegment target);
+
+    /**
+     * Replaces elements.
+     *
+     * @param offset of the first one, counted in this piece
+     * @param source F32 in native byte order; its size says how many
+     */
+    void upload(long offset, MemorySegment source);
+}

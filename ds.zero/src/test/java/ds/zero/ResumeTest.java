@@ -1,0 +1,233 @@
+package ds.zero;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.api.comm.Communicator;
+import ds.tck.ReferenceBackend;
+import ds.tck.comm.InProcessCommunicators;
+import ds.zero.ZeroRun.Setup;
+import ds.zero.checkpoint.Checkpointer;
+import ds.zero.checkpoint.Checkpointer.OnFailure;
+import ds.zero.checkpoint.Checkpointer.What;
+import ds.zero.config.Known;
+import ds.zero.config.ZeroConfig;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The resume law: a run that stops and goes on, on whatever ranks and stage, is the run that did not stop. */
+class ResumeTest {
+    private static final int STEPS = 60;
+    private static final int STOP = 23;
+
+    /** Per step that the two runs are apart, as in the parity law: the order of F32 sums, divided by Adam's own size. */
+    private static final double WEIGHT_BOUND_PER_STEP = 2e-5;
+
+    private static final String FP16 = """
+            "fp16": {"enabled": true, "initial_scale_power": 18, "loss_scale_window": 7, "hysteresis": 1},
+            """;
+
+    @TempDir
+    private Path folder;
+
+    @TempDir
+    private Path disk;
+
+    /** What a run leaves: rank 0's losses and scales by step, and the weights. */
+    private record Run(List<Double> losses, List<Double> scales, Map<String, List<Float>> weights) {}
+
+    private Run run(Setup setup, int steps) throws Exception {
+        return run(folder, setup, steps);
+    }
+
+    private static Run run(Path folder, Setup setup, int steps) throws Exception {
+        Map<Integer, Run> runs = new ConcurrentHashMap<>();
+        InProcessCommunicators.run(setup.ranks(), communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine =
+                            ZeroEngine.initialize(TinyModel.build(), setup.config(), backend, communicator);
+                    TrainingCheckpoints checkpoints = engine.checkpoints(settings(folder))) {
+                checkpoints.latest().ifPresent(path -> checkpoints.restore(path, What.EVERYTHING));
+                runs.put(communicator.rank(), train(setup, communicator, engine, checkpoints, steps));
+            }
+        });
+        return runs.get(0);
+    }
+
+    private Checkpointer.Settings settings() {
+        return settings(folder);
+    }
+
+    private static Checkpointer.Settings settings(Path folder) {
+        return new Checkpointer.Settings(folder, 2, true, OnFailure.FAIL);
+    }
+
+    /** Trains until that step is done, and saves at the end. */
+    private static Run train(
+            Setup setup, Communicator communicator, ZeroEngine engine, TrainingCheckpoints checkpoints, int steps) {
+        ZeroConfig config = setup.config();
+        int micro = config.batch().microBatchSize();
+        List<Double> losses = new ArrayList<>();
+        List<Double> scales = new ArrayList<>();
+        while (checkpoints.step() < steps) {
+            long step = checkpoints.samples() / ZeroRun.ROWS;
+            StepResult result = engine.trainBatch(i -> {
+                long first = ((long) communicator.rank() * setup.accumulation() + i) * micro;
+                return TinyModel.batch(engine.backend(), step, first, micro);
+            });
+            assertEquals(step + 1, result.step());
+            losses.add(result.loss());
+            scales.add(result.lossScale());
+        }
+        checkpoints.save(Map.of());
+        return new Run(losses, scales, ZeroRun.weights(engine));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0,1,''",
+        "0,3,''",
+        "1,2,''",
+        "2,3,''",
+        "3,2,''",
+        "3,4,bf16",
+        "2,2,bf16",
+        "2,2,fp16",
+        "3,2,fp16",
+        "1,2,files",
+        "3,3,files"
+    })
+    void onTheSameRanksAndStageItIsTheSameBits(int stage, int ranks, String precision) throws Exception {
+        Setup setup = new Setup(stage, ranks, 2, precision.equals("files") ? files(stage) : blocks(precision));
+        Run whole = run(folder.resolve("whole"), setup, STEPS);
+        run(setup, STOP);
+        Run rest = run(setup, STEPS);
+        assertEquals(whole.losses().subList(STOP, STEPS), rest.losses());
+        assertEquals(whole.scales().subList(STOP, STEPS), rest.scales());
+        assertEquals(whole.weights(), rest.weights());
+        if (precision.equals("fp16")) {
+            assertTrue(whole.scales().stream().distinct().count() > 2, () -> "the scale moves: " + whole.scales());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0,1,3,2", "2,3,0,1", "3,4,2,2", "1,2,3,3"})
+    void onOtherRanksAndStagesItIsWithinTheBoundOfParity(int stage, int ranks, int nextStage, int nextRanks)
+            throws Exception {
+        Setup first = new Setup(stage, ranks, 1, "");
+        Setup then = new Setup(nextStage, nextRanks, 1, "");
+        Run whole = run(folder.resolve("whole"), first, STEPS);
+        run(first, STOP);
+        Run rest = run(then, STEPS);
+        whole.weights().forEach((name, values) -> {
+            for (int i = 0; i < values.size(); i++) {
+                double bound = WEIGHT_BOUND_PER_STEP * (STEPS - STOP);
+                assertEquals(values.get(i), rest.weights().get(name).get(i), bound, name + "[" + i + "]");
+            }
+        });
+    }
+
+    @Test
+    void anotherPrecisionGoesOnWithTheSameMasters() throws Exception {
+        Run bf16 = run(new Setup(2, 2, 1, blocks("bf16")), STOP);
+        Run f32 = run(new Setup(3, 3, 1, ""), STOP); // restores, and trains no step
+        assertEquals(bf16.weights(), f32.weights());
+        Run fp16 = run(new Setup(1, 2, 1, blocks("fp16")), STOP + 1);
+        assertEquals(1, fp16.losses().size());
+    }
+
+    @Test
+    void weightsAloneBeginANewTraining() throws Exception {
+        Run first = run(new Setup(2, 2, 1, ""), STOP);
+        Setup other = new Setup(1, 2, 1, "\"optimizer\": {\"type\": \"AdamW\", \"params\": {\"lr\": 0.02}},");
+        InProcessCommunicators.run(2, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine =
+                            ZeroEngine.initialize(TinyModel.build(), other.config(), backend, communicator);
+                    TrainingCheckpoints checkpoints = engine.checkpoints(settings())) {
+                checkpoints.restore(checkpoints.latest().orElseThrow(), What.WEIGHTS);
+                assertEquals(0, checkpoints.step());
+                assertEquals(first.weights(), ZeroRun.weights(engine));
+            }
+        });
+    }
+
+    @Test
+    void anotherSeedIsRefused() throws Exception {
+        run(new Setup(0, 1, 1, ""), 1);
+        ZeroConfig config = ZeroConfig.parse("{\"train_batch_size\": 72, \"ds\": {\"seed\": 43}}", Known.ofWorld(1))
+                .value();
+        InProcessCommunicators.run(1, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine = ZeroEngine.initialize(TinyModel.build(), config, backend, communicator);
+                    TrainingCheckpoints checkpoints = engine.checkpoints(settings())) {
+                Path latest = checkpoints.latest().orElseThrow();
+                IllegalArgumentException e = assertThrows(
+                        IllegalArgumentException.class, () -> checkpoints.restore(latest, What.EVERYTHING));
+                assertTrue(e.getMessage().contains("ds.seed = 43"), e.getMessage());
+            }
+        });
+    }
+
+    @Test
+    void inTheMiddleOfAStepThereIsNothingToSave() throws Exception {
+        Setup setup = new Setup(0, 1, 2, "");
+        InProcessCommunicators.run(1, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine =
+                            ZeroEngine.initialize(TinyModel.build(), setup.config(), backend, communicator);
+                    TrainingCheckpoints checkpoints = engine.checkpoints(settings())) {
+                engine.forward(TinyModel.batch(backend, 0, 0, 36));
+                assertThrows(IllegalStateException.class, () -> checkpoints.save(Map.of()));
+                engine.backward();
+                engine.step();
+                assertThrows(IllegalStateException.class, () -> checkpoints.save(Map.of()));
+            }
+        });
+    }
+
+    @Test
+    void savingInTheBackgroundDoesNotDisturbTraining() throws Exception {
+        Setup setup = new Setup(3, 3, 2, "");
+        Run quiet = run(folder.resolve("quiet"), setup, STOP);
+        Map<Integer, Map<String, List<Float>>> weights = new ConcurrentHashMap<>();
+        InProcessCommunicators.run(3, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine =
+                            ZeroEngine.initialize(TinyModel.build(), setup.config(), backend, communicator);
+                    TrainingCheckpoints checkpoints = engine.checkpoints(settings())) {
+                for (int step = 1; step <= STOP; step++) {
+                    train(setup, communicator, engine, checkpoints, step); // saves after every step
+                }
+                weights.put(communicator.rank(), ZeroRun.weights(engine));
+            }
+        });
+        assertEquals(quiet.weights(), weights.get(0));
+    }
+
+    /** Optimizer states in files between updates, at stage 3 weights too; tiles of 24 elements, so that pieces lie in several. */
+    private String files(int stage) {
+        String nvme = "{\"device\": \"nvme\", \"nvme_path\": \"%s\", \"buffer_count\": 3}".formatted(disk);
+        return """
+                "bf16": {"enabled": true},
+                "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 0, "stage3_max_reuse_distance": 0,
+                 "sub_group_size": 24, "offload_optimizer": %s%s},
+                """.formatted(stage, nvme, stage == 3 ? ", \"offload_param\": " + nvme : "");
+    }
+
+    private static String blocks(String precision) {
+        return switch (precision) {
+            case "fp16" -> FP16;
+            case "bf16" -> "\"bf16\": {\"enabled\": true},";
+            default -> "";
+        };
+    }
+}

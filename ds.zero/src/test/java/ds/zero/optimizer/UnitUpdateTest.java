@@ -1,0 +1,111 @@
+package ds.zero.optimizer;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.api.DType;
+import ds.api.spi.Optimizer;
+import ds.tck.ReferenceBackend;
+import ds.tck.comm.InProcessCommunicators;
+import java.util.List;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** However the elements are dealt to ranks, the same gradients make the same weights. */
+class UnitUpdateTest {
+    private static final String DECAY = "\"lr\": 0.1, \"weight_decay\": 0.05";
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "AdamW   |",
+                "Adam    | \"adam_w_mode\": false",
+                "Lion    |",
+                "Adagrad |",
+                "SGD     |",
+                "SGD     | \"momentum\": 0.9, \"nesterov\": true",
+                "Muon    | \"adam_lr\": 0.05"
+            })
+    void sameBitsOnAnyNumberOfRanks(String optimizer, String more) throws Exception {
+        String params = DECAY + (more == null ? "" : ", " + more);
+        float[][] one = new UnitRun(optimizer, params, 1, false, DType.F32).weights();
+        for (int ranks : new int[] {2, 3, 5}) {
+            for (boolean sharded : new boolean[] {false, true}) {
+                for (DType gradients : List.of(DType.F32, DType.BF16, DType.F16)) {
+                    UnitRun run = new UnitRun(optimizer, params, ranks, sharded, gradients);
+                    float[][] weights = run.weights();
+                    for (int unit = 0; unit < one.length; unit++) {
+                        assertArrayEquals(one[unit], weights[unit], run + ", unit " + unit);
+                    }
+                }
+            }
+        }
+    }
+
+    /** A sum of squares in F64 depends on its order by far less than a rounding of F32: each step may round to a neighbour. */
+    @ParameterizedTest
+    @ValueSource(ints = {2, 3, 5})
+    void normsAreThoseOfWholeParameters(int ranks) throws Exception {
+        float[][] one = new UnitRun("Lamb", DECAY, 1, false, DType.F32).weights();
+        float[][] whole = new UnitRun("Lamb", DECAY, ranks, false, DType.F32).weights();
+        float[][] shards = new UnitRun("Lamb", DECAY, ranks, true, DType.F32).weights();
+        float[][] halves = new UnitRun("Lamb", DECAY, ranks, true, DType.BF16).weights();
+        for (int unit = 0; unit < one.length; unit++) {
+            assertArrayEquals(one[unit], whole[unit], UnitRun.STEPS * Math.ulp(1f));
+            assertArrayEquals(whole[unit], shards[unit], "every stage sums the same shards");
+            assertArrayEquals(shards[unit], halves[unit], "gradients are exact in either type");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Muon", "Lamb"})
+    void repeatsBitForBit(String optimizer) throws Exception {
+        UnitRun run = new UnitRun(optimizer, DECAY, 3, true, DType.F32);
+        float[][] first = run.weights();
+        float[][] second = run.weights();
+        assertArrayEquals(first[0], second[0]);
+        assertArrayEquals(first[1], second[1]);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, Tiles.ELEMENTS, Tiles.ELEMENTS + 1, 2 * Tiles.ELEMENTS + 77})
+    void tilesCoverWhatIsOwnedOnceAndAreLimited(long elements) {
+        try (ReferenceBackend backend = new ReferenceBackend()) {
+            var weights = backend.allocate(DType.F32, ds.api.Shape.of(elements), "test");
+            var gradient = backend.allocate(DType.BF16, ds.api.Shape.of(elements), "test");
+            var owned = new Optimizer.Shard(weights, gradient, List.of());
+            OwnedUnit unit = new OwnedUnit("unit", 3 * elements, elements, elements, owned, List.of());
+            try (Tiles tiles = new Tiles(backend, List.of(unit))) {
+                long next = unit.ownedFirst();
+                for (Tiles.Tile tile : tiles.cut(unit, 0, unit.elements(), true)) {
+                    assertEquals(next, tile.first());
+                    assertTrue(tile.elements() <= Tiles.ELEMENTS, tile::toString);
+                    assertEquals(DType.F32, tiles.withGradient(tile).gradient().dtype());
+                    next += tile.elements();
+                }
+                assertEquals(unit.ownedEnd(), next);
+                long scratch = backend.memory().labels().get("scratch").liveBytes();
+                assertEquals(Float.BYTES * Math.min(elements, Tiles.ELEMENTS), scratch);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void modelWithoutHiddenMatricesIsNoneForMuon(int ranks) throws Exception {
+        InProcessCommunicators.run(ranks, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend()) {
+                Optimizer muon = Optimizers.of(UnitRun.config("Muon", DECAY));
+                Exception e = assertThrows(
+                        IllegalArgumentException.class,
+                        () -> UnitUpdate.of(muon, backend, communicator, List.of())
+                                .close());
+                assertTrue(e.getMessage().contains("use AdamW"), e.getMessage());
+            }
+        });
+    }
+}

@@ -1,0 +1,108 @@
+package it;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The resume law with real processes: killed at any instant, or asked to stop, the same command ends with the same numbers. */
+class ResumeIT {
+    private static final int STEPS = 600;
+
+    /** How often a run is killed: {@code -Dit.kills=100} for a long drill. */
+    private static final int KILLS = Integer.getInteger("it.kills", 2);
+
+    private static final long SEED = Long.getLong("it.seed", 2026);
+
+    @TempDir
+    private Path folder;
+
+    private String config;
+
+    @BeforeEach
+    void configure() throws Exception {
+        Map<String, Object> ds = new TreeMap<>(TrainingFiles.ds(
+                STEPS,
+                Map.of(
+                        "checkpoint",
+                        Map.of("every", 3),
+                        "train",
+                        Map.of("steps", STEPS, "evaluate_every", 50, "sample_tokens", 0))));
+        config = TrainingFiles.in(folder).config("resumed.json", Map.of("ds", ds));
+        DsProcess.run(folder, command("whole")).exits(0);
+    }
+
+    private String[] command(String out) {
+        return new String[] {"launch", "--ranks", "2", "--", "train", "--config", config, "--out", out};
+    }
+
+    private List<String> losses(String out) throws Exception {
+        List<String> losses = new ArrayList<>();
+        for (String line : Files.readAllLines(folder.resolve(out).resolve("metrics.jsonl"))) {
+            JsonNode node = JsonMapper.shared().readTree(line);
+            losses.add(node.get("step") + " " + node.path("loss") + node.path("validation_loss"));
+        }
+        return losses;
+    }
+
+    private void assertSameAsWhole(String out) throws Exception {
+        assertEquals(losses("whole"), losses(out));
+        assertArrayEquals(
+                Files.readAllBytes(folder.resolve("whole/model/model.safetensors")),
+                Files.readAllBytes(folder.resolve(out).resolve("model/model.safetensors")));
+        DsProcess.run(folder, "checkpoint", "verify", out).exits(0).says("step-00000" + STEPS + ": intact");
+    }
+
+    @Test
+    void aRunKilledAtAnyInstantEndsWithTheSameNumbers() throws Exception {
+        Random random = new Random(SEED);
+        for (int kill = 1; kill <= KILLS; kill++) {
+            try (DsProcess job = DsProcess.start(folder, Map.of(), command("killed"))) {
+                job.awaitLine(line -> line.startsWith("data: ")); // training begins
+                int millis = random.nextInt(1500);
+                Thread.sleep(millis);
+                List<ProcessHandle> ranks = job.ranks();
+                ranks.forEach(ProcessHandle::destroyForcibly);
+                job.kill();
+                DsProcess.awaitEnd(ranks, Duration.ofSeconds(15));
+                System.out.println("kill " + kill + " after " + millis + " ms, seed " + SEED);
+            }
+        }
+        DsProcess.run(folder, command("killed")).exits(0);
+        assertSameAsWhole("killed");
+    }
+
+    @Test
+    void aRunThatIsAskedToStopSavesAndGoesOn() throws Exception {
+        try (DsProcess job = DsProcess.start(folder, Map.of(), command("stopped"))) {
+            job.awaitLine(line -> line.startsWith("step 50: validation loss"));
+            job.terminate();
+            job.await(Duration.ofSeconds(60)).exits(0).says("stopped after step ", "the same command goes on");
+        }
+        DsProcess.run(folder, command("stopped")).exits(0).says("resume: after step ");
+        assertSameAsWhole("stopped");
+    }
+
+    @Test
+    void oneRankThatIsAskedStopsAll() throws Exception {
+        try (DsProcess job = DsProcess.start(folder, Map.of(), command("stopped"))) {
+            job.awaitLine(line -> line.startsWith("step 50: validation loss"));
+            List<ProcessHandle> ranks = job.ranks();
+            assertTrue(ranks.getLast().destroy());
+            job.await(Duration.ofSeconds(60)).exits(0).says("stopped after step ");
+        }
+    }
+}

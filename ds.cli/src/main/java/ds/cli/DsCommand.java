@@ -77,6 +77,7 @@ final class DsCommand implements Callable<Integer> {
                 new QuickstartCommand(console),
                 new TrainCommand(console, stop),
                 new LaunchCommand(console, System.getenv()),
+                new PlanCommand(console),
                 new PrepareCommand(console),
                 new GenerateCommand(console),
                 new ExportCommand(console),

@@ -3,10 +3,16 @@ package ds.cli;
 import ds.api.comm.Rendezvous;
 import ds.cli.job.StopRequest;
 import ds.cli.terminal.Console;
+import ds.cli.plan.MachineMemory;
 import ds.cli.train.RunConfig;
 import ds.cli.train.RunFolder;
+import ds.cli.train.RunPlan;
 import ds.cli.train.TrainingRun;
+import ds.zero.config.ByteSize;
+import ds.zero.config.RuntimeConfig;
 import ds.zero.config.json.Resolved;
+import ds.zero.plan.MemoryPlan;
+import ds.zero.plan.RankMemory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -74,10 +80,12 @@ final class TrainCommand implements Runnable {
             console.out().println(resolved.toJson());
             return;
         }
+        MemoryPlan plan = RunPlan.of(resolved.value()).requireFit();
         RunFolder folder = new RunFolder(out);
         boolean first = rendezvous.rank() == 0;
         if (first) {
             requireUsable(folder, resolved.value());
+            warnIfTight(plan, resolved.value().zero().runtime());
             TrainingRun.describe(folder, given, resolved);
         }
         TrainingRun.Outcome outcome;
@@ -90,6 +98,19 @@ final class TrainCommand implements Runnable {
                 case TrainingRun.Outcome.Finished finished -> print(finished, folder);
                 case TrainingRun.Outcome.Stopped stopped -> print(stopped, folder);
             }
+        }
+    }
+
+    /** Without a limit the plan decides nothing: others may give memory back before it is needed. */
+    private void warnIfTight(MemoryPlan plan, RuntimeConfig runtime) {
+        long needed = RankMemory.needed(plan.peakBytes());
+        int ranks = MachineMemory.localRanks(System.getenv());
+        long share = MachineMemory.availableBytes() / ranks;
+        if (runtime.memoryLimitBytes().isEmpty() && needed > share) {
+            console.err()
+                    .println("warning: a rank needs " + ByteSize.inBinary(needed) + ", and this machine has "
+                            + ByteSize.inBinary(share) + " available for each of " + ranks
+                            + "; `ds plan --config " + file + "` shows what takes less");
         }
     }
 

@@ -29,6 +29,19 @@ public record DataSettings(
         Optional<Path> tokens) {
     static DataSettings read(Block ds) {
         Block block = ds.block("data");
+        DataSettings settings = readOptional(ds);
+        if (settings.text.isEmpty() && settings.tokens.isEmpty()) {
+            block.problem(
+                    "text",
+                    "nothing to train on",
+                    "give files, folders or archives, or a folder of token files in ds.data.tokens");
+        }
+        return settings;
+    }
+
+    /** Reads settings of a run that need not begin: there may be nothing to train on. */
+    static DataSettings readOptional(Block ds) {
+        Block block = ds.block("data");
         DataSettings settings = new DataSettings(
                 block.texts("text", List.of()).stream().map(Path::of).toList(),
                 block.texts("include", List.of()),
@@ -36,12 +49,6 @@ public record DataSettings(
                 block.oneOf("tokenizer", "byte", List.of("byte", "gpt2")),
                 block.number("validation_fraction", 0.05, Range.halfOpen(0, 1)),
                 block.optionalText("tokens").map(Path::of));
-        if (settings.text.isEmpty() && settings.tokens.isEmpty()) {
-            block.problem(
-                    "text",
-                    "nothing to train on",
-                    "give files, folders or archives, or a folder of token files in ds.data.tokens");
-        }
         for (Path path : settings.text) {
             if (!Files.exists(path)) {
                 block.problem(

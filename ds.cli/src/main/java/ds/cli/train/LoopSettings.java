@@ -1,5 +1,6 @@
 package ds.cli.train;
 
+import ds.models.gpt.GptConfig;
 import ds.zero.config.json.Block;
 
 /**
@@ -12,6 +13,19 @@ import ds.zero.config.json.Block;
  * @param samplePrompt how that text begins; may be empty
  */
 public record LoopSettings(long steps, int sequenceLength, long evaluateEvery, int sampleTokens, String samplePrompt) {
+    /**
+     * {@return T: what is configured, or all positions of the model}
+     *
+     * @throws IllegalArgumentException if the model has fewer positions
+     */
+    int sequenceLength(GptConfig shape) {
+        if (sequenceLength > shape.positions()) {
+            throw new IllegalArgumentException("ds.train.sequence_length = " + sequenceLength + ": the model has "
+                    + shape.positions() + " positions; shorten the sequences or give the model more");
+        }
+        return sequenceLength == 0 ? Math.toIntExact(shape.positions()) : sequenceLength;
+    }
+
     static LoopSettings read(Block ds) {
         Block block = ds.block("train");
         long steps = block.integer("steps", 1000, 1, Long.MAX_VALUE);

@@ -8,6 +8,7 @@ import ds.zero.config.json.Block;
 import ds.zero.config.json.ConfigReader;
 import ds.zero.config.json.Resolved;
 import java.nio.file.Path;
+import java.util.function.Function;
 
 /**
  * All of a configuration file: DeepSpeed's keys, and model, data, loop and checkpoints under {@code "ds"}.
@@ -30,7 +31,16 @@ public record RunConfig(
      * @throws ds.zero.config.json.ConfigException listing everything that is wrong
      */
     public static Resolved<RunConfig> parse(Path file, int worldSize) {
-        return ConfigReader.read(file, root -> read(root, worldSize));
+        return ConfigReader.read(file, root -> read(root, worldSize, DataSettings::read));
+    }
+
+    /**
+     * {@return the configuration in a file that may be without data: to be planned, not to be run}
+     *
+     * @throws ds.zero.config.json.ConfigException listing everything else that is wrong
+     */
+    public static Resolved<RunConfig> parseForPlan(Path file, int worldSize) {
+        return ConfigReader.read(file, root -> read(root, worldSize, DataSettings::readOptional));
     }
 
     /** {@return where a run in this folder keeps its checkpoints} */
@@ -38,10 +48,10 @@ public record RunConfig(
         return checkpoint.folder(folder);
     }
 
-    private static RunConfig read(Block root, int worldSize) {
+    private static RunConfig read(Block root, int worldSize, Function<Block, DataSettings> dataReader) {
         Block ds = root.block(RuntimeConfig.BLOCK);
         ModelSettings model = ModelSettings.read(ds);
-        DataSettings data = DataSettings.read(ds);
+        DataSettings data = dataReader.apply(ds);
         LoopSettings loop = LoopSettings.read(ds);
         Known known = Known.ofWorld(worldSize)
                 .withTotalSteps(loop.steps())

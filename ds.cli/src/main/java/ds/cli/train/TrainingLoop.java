@@ -41,7 +41,7 @@ final class TrainingLoop implements AutoCloseable {
         this.train = task.files().train();
         this.validation = task.files().validation();
         BatchConfig batch = config.zero().batch();
-        int time = sequenceLength();
+        int time = config.loop().sequenceLength(shape);
         int rank = engine.rank();
         int ranks = engine.worldSize();
         BatchPlan plan = new BatchPlan(Math.toIntExact(batch.trainBatchSize()), time, rank, ranks);
@@ -49,15 +49,6 @@ final class TrainingLoop implements AutoCloseable {
         this.memory = new TokenBatches(engine.backend(), batch.microBatchSize(), time);
         this.batches = new TrainingBatches(train, plan, config.zero().runtime().seed());
         this.evaluation = new Evaluation(engine, validation, evaluationPlan, memory);
-    }
-
-    private int sequenceLength() {
-        int given = config.loop().sequenceLength();
-        if (given > shape.positions()) {
-            throw new IllegalArgumentException("ds.train.sequence_length = " + given + ": the model has "
-                    + shape.positions() + " positions; shorten the sequences or give the model more");
-        }
-        return given == 0 ? Math.toIntExact(shape.positions()) : given;
     }
 
     /**

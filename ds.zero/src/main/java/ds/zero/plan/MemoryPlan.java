@@ -21,10 +21,12 @@ import java.util.function.Function;
  *
  * @param memory by label; peaks are those of steps, an evaluation, and reading all weights as a checkpoint does
  * @param atPeak live bytes by label at the moment when most was live
+ * @param trainingPeakBytes most that is live in steps and evaluations, before weights are read
  * @param sentPerStep by this rank
  * @param parameters of the model: Ψ
  */
-public record MemoryPlan(MemoryUse memory, Map<String, Long> atPeak, Traffic sentPerStep, long parameters) {
+public record MemoryPlan(
+        MemoryUse memory, Map<String, Long> atPeak, long trainingPeakBytes, Traffic sentPerStep, long parameters) {
     /** Arenas grow in the first step and are one block from the second on; the third shows that it stays so. */
     private static final int STEPS = 3;
 
@@ -50,12 +52,14 @@ public record MemoryPlan(MemoryUse memory, Map<String, Long> atPeak, Traffic sen
                 sent = communicator.traffic().since(before);
             }
             engine.evaluate(batch);
+            long trainingPeak = backend.memory().peakBytes();
             for (Parameter parameter : engine.parameters()) {
                 Buffer exported = backend.allocateHost(parameter.elements() * Float.BYTES, EXPORT);
                 engine.read(parameter, MemorySegment.NULL); // nothing is copied to it
                 exported.close();
             }
-            return new MemoryPlan(backend.memory(), backend.bytesAtPeak(), sent, engine.parameterElements());
+            return new MemoryPlan(
+                    backend.memory(), backend.bytesAtPeak(), trainingPeak, sent, engine.parameterElements());
         }
     }
 

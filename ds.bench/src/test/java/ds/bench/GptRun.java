@@ -1,0 +1,122 @@
+package ds.bench;
+
+import ds.api.DType;
+import ds.api.MemoryUse;
+import ds.api.Shape;
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+import ds.api.comm.Communicator;
+import ds.api.comm.Traffic;
+import ds.api.layer.Batch;
+import ds.api.layer.Parameter;
+import ds.api.layer.Sequential;
+import ds.api.spi.ProviderOptions;
+import ds.backend.cpu.CpuBackendProvider;
+import ds.models.gpt.Gpt;
+import ds.models.gpt.GptConfig;
+import ds.tck.comm.InProcessCommunicators;
+import ds.zero.ZeroEngine;
+import ds.zero.config.Known;
+import ds.zero.config.ZeroConfig;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Three steps, an evaluation and a reading of all weights of a small GPT on the CPU backend, on ranks that are threads of this
+ * JVM.
+ *
+ * @param losses of the steps and of the evaluation, rank 0's
+ * @param weights after the last step, their bits
+ * @param training what the backend held until the end of the evaluation
+ * @param memory what it held in all
+ * @param liveBytes after each step
+ * @param sent in the last step
+ */
+record GptRun(
+        List<Double> losses,
+        List<Integer> weights,
+        MemoryUse training,
+        MemoryUse memory,
+        List<Long> liveBytes,
+        Traffic sent) {
+    static final GptConfig SHAPE = GptConfig.of(300, 128, 6, 64, 4).withDropout(GptConfig.Rates.all(0.2));
+    static final int B = 4;
+    static final int T = 128;
+
+    /** {@return a configuration with micro-batches of {@link #B} sequences and two of them a step} */
+    static ZeroConfig config(int ranks, int stage, String more) {
+        return ZeroConfig.parse("""
+                        {"train_micro_batch_size_per_gpu": %d, "gradient_accumulation_steps": 2,
+                         "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 20000,
+                                               "stage3_max_reuse_distance": 0}%s}
+                        """.formatted(B, stage, more.isEmpty() ? "" : ", " + more), Known.ofWorld(ranks))
+                .value();
+    }
+
+    static Sequential model() {
+        return new Gpt(SHAPE).layers();
+    }
+
+    /** {@return room for a micro-batch} */
+    static Batch allocate(TensorBackend backend) {
+        Tensor inputs = backend.allocate(DType.I32, Shape.of(B, T), "batch");
+        return Batch.of(inputs, backend.allocate(DType.I32, Shape.of(B, T), "batch"), 0);
+    }
+
+    /** {@return rank 0's run} */
+    static GptRun of(ZeroConfig config) throws Exception {
+        Map<Integer, GptRun> runs = new ConcurrentHashMap<>();
+        InProcessCommunicators.run(
+                config.batch().worldSize(),
+                communicator -> runs.put(communicator.rank(), onRank(config, communicator)));
+        return runs.get(0);
+    }
+
+    private static GptRun onRank(ZeroConfig config, Communicator communicator) {
+        Map<String, Long> oneThread = Map.of("threads", 1L);
+        try (TensorBackend backend = new CpuBackendProvider().open(0, new ProviderOptions("ds.backend", oneThread));
+                ZeroEngine engine = ZeroEngine.initialize(model(), config, backend, communicator)) {
+            Batch batch = allocate(backend);
+            fill(batch, communicator.rank());
+            List<Double> losses = new ArrayList<>();
+            List<Long> live = new ArrayList<>();
+            Traffic sent = Traffic.NONE;
+            for (int step = 0; step < 3; step++) {
+                Traffic before = communicator.traffic();
+                losses.add(engine.trainBatch(micro -> batch).loss());
+                live.add(backend.memory().liveBytes());
+                sent = communicator.traffic().since(before);
+            }
+            losses.add(engine.evaluate(batch));
+            MemoryUse training = backend.memory();
+            List<Integer> weights = weights(engine);
+            return new GptRun(losses, weights, training, backend.memory(), live, sent);
+        }
+    }
+
+    private static void fill(Batch batch, int rank) {
+        for (int i = 0; i < B * T; i++) {
+            batch.inputs().host().setAtIndex(ValueLayout.JAVA_INT, i, (31 * i + 7 * rank) % 300);
+            batch.targets().orElseThrow().host().setAtIndex(ValueLayout.JAVA_INT, i, (31 * i + 7 * rank + 31) % 300);
+        }
+    }
+
+    private static List<Integer> weights(ZeroEngine engine) {
+        List<Integer> bits = new ArrayList<>();
+        for (Parameter parameter : engine.parameters()) {
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment values = arena.allocate(parameter.elements() * Float.BYTES, 64);
+                engine.read(parameter, values);
+                for (int value : values.toArray(ValueLayout.JAVA_INT)) {
+                    bits.add(value);
+                }
+            }
+        }
+        return bits;
+    }
+}

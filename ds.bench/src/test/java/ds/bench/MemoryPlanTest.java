@@ -1,0 +1,70 @@
+package ds.bench;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.api.MemoryUse;
+import ds.zero.config.ZeroConfig;
+import ds.zero.plan.MemoryPlan;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The memory law: the plan of a run is what the backend counts in the run, label by label, to the byte. */
+class MemoryPlanTest {
+    /** What the CPU backend allocates for itself. */
+    private static final String OWN = "matmul";
+
+    private static final String BF16 = "\"bf16\": {\"enabled\": true}";
+
+    static Stream<ZeroConfig> configurations() {
+        return IntStream.rangeClosed(1, 2)
+                .boxed()
+                .flatMap(ranks -> IntStream.rangeClosed(0, 3)
+                        .boxed()
+                        .flatMap(stage -> Stream.of(
+                                        "",
+                                        BF16,
+                                        "\"fp16\": {\"enabled\": true}",
+                                        BF16 + ", \"ds\": {\"checkpoint_every\": 1}",
+                                        BF16 + ", \"activation_checkpointing\": {\"number_checkpoints\": 2}",
+                                        "\"activation_checkpointing\": {\"number_checkpoints\": 6, \"cpu_checkpointing\": true}")
+                                .map(more -> GptRun.config(ranks, stage, more))));
+    }
+
+    @ParameterizedTest
+    @MethodSource("configurations")
+    void planIsWhatARunTakes(ZeroConfig config) throws Exception {
+        MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, GptRun::allocate);
+        GptRun run = GptRun.of(config);
+
+        assertEquals(peaks(run.memory(), OWN), peaks(plan.memory(), MemoryPlan.EXPORT));
+        long own = run.training().labels().get(OWN).peakBytes();
+        long measured = run.training().peakBytes();
+        assertTrue(
+                plan.trainingPeakBytes() <= measured && measured <= plan.trainingPeakBytes() + own,
+                "planned " + plan.trainingPeakBytes() + ", measured " + measured + ", of which the backend's own "
+                        + own);
+        assertEquals(run.sent().elements(), plan.sentPerStep().elements());
+        assertEquals(run.liveBytes().get(1), run.liveBytes().get(2), "nothing is allocated after the second step");
+    }
+
+    private static Map<String, Long> peaks(MemoryUse use, String without) {
+        Map<String, Long> peaks = new TreeMap<>();
+        use.labels().forEach((label, bytes) -> peaks.put(label, bytes.peakBytes()));
+        peaks.remove(without);
+        return peaks;
+    }
+
+    @Test
+    void labelsAtThePeakAddUpToIt() {
+        MemoryPlan plan = MemoryPlan.of(GptRun.model(), GptRun.config(2, 2, BF16), GptRun::allocate);
+        assertEquals(
+                plan.peakBytes(),
+                plan.atPeak().values().stream().mapToLong(Long::longValue).sum());
+    }
+}

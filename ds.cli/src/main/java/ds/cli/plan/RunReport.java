@@ -1,0 +1,193 @@
+package ds.cli.plan;
+
+import ds.cli.train.RunPlan;
+import ds.models.gpt.GptConfig;
+import ds.zero.config.BatchConfig;
+import ds.zero.config.ByteSize;
+import ds.zero.config.Precision;
+import ds.zero.plan.Alternatives.Option;
+import ds.zero.plan.MemoryPlan;
+import ds.zero.plan.ModelStates;
+import ds.zero.plan.RankMemory;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The plan of a configured run, and of the same training with other settings.
+ *
+ * @param run what is planned
+ * @param plan of it
+ * @param stages the same training at every stage, without and with recomputation
+ */
+public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
+    private static final int BAR = 24;
+
+    /** {@return the report of a run, planned now} */
+    public static RunReport of(RunPlan run) {
+        return new RunReport(run, run.plan(), run.alternatives().stages());
+    }
+
+    /** Prints it for people. */
+    public void print(PrintWriter out) {
+        printRun(out);
+        out.println();
+        printKinds(out);
+        printProcess(out);
+        out.println();
+        printStages(out);
+    }
+
+    private void printRun(PrintWriter out) {
+        GptConfig shape = run.shape();
+        BatchConfig batch = run.zero().batch();
+        line(
+                out,
+                "model     %s parameters: %d layers, %d channels, %d heads, vocabulary %d",
+                Amounts.count(shape.parameters()),
+                shape.layers(),
+                shape.channels(),
+                shape.heads(),
+                shape.vocabulary());
+        line(
+                out,
+                "training  %s, ZeRO stage %d, %s; %s of %s, %s a step",
+                Amounts.of(batch.worldSize(), "rank"),
+                run.zero().zero().stage().number(),
+                dtype(),
+                Amounts.of(batch.microBatchSize(), "sequence"),
+                Amounts.of(run.sequenceLength(), "token"),
+                Amounts.of(batch.gradientAccumulationSteps(), "micro-batch"));
+        line(
+                out,
+                "sent      %s elements by each rank in a step, %s",
+                Amounts.count(plan.sentPerStep().elements()),
+                ByteSize.inBinary(plan.sentPerStep().bytes()));
+    }
+
+    private String dtype() {
+        return Precision.nameOf(run.zero().precision().weights());
+    }
+
+    private void printKinds(PrintWriter out) {
+        Map<Kind, Map<String, Long>> byKind = new TreeMap<>();
+        plan.atPeak().forEach((label, bytes) -> {
+            if (bytes > 0) {
+                byKind.computeIfAbsent(Kind.of(label), kind -> new TreeMap<>()).put(label, bytes);
+            }
+        });
+        String when = plan.trainingPeakBytes() == plan.peakBytes()
+                ? "while it trains"
+                : "while weights are saved; " + ByteSize.inBinary(plan.trainingPeakBytes()) + " while it trains";
+        line(out, "%-18s %10s  %s", "one rank's peak", ByteSize.inBinary(plan.peakBytes()), when);
+        byKind.forEach((kind, labels) -> {
+            long bytes = labels.values().stream().mapToLong(Long::longValue).sum();
+            String bar = "█".repeat((int) Math.max(1, Math.round((double) BAR * bytes / plan.peakBytes())));
+            line(out, "  %-16s %10s  %-" + BAR + "s  %s", kind, ByteSize.inBinary(bytes), bar, details(labels));
+        });
+    }
+
+    /** {@return the labels of a kind, with their bytes if there are several} */
+    private static String details(Map<String, Long> labels) {
+        if (labels.size() == 1) {
+            return labels.keySet().iterator().next();
+        }
+        List<String> parts = new ArrayList<>();
+        labels.forEach((label, bytes) -> parts.add(label + " " + ByteSize.inBinary(bytes)));
+        return String.join(", ", parts);
+    }
+
+    private void printProcess(PrintWriter out) {
+        line(
+                out,
+                "%-18s %10s  Java machine, heap, native libraries",
+                "beside tensors",
+                ByteSize.inBinary(RankMemory.RESERVED_BYTES));
+        long needed = RankMemory.needed(plan.peakBytes());
+        String verdict = "no ds.memory_limit";
+        if (run.rankMemory().limitBytes().isPresent()) {
+            long limit = run.rankMemory().limitBytes().getAsLong();
+            verdict = "of " + ByteSize.inBinary(limit) + " (ds.memory_limit): "
+                    + (needed <= limit
+                            ? "fits, " + ByteSize.inBinary(limit - needed) + " to spare"
+                            : "does not fit, by " + ByteSize.inBinary(needed - limit));
+        }
+        line(out, "%-18s %10s  %s", "process", ByteSize.inBinary(needed), verdict);
+    }
+
+    private void printStages(PrintWriter out) {
+        line(out, "%-18s %22s %22s", "process at", "activations kept", "recomputed");
+        for (int i = 0; i < stages.size(); i += 2) {
+            line(
+                    out,
+                    "  %-16s %22s %22s",
+                    "stage " + stages.get(i).stage().number(),
+                    cell(stages.get(i)),
+                    cell(stages.get(i + 1)));
+        }
+        boolean limited = run.rankMemory().limitBytes().isPresent();
+        line(out, "  > as configured%s", limited ? "; ! does not fit" : "");
+    }
+
+    private String cell(Option option) {
+        String mark = option.config().equals(run.zero()) ? "> " : "";
+        String misfit = run.rankMemory().fits(option.plan().peakBytes()) ? "" : "! ";
+        return mark + misfit + ByteSize.inBinary(RankMemory.needed(option.plan().peakBytes()));
+    }
+
+    private static void line(PrintWriter out, String format, Object... values) {
+        out.println(String.format(Locale.ROOT, format, values).stripTrailing());
+    }
+
+    /** {@return the same as JSON} */
+    public String toJson() {
+        BatchConfig batch = run.zero().batch();
+        ObjectNode root = JsonMapper.shared().createObjectNode();
+        root.put("parameters", plan.parameters());
+        root.put("ranks", batch.worldSize());
+        root.put("stage", run.zero().zero().stage().number());
+        root.put("dtype", dtype());
+        root.put("micro_batch", batch.microBatchSize());
+        root.put("accumulation", batch.gradientAccumulationSteps());
+        root.put("sequence_length", run.sequenceLength());
+        root.put("model_state_bytes_per_rank", modelStates().total());
+        root.put("peak_bytes", plan.peakBytes());
+        root.put("training_peak_bytes", plan.trainingPeakBytes());
+        ObjectNode peaks = root.putObject("peak_bytes_by_label");
+        plan.memory().labels().forEach((label, use) -> peaks.put(label, use.peakBytes()));
+        ObjectNode atPeak = root.putObject("bytes_at_peak");
+        new TreeMap<>(plan.atPeak()).forEach(atPeak::put);
+        root.put("reserved_bytes", RankMemory.RESERVED_BYTES);
+        root.put("process_bytes", RankMemory.needed(plan.peakBytes()));
+        run.rankMemory().limitBytes().ifPresent(limit -> {
+            root.put("memory_limit_bytes", limit);
+            root.put("fits", run.rankMemory().fits(plan.peakBytes()));
+        });
+        root.put("elements_sent_per_step", plan.sentPerStep().elements());
+        root.put("bytes_sent_per_step", plan.sentPerStep().bytes());
+        ArrayNode alternatives = root.putArray("alternatives");
+        for (Option option : stages) {
+            alternatives
+                    .addObject()
+                    .put("stage", option.stage().number())
+                    .put("recomputed", option.recomputed())
+                    .put("peak_bytes", option.plan().peakBytes())
+                    .put("process_bytes", RankMemory.needed(option.plan().peakBytes()));
+        }
+        return JsonMapper.shared().writerWithDefaultPrettyPrinter().writeValueAsString(root);
+    }
+
+    private ModelStates.PerRank modelStates() {
+        return ModelStates.of(run.zero().precision().weights())
+                .perRank(
+                        plan.parameters(),
+                        run.zero().batch().worldSize(),
+                        run.zero().zero().stage());
+    }
+}

@@ -1,0 +1,115 @@
+package ds.cli.train;
+
+import ds.api.OutOfDeviceMemoryException;
+import ds.data.Preparation;
+import ds.data.TokenFile;
+import ds.data.Tokenizer;
+import ds.models.gpt.Gpt;
+import ds.models.gpt.GptConfig;
+import ds.zero.config.ByteSize;
+import ds.zero.config.ZeroConfig;
+import ds.zero.plan.Alternatives;
+import ds.zero.plan.MemoryPlan;
+import ds.zero.plan.RankMemory;
+import java.util.List;
+
+/**
+ * What memory a run needs, before it begins.
+ *
+ * @param shape of the model
+ * @param zero how it is trained
+ * @param sequenceLength T
+ */
+public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength) {
+    /** {@return the plan's subject: the run of a configuration} Reads no text, and of token files their header alone. */
+    public static RunPlan of(RunConfig config) {
+        GptConfig shape = config.model().shape().complete(vocabulary(config.data()));
+        return new RunPlan(shape, config.zero(), config.loop().sequenceLength(shape));
+    }
+
+    private static long vocabulary(DataSettings data) {
+        if (data.tokens().isEmpty() || !data.text().isEmpty()) {
+            return Tokenizer.named(data.tokenizer()).vocabularySize();
+        }
+        try (TokenFile file =
+                TokenFile.open(data.tokens().orElseThrow().resolve(Preparation.TRAIN), TokenFile.Check.HEADER)) {
+            return file.vocabularySize();
+        }
+    }
+
+    /** {@return the plan of the run as it is configured} */
+    public MemoryPlan plan() {
+        return plan(zero);
+    }
+
+    private MemoryPlan plan(ZeroConfig config) {
+        int sequences = config.batch().microBatchSize();
+        return MemoryPlan.of(
+                new Gpt(shape).layers(),
+                config,
+                backend -> new TokenBatches(backend, sequences, sequenceLength).part(0, sequences, sequenceLength));
+    }
+
+    /** {@return other settings for the same training} */
+    public Alternatives alternatives() {
+        return new Alternatives(zero, this::plan);
+    }
+
+    /** {@return what a rank of the run may take} */
+    public RankMemory rankMemory() {
+        return RankMemory.of(zero.runtime());
+    }
+
+    /**
+     * Refuses a run that needs more than it may take.
+     *
+     * @return the plan of a run that fits
+     * @throws OutOfDeviceMemoryException with the numbers, and the settings that fit
+     */
+    public MemoryPlan requireFit() {
+        MemoryPlan plan = plan();
+        if (!rankMemory().fits(plan.peakBytes())) {
+            throw new OutOfDeviceMemoryException(refusal(plan));
+        }
+        return plan;
+    }
+
+    private String refusal(MemoryPlan plan) {
+        StringBuilder message = new StringBuilder("ds.memory_limit = "
+                + ByteSize.inBinary(rankMemory().limitBytes().orElseThrow())
+                + ": a rank would need " + ByteSize.inBinary(RankMemory.needed(plan.peakBytes())) + ": "
+                + ByteSize.inBinary(plan.peakBytes()) + " of tensors at the peak and "
+                + ByteSize.inBinary(RankMemory.RESERVED_BYTES) + " for the Java machine and native libraries");
+        List<Alternatives.Option> fitting = alternatives().fitting(rankMemory());
+        if (fitting.isEmpty()) {
+            message.append("; no stage, recomputation or smaller micro-batch helps: use more ranks, shorter sequences,"
+                    + " a smaller model, or raise the limit");
+        } else {
+            message.append("; these settings fit:");
+            fitting.forEach(option -> message.append("\n  ").append(describe(option)));
+        }
+        return message.toString();
+    }
+
+    /** {@return the keys that an option changes, and what it needs} */
+    private String describe(Alternatives.Option option) {
+        StringBuilder text = new StringBuilder();
+        if (option.stage() != zero.zero().stage()) {
+            text.append("zero_optimization.stage ")
+                    .append(option.stage().number())
+                    .append(", ");
+        }
+        if (!option.config().checkpointing().equals(zero.checkpointing())) {
+            text.append("ds.checkpoint_every 1, ");
+        }
+        if (!option.batch().equals(zero.batch())) {
+            text.append("train_micro_batch_size_per_gpu ")
+                    .append(option.batch().microBatchSize())
+                    .append(" and gradient_accumulation_steps ")
+                    .append(option.batch().gradientAccumulationSteps())
+                    .append(", ");
+        }
+        String need = ByteSize.inBinary(RankMemory.needed(option.plan().peakBytes()));
+        return text.replace(text.length() - 2, text.length(), ": ").append(need).toString();
+    }
+}

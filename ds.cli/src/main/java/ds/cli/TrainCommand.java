@@ -2,8 +2,8 @@ package ds.cli;
 
 import ds.api.comm.Rendezvous;
 import ds.cli.job.StopRequest;
-import ds.cli.terminal.Console;
 import ds.cli.plan.MachineMemory;
+import ds.cli.terminal.Console;
 import ds.cli.train.RunConfig;
 import ds.cli.train.RunFolder;
 import ds.cli.train.RunPlan;

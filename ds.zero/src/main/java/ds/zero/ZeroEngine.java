@@ -283,6 +283,11 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                 Checkpointer.open(settings, stack.backend(), stack.communicator()));
     }
 
+    /** {@return bytes of what this rank saves: an asynchronous save copies them to host memory} */
+    public long checkpointBytes() {
+        return new OwnedPieces(state).toSave().byteSize();
+    }
+
     /** Refuses what has no meaning in the middle of a step. */
     void requireBetweenSteps(String call) {
         if (loss != null || microBatch != 0) {

@@ -105,6 +105,11 @@ public final class Checkpointer implements AutoCloseable {
         }
     }
 
+    /** {@return what a checkpointer allocates among so many ranks, beside the copy that an asynchronous save makes} */
+    public static long memoryBytes(int worldSize) {
+        return Agreement.memoryBytes(worldSize);
+    }
+
     /**
      * Begins; removes what a killed run has left half done.
      *

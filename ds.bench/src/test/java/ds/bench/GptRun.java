@@ -47,7 +47,7 @@ record GptRun(
         MemoryUse memory,
         List<Long> liveBytes,
         Traffic sent) {
-    static final GptConfig SHAPE = GptConfig.of(300, 128, 6, 64, 4).withDropout(GptConfig.Rates.all(0.2));
+    static final GptConfig SHAPE = GptConfig.of(300, 128, 6, 96, 4).withDropout(GptConfig.Rates.all(0.2));
     static final int B = 4;
     static final int T = 128;
 

@@ -5,9 +5,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.MemoryUse;
 import ds.zero.checkpoint.Checkpointer;
+import ds.zero.config.Offload;
 import ds.zero.config.ZeroConfig;
+import ds.zero.config.ZeroOptimization;
 import ds.zero.plan.MemoryPlan;
 import ds.zero.plan.MemoryPlan.Checkpoints;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
@@ -71,6 +74,33 @@ class MemoryPlanTest {
         GptRun run = GptRun.of(
                 config, Optional.of(new Checkpointer.Settings(folder, 1, asynchronous, Checkpointer.OnFailure.FAIL)));
         assertEquals(peaks(run.memory(), OWN), peaks(plan.memory(), MemoryPlan.EXPORT));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1,false", "2,2,false", "2,3,false", "2,3,true"})
+    void offloadIsPlannedWithoutFiles(int ranks, int stage, boolean parametersToo, @TempDir Path folder)
+            throws Exception {
+        ZeroConfig config = offloaded(GptRun.config(ranks, stage, BF16), folder, parametersToo);
+        MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, LOOP);
+        try (Stream<Path> files = Files.list(folder)) {
+            assertEquals(0, files.count(), "a plan writes nothing");
+        }
+        assertEquals(peaks(GptRun.of(config).memory(), OWN), peaks(plan.memory(), MemoryPlan.EXPORT));
+    }
+
+    private static ZeroConfig offloaded(ZeroConfig config, Path folder, boolean parametersToo) {
+        ZeroOptimization zero = config.zero();
+        Offload files = new Offload.Nvme(folder, 3);
+        ZeroOptimization offloaded = new ZeroOptimization(
+                zero.stage(),
+                zero.reduceBucketElements(),
+                zero.allgatherBucketElements(),
+                zero.overlapCommunication(),
+                zero.subGroupElements(),
+                files,
+                parametersToo ? files : new Offload.None(),
+                zero.stage3());
+        return config.withMemorySettings(offloaded, config.checkpointing(), config.batch());
     }
 
     private static Map<String, Long> peaks(MemoryUse use, String without) {

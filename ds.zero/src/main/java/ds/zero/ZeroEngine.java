@@ -283,9 +283,13 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                 Checkpointer.open(settings, stack.backend(), stack.communicator()));
     }
 
-    /** {@return bytes of what this rank saves: an asynchronous save copies them to host memory} */
-    public long checkpointBytes() {
-        return new OwnedPieces(state).toSave().byteSize();
+    /**
+     * {@return what saving takes in memory on this rank}
+     *
+     * @param asynchronous whether what is saved is copied first
+     */
+    public long checkpointBytes(boolean asynchronous) {
+        return Checkpointer.memoryBytes(worldSize(), new OwnedPieces(state).toSave(), asynchronous);
     }
 
     /** Refuses what has no meaning in the middle of a step. */

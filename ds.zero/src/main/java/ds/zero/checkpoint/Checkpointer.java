@@ -105,9 +105,15 @@ public final class Checkpointer implements AutoCloseable {
         }
     }
 
-    /** {@return what a checkpointer allocates among so many ranks, beside the copy that an asynchronous save makes} */
-    public static long memoryBytes(int worldSize) {
-        return Agreement.memoryBytes(worldSize);
+    /**
+     * {@return what a checkpointer has allocated once it has saved}
+     *
+     * @param worldSize among how many ranks
+     * @param pieces of this rank
+     * @param asynchronous as in {@link Settings}
+     */
+    public static long memoryBytes(int worldSize, RankPieces pieces, boolean asynchronous) {
+        return Agreement.memoryBytes(worldSize) + (asynchronous ? pieces.byteSize() : ShardWriter.CHUNK_BYTES);
     }
 
     /**

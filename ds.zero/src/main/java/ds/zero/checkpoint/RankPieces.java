@@ -29,7 +29,7 @@ public record RankPieces(List<Parameter> parameters, List<String> kinds, List<? 
     }
 
     /** {@return bytes of the pieces as F32} */
-    public long byteSize() {
+    long byteSize() {
         return pieces.stream().mapToLong(Piece::elements).sum() * Float.BYTES;
     }
 

@@ -9,7 +9,6 @@ import ds.api.layer.Batch;
 import ds.api.layer.Parameter;
 import ds.api.layer.Sequential;
 import ds.zero.ZeroEngine;
-import ds.zero.checkpoint.Checkpointer;
 import ds.zero.config.ZeroConfig;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
@@ -86,11 +85,10 @@ public record MemoryPlan(
 
     /** What a save after the first step leaves allocated: the copy is kept for the next save. */
     private static void allocateCheckpoints(ZeroEngine engine, PlanningBackend backend, Checkpoints checkpoints) {
-        long own = Checkpointer.memoryBytes(engine.worldSize());
         long bytes = switch (checkpoints) {
             case NONE -> 0;
-            case SYNCHRONOUS -> own;
-            case ASYNCHRONOUS -> own + engine.checkpointBytes();
+            case SYNCHRONOUS -> engine.checkpointBytes(false);
+            case ASYNCHRONOUS -> engine.checkpointBytes(true);
         };
         if (bytes > 0) {
             backend.allocateHost(bytes, "checkpoint");

@@ -11,11 +11,13 @@ import ds.api.layer.Batch;
 import ds.api.layer.Parameter;
 import ds.api.layer.Sequential;
 import ds.api.spi.ProviderOptions;
-import ds.backend.cpu.CpuBackendProvider;
+import ds.api.spi.Providers;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.tck.comm.InProcessCommunicators;
+import ds.zero.TrainingCheckpoints;
 import ds.zero.ZeroEngine;
+import ds.zero.checkpoint.Checkpointer;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
 import java.lang.foreign.Arena;
@@ -24,6 +26,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 
 /**
@@ -44,7 +47,7 @@ record GptRun(
         MemoryUse memory,
         List<Long> liveBytes,
         Traffic sent) {
-    static final GptConfig SHAPE = GptConfig.of(300, 128, 6, 64, 4).withDropout(GptConfig.Rates.all(0.2));
+    static final GptConfig SHAPE = GptConfig.of(300, 128, 6, 96, 4).withDropout(GptConfig.Rates.all(0.2));
     static final int B = 4;
     static final int T = 128;
 
@@ -70,17 +73,25 @@ record GptRun(
 
     /** {@return rank 0's run} */
     static GptRun of(ZeroConfig config) throws Exception {
+        return of(config, Optional.empty());
+    }
+
+    /** {@return rank 0's run, which saves after its first and its second step} */
+    static GptRun of(ZeroConfig config, Optional<Checkpointer.Settings> checkpoints) throws Exception {
         Map<Integer, GptRun> runs = new ConcurrentHashMap<>();
         InProcessCommunicators.run(
                 config.batch().worldSize(),
-                communicator -> runs.put(communicator.rank(), onRank(config, communicator)));
+                communicator -> runs.put(communicator.rank(), onRank(config, communicator, checkpoints)));
         return runs.get(0);
     }
 
-    private static GptRun onRank(ZeroConfig config, Communicator communicator) {
+    private static GptRun onRank(
+            ZeroConfig config, Communicator communicator, Optional<Checkpointer.Settings> settings) {
         Map<String, Long> oneThread = Map.of("threads", 1L);
-        try (TensorBackend backend = new CpuBackendProvider().open(0, new ProviderOptions("ds.backend", oneThread));
+        try (TensorBackend backend =
+                        Providers.backends().get("cpu").open(0, new ProviderOptions("ds.backend", oneThread));
                 ZeroEngine engine = ZeroEngine.initialize(model(), config, backend, communicator)) {
+            Optional<TrainingCheckpoints> checkpoints = settings.map(engine::checkpoints);
             Batch batch = allocate(backend);
             fill(batch, communicator.rank());
             List<Double> losses = new ArrayList<>();
@@ -89,12 +100,16 @@ record GptRun(
             for (int step = 0; step < 3; step++) {
                 Traffic before = communicator.traffic();
                 losses.add(engine.trainBatch(micro -> batch).loss());
+                if (step < 2) {
+                    checkpoints.ifPresent(saver -> saver.save(Map.of()));
+                }
                 live.add(backend.memory().liveBytes());
                 sent = communicator.traffic().since(before);
             }
             losses.add(engine.evaluate(batch));
             MemoryUse training = backend.memory();
             List<Integer> weights = weights(engine);
+            checkpoints.ifPresent(TrainingCheckpoints::close);
             return new GptRun(losses, weights, training, backend.memory(), live, sent);
         }
     }

@@ -4,20 +4,31 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.MemoryUse;
+import ds.zero.checkpoint.Checkpointer;
+import ds.zero.config.Offload;
 import ds.zero.config.ZeroConfig;
+import ds.zero.config.ZeroOptimization;
 import ds.zero.plan.MemoryPlan;
+import ds.zero.plan.MemoryPlan.Checkpoints;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The memory law: the plan of a run is what the backend counts in the run, label by label, to the byte. */
 class MemoryPlanTest {
     /** What the CPU backend allocates for itself. */
     private static final String OWN = "matmul";
+
+    private static final MemoryPlan.Loop LOOP = new MemoryPlan.Loop(GptRun::allocate, Checkpoints.NONE);
 
     private static final String BF16 = "\"bf16\": {\"enabled\": true}";
 
@@ -39,7 +50,7 @@ class MemoryPlanTest {
     @ParameterizedTest
     @MethodSource("configurations")
     void planIsWhatARunTakes(ZeroConfig config) throws Exception {
-        MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, GptRun::allocate);
+        MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, LOOP);
         GptRun run = GptRun.of(config);
 
         assertEquals(peaks(run.memory(), OWN), peaks(plan.memory(), MemoryPlan.EXPORT));
@@ -53,6 +64,45 @@ class MemoryPlanTest {
         assertEquals(run.liveBytes().get(1), run.liveBytes().get(2), "nothing is allocated after the second step");
     }
 
+    @ParameterizedTest
+    @CsvSource({"1,0,true", "2,1,true", "2,3,true", "2,2,false"})
+    void checkpointsArePartOfThePlan(int ranks, int stage, boolean asynchronous, @TempDir Path folder)
+            throws Exception {
+        ZeroConfig config = GptRun.config(ranks, stage, BF16);
+        Checkpoints kind = asynchronous ? Checkpoints.ASYNCHRONOUS : Checkpoints.SYNCHRONOUS;
+        MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, new MemoryPlan.Loop(GptRun::allocate, kind));
+        GptRun run = GptRun.of(
+                config, Optional.of(new Checkpointer.Settings(folder, 1, asynchronous, Checkpointer.OnFailure.FAIL)));
+        assertEquals(peaks(run.memory(), OWN), peaks(plan.memory(), MemoryPlan.EXPORT));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,1,false", "2,2,false", "2,3,false", "2,3,true"})
+    void offloadIsPlannedWithoutFiles(int ranks, int stage, boolean parametersToo, @TempDir Path folder)
+            throws Exception {
+        ZeroConfig config = offloaded(GptRun.config(ranks, stage, BF16), folder, parametersToo);
+        MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, LOOP);
+        try (Stream<Path> files = Files.list(folder)) {
+            assertEquals(0, files.count(), "a plan writes nothing");
+        }
+        assertEquals(peaks(GptRun.of(config).memory(), OWN), peaks(plan.memory(), MemoryPlan.EXPORT));
+    }
+
+    private static ZeroConfig offloaded(ZeroConfig config, Path folder, boolean parametersToo) {
+        ZeroOptimization zero = config.zero();
+        Offload files = new Offload.Nvme(folder, 3);
+        ZeroOptimization offloaded = new ZeroOptimization(
+                zero.stage(),
+                zero.reduceBucketElements(),
+                zero.allgatherBucketElements(),
+                zero.overlapCommunication(),
+                zero.subGroupElements(),
+                files,
+                parametersToo ? files : new Offload.None(),
+                zero.stage3());
+        return config.withMemorySettings(offloaded, config.checkpointing(), config.batch());
+    }
+
     private static Map<String, Long> peaks(MemoryUse use, String without) {
         Map<String, Long> peaks = new TreeMap<>();
         use.labels().forEach((label, bytes) -> peaks.put(label, bytes.peakBytes()));
@@ -62,7 +112,7 @@ class MemoryPlanTest {
 
     @Test
     void labelsAtThePeakAddUpToIt() {
-        MemoryPlan plan = MemoryPlan.of(GptRun.model(), GptRun.config(2, 2, BF16), GptRun::allocate);
+        MemoryPlan plan = MemoryPlan.of(GptRun.model(), GptRun.config(2, 2, BF16), LOOP);
         assertEquals(
                 plan.peakBytes(),
                 plan.atPeak().values().stream().mapToLong(Long::longValue).sum());

@@ -283,6 +283,15 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                 Checkpointer.open(settings, stack.backend(), stack.communicator()));
     }
 
+    /**
+     * {@return what saving takes in memory on this rank}
+     *
+     * @param asynchronous whether what is saved is copied first
+     */
+    public long checkpointBytes(boolean asynchronous) {
+        return Checkpointer.memoryBytes(worldSize(), new OwnedPieces(state).toSave(), asynchronous);
+    }
+
     /** Refuses what has no meaning in the middle of a step. */
     void requireBetweenSteps(String call) {
         if (loss != null || microBatch != 0) {

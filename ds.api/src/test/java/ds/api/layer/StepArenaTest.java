@@ -103,4 +103,15 @@ class StepArenaTest {
         Tensor reused = take(MEBI);
         assertSame(large.buffer(), reused.buffer());
     }
+
+    @Test
+    void blockIsJustAsLargeAsNeeded() {
+        take(100);
+        long mark = arena.mark();
+        take(MEBI);
+        arena.release(mark);
+        take(2 * MEBI); // does not fit where the last one was, but would in one block
+        arena.reset();
+        assertEquals(448 + 8 * MEBI, backend.memory().liveBytes());
+    }
 }

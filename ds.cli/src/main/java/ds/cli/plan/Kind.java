@@ -8,6 +8,7 @@ enum Kind {
     GRADIENTS("gradients", Set.of("gradients", "gradientBuckets", "communicationBuckets")),
     OPTIMIZER("optimizer states", Set.of("masterWeights", "optimizerStates", "swapBuffers")),
     ACTIVATIONS("activations", Set.of("activations", "recomputed", "offloadedActivations")),
+    CHECKPOINTS("checkpoint copy", Set.of("checkpoint")),
     /** Whatever is of no other kind. */
     WORK("work memory", Set.of());
 

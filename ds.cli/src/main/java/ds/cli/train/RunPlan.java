@@ -10,7 +10,9 @@ import ds.zero.config.ByteSize;
 import ds.zero.config.ZeroConfig;
 import ds.zero.plan.Alternatives;
 import ds.zero.plan.MemoryPlan;
+import ds.zero.plan.MemoryPlan.Checkpoints;
 import ds.zero.plan.RankMemory;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -19,12 +21,20 @@ import java.util.List;
  * @param shape of the model
  * @param zero how it is trained
  * @param sequenceLength T
+ * @param checkpoints what is saved on the way
  */
-public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength) {
+public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Checkpoints checkpoints) {
     /** {@return the plan's subject: the run of a configuration} Reads no text, and of token files their header alone. */
     public static RunPlan of(RunConfig config) {
         GptConfig shape = config.model().shape().complete(vocabulary(config.data()));
-        return new RunPlan(shape, config.zero(), config.loop().sequenceLength(shape));
+        return new RunPlan(shape, config.zero(), config.loop().sequenceLength(shape), checkpoints(config.checkpoint()));
+    }
+
+    private static Checkpoints checkpoints(RunCheckpoints.Settings settings) {
+        if (settings.every() == 0) {
+            return Checkpoints.NONE;
+        }
+        return settings.asynchronous() ? Checkpoints.ASYNCHRONOUS : Checkpoints.SYNCHRONOUS;
     }
 
     private static long vocabulary(DataSettings data) {
@@ -47,7 +57,10 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength) {
         return MemoryPlan.of(
                 new Gpt(shape).layers(),
                 config,
-                backend -> new TokenBatches(backend, sequences, sequenceLength).part(0, sequences, sequenceLength));
+                new MemoryPlan.Loop(
+                        backend ->
+                                new TokenBatches(backend, sequences, sequenceLength).part(0, sequences, sequenceLength),
+                        checkpoints));
     }
 
     /** {@return other settings for the same training} */
@@ -80,15 +93,29 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength) {
                 + ": a rank would need " + ByteSize.inBinary(RankMemory.needed(plan.peakBytes())) + ": "
                 + ByteSize.inBinary(plan.peakBytes()) + " of tensors at the peak and "
                 + ByteSize.inBinary(RankMemory.RESERVED_BYTES) + " for the Java machine and native libraries");
-        List<Alternatives.Option> fitting = alternatives().fitting(rankMemory());
+        List<String> fitting = fitting();
         if (fitting.isEmpty()) {
             message.append("; no stage, recomputation or smaller micro-batch helps: use more ranks, shorter sequences,"
                     + " a smaller model, or raise the limit");
         } else {
             message.append("; these settings fit:");
-            fitting.forEach(option -> message.append("\n  ").append(describe(option)));
+            fitting.forEach(line -> message.append("\n  ").append(line));
         }
         return message.toString();
+    }
+
+    private List<String> fitting() {
+        List<String> lines = new ArrayList<>();
+        if (checkpoints == Checkpoints.ASYNCHRONOUS) {
+            long waiting = new RunPlan(shape, zero, sequenceLength, Checkpoints.SYNCHRONOUS)
+                    .plan()
+                    .peakBytes();
+            if (rankMemory().fits(waiting)) {
+                lines.add("ds.checkpoint.asynchronous false: " + ByteSize.inBinary(RankMemory.needed(waiting)));
+            }
+        }
+        alternatives().fitting(rankMemory()).forEach(option -> lines.add(describe(option)));
+        return lines;
     }
 
     /** {@return the keys that an option changes, and what it needs} */

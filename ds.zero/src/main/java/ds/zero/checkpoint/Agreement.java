@@ -52,6 +52,13 @@ final class Agreement implements AutoCloseable {
         this.host = backend.allocateHost(Math.max(all.byteSize(), block.byteSize()), "checkpoint");
     }
 
+    /** {@return what one allocates among so many ranks} */
+    static long memoryBytes(int worldSize) {
+        long all = (long) TEXT_INTS * worldSize * Integer.BYTES;
+        long block = BLOCK_INTS * Integer.BYTES;
+        return TEXT_INTS * Integer.BYTES + all + block + Math.max(all, block);
+    }
+
     int rank() {
         return group.rank();
     }

@@ -106,6 +106,17 @@ public final class Checkpointer implements AutoCloseable {
     }
 
     /**
+     * {@return what a checkpointer has allocated once it has saved}
+     *
+     * @param worldSize among how many ranks
+     * @param pieces of this rank
+     * @param asynchronous as in {@link Settings}
+     */
+    public static long memoryBytes(int worldSize, RankPieces pieces, boolean asynchronous) {
+        return Agreement.memoryBytes(worldSize) + (asynchronous ? pieces.byteSize() : ShardWriter.CHUNK_BYTES);
+    }
+
+    /**
      * Begins; removes what a killed run has left half done.
      *
      * @param backend borrowed; gives the host memory

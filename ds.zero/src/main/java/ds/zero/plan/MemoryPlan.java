@@ -33,23 +33,43 @@ public record MemoryPlan(
     /** The label of what an export holds of one parameter at a time, on the host and in F32. */
     public static final String EXPORT = "export";
 
+    /** What is saved while the run trains. */
+    public enum Checkpoints {
+        /** Nothing. */
+        NONE,
+        /** Everything, while training waits. */
+        SYNCHRONOUS,
+        /** Everything, from a copy in host memory. */
+        ASYNCHRONOUS
+    }
+
+    /**
+     * What a run does beside the engine's own work.
+     *
+     * @param batches allocates a micro-batch as the training loop does; its contents are not looked at
+     * @param checkpoints what it saves
+     */
+    public record Loop(Function<TensorBackend, Batch> batches, Checkpoints checkpoints) {}
+
     /**
      * Runs dry.
      *
      * @param model whose layers allocate through {@link ds.api.layer.Pass} and compute with kernels alone
-     * @param batches allocates a micro-batch as the training loop does; its contents are not looked at
      */
-    public static MemoryPlan of(Sequential model, ZeroConfig config, Function<TensorBackend, Batch> batches) {
+    public static MemoryPlan of(Sequential model, ZeroConfig config, Loop loop) {
         PlanningBackend backend = new PlanningBackend(Device.HOST);
         PlanningCommunicator communicator =
                 new PlanningCommunicator(0, config.batch().worldSize());
         try (ZeroEngine engine = ZeroEngine.dryRun(model, config, backend, communicator)) {
-            Batch batch = batches.apply(backend);
+            Batch batch = loop.batches().apply(backend);
             Traffic sent = Traffic.NONE;
             for (int step = 0; step < STEPS; step++) {
                 Traffic before = communicator.traffic();
                 engine.trainBatch(micro -> batch);
                 sent = communicator.traffic().since(before);
+                if (step == 0) {
+                    allocateCheckpoints(engine, backend, loop.checkpoints());
+                }
             }
             engine.evaluate(batch);
             long trainingPeak = backend.memory().peakBytes();
@@ -60,6 +80,18 @@ public record MemoryPlan(
             }
             return new MemoryPlan(
                     backend.memory(), backend.bytesAtPeak(), trainingPeak, sent, engine.parameterElements());
+        }
+    }
+
+    /** What a save after the first step leaves allocated: the copy is kept for the next save. */
+    private static void allocateCheckpoints(ZeroEngine engine, PlanningBackend backend, Checkpoints checkpoints) {
+        long bytes = switch (checkpoints) {
+            case NONE -> 0;
+            case SYNCHRONOUS -> engine.checkpointBytes(false);
+            case ASYNCHRONOUS -> engine.checkpointBytes(true);
+        };
+        if (bytes > 0) {
+            backend.allocateHost(bytes, "checkpoint");
         }
     }
 

@@ -1,0 +1,150 @@
+package ds.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class PlanCommandTest {
+    @TempDir
+    private Path folder;
+
+    private final CapturedConsole captured = new CapturedConsole();
+
+    private Path config(String members, String ds) throws IOException {
+        Path file = folder.resolve("config.json");
+        Files.writeString(file, """
+                {"train_batch_size": 512, "gradient_accumulation_steps": 2, "bf16": {"enabled": true}, %s
+                 "ds": {"model": {"preset": "turing-nlg-17b"} %s}}
+                """.formatted(members, ds));
+        return file;
+    }
+
+    private JsonNode json() {
+        return JsonMapper.shared().readTree(captured.out());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0,120000000000", "1,31406250000", "2,16640625000", "3,1875000000"})
+    void statesOfAStageAreAFieldOfTheJson(int stage, long bytes) {
+        assertEquals(
+                0,
+                captured.ds(
+                        "plan",
+                        "--parameters",
+                        "7.5e9",
+                        "--ranks",
+                        "64",
+                        "--stage",
+                        Integer.toString(stage),
+                        "--json"));
+        assertEquals(bytes, json().get("model_state_bytes_per_rank").asLong());
+    }
+
+    @Test
+    void statesOfAllStagesAreATable() {
+        assertEquals(0, captured.ds("plan", "--parameters", "7.5B", "--ranks", "64", "--memory", "32GB"));
+        String out = captured.out();
+        for (String part :
+                new String[] {"120 GB", "31.4 GB", "16.6 GB", "1.88 GB", "64.0x", "45 ranks", "7.64B", "128B"}) {
+            assertTrue(out.contains(part), part + " in\n" + out);
+        }
+        assertTrue(out.lines().allMatch(line -> line.length() <= 100), out);
+    }
+
+    @Test
+    void dtypeChoosesTheBytes() {
+        assertEquals(0, captured.ds("plan", "--parameters", "100M", "--ranks", "4", "--dtype", "fp32", "--json"));
+        assertEquals(
+                1_000_000_000,
+                json().get("stages").get(1).get("model_state_bytes_per_rank").asLong());
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "--parameters 7.5e9 --config x.json",
+                "",
+                "--parameters 7.5x",
+                "--parameters 1.5",
+                "--parameters 0",
+                "--parameters 1e9 --stage 4",
+                "--parameters 1e9 --memory 32",
+                "--parameters 1e9 --ranks 0",
+                "--config x.json --stage 1"
+            })
+    void wrongUseIsExplained(String arguments) {
+        assertEquals(2, captured.ds(("plan " + arguments).strip().split(" ")));
+        assertTrue(captured.err().contains("`ds plan --help`"), captured.err());
+    }
+
+    /** More states than any machine here has memory: 17.2B parameters on 256 ranks. */
+    @Test
+    void hugeRunIsPlannedInSeconds() throws IOException {
+        long start = System.nanoTime();
+        Path file = config("\"zero_optimization\": {\"stage\": 1},", "");
+        assertEquals(0, captured.ds("plan", "--config", file.toString(), "--ranks", "256", "--json"), captured.err());
+        assertTrue(System.nanoTime() - start < 20_000_000_000L, "20 s, on a slow machine");
+        JsonNode plan = json();
+        long parameters = plan.get("parameters").asLong();
+        assertEquals(17.2e9, parameters, 0.05e9);
+        long states = plan.get("model_state_bytes_per_rank").asLong();
+        assertEquals(4.0 * parameters + 12.0 * parameters / 256, states, 1e3);
+        JsonNode peaks = plan.get("peak_bytes_by_label");
+        double kept = 0;
+        for (String label : new String[] {"weights", "gradients", "masterWeights", "optimizerStates"}) {
+            kept += peaks.get(label).asDouble();
+        }
+        assertEquals(states, kept, 1e-3 * states, "the engine's states are the paper's, but for padding");
+        assertEquals(8, plan.get("alternatives").size());
+        assertFalse(plan.has("fits"));
+    }
+
+    @Test
+    void planOfARunIsATable() throws IOException {
+        Path file = config("\"zero_optimization\": {\"stage\": 3},", ", \"memory_limit\": \"60GiB\"");
+        assertEquals(0, captured.ds("plan", "--config", file.toString(), "--ranks", "256"), captured.err());
+        String out = captured.out();
+        for (String part : new String[] {
+            "17.2B parameters: 78 layers",
+            "256 ranks, ZeRO stage 3, bf16",
+            "1 sequence of 1024 tokens",
+            "optimizer states",
+            "60.0 GiB (ds.memory_limit): fits",
+            "stage 0",
+            "! ",
+            "> "
+        }) {
+            assertTrue(out.contains(part), part + " in\n" + out);
+        }
+    }
+
+    @Test
+    void runThatDoesNotFitIsRefusedWithWhatFits() throws IOException {
+        Path text = folder.resolve("text.txt");
+        Files.writeString(text, "some text ".repeat(1000));
+        Path file = folder.resolve("small.json");
+        Files.writeString(file, """
+                {"train_micro_batch_size_per_gpu": 8,
+                 "ds": {"memory_limit": "600MiB", "data": {"text": ["%s"]},
+                        "model": {"layers": 4, "channels": 256, "heads": 4, "positions": 512}}}
+                """.formatted(text));
+        Path out = folder.resolve("run");
+        assertEquals(1, captured.ds("train", "--config", file.toString(), "--out", out.toString()));
+        String err = captured.err();
+        assertTrue(err.startsWith("ds: ds.memory_limit = 600 MiB: a rank would need "), err);
+        assertTrue(err.contains("ds.checkpoint_every 1: "), err);
+        assertTrue(err.contains("train_micro_batch_size_per_gpu 2 and gradient_accumulation_steps 4: "), err);
+        assertFalse(Files.exists(out), "nothing is begun");
+    }
+}

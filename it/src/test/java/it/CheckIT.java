@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -55,7 +57,7 @@ class CheckIT {
     @Test
     void everyStageOnAnyRanksIsPyTorchAndTheOthers() throws Exception {
         List<JsonNode> runs = new ArrayList<>();
-        for (int[] ranksAndStage : new int[][] {{1, 0}, {2, 1}, {4, 2}}) {
+        for (int[] ranksAndStage : new int[][] {{1, 0}, {2, 1}, {4, 2}, {1, 3}, {2, 3}, {4, 3}}) {
             runs.add(passed(ranksAndStage[0], ranksAndStage[1], "fp32"));
         }
         for (JsonNode run : runs) {
@@ -71,9 +73,10 @@ class CheckIT {
         }
     }
 
-    @Test
-    void bf16IsPyTorchToo() throws Exception {
-        passed(2, 2, "bf16");
+    @ParameterizedTest
+    @CsvSource({"2, 2, bf16", "4, 3, bf16", "1, 0, bf16", "2, 3, fp16", "4, 1, fp16", "1, 3, fp16"})
+    void sixteenBitsArePyTorchToo(int ranks, int stage, String dtype) throws Exception {
+        passed(ranks, stage, dtype);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package ds.zero;
 
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
@@ -45,6 +46,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         TensorBackend backend = stack.backend();
         Communicator communicator = stack.communicator();
         ZeroOptimization zero = config.zero();
+        requireHost(zero, backend);
         boolean shardedUpdate = zero.stage() != ZeroStage.DISABLED;
         this.units = new Units(model, communicator.rank(), communicator.worldSize(), shardedUpdate);
         this.swapThreads = swaps(zero) ? Optional.of(swapThreads.get()) : Optional.empty();
@@ -77,6 +79,16 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
 
     private static boolean swaps(ZeroOptimization zero) {
         return zero.offloadOptimizer() instanceof Offload.Nvme || zero.offloadParameters() instanceof Offload.Nvme;
+    }
+
+    private static void requireHost(ZeroOptimization zero, TensorBackend backend) {
+        boolean offloads = !(zero.offloadOptimizer() instanceof Offload.None)
+                || !(zero.offloadParameters() instanceof Offload.None);
+        if (offloads && !backend.device().equals(Device.HOST)) {
+            throw new IllegalArgumentException("zero_optimization.offload_optimizer, offload_param: backend '"
+                    + backend.name() + "' keeps its tensors on " + backend.device()
+                    + "; offload from there is not supported yet: remove the blocks, or use a backend on the host");
+        }
     }
 
     private Tiles tiles(ZeroOptimization zero) {

@@ -42,7 +42,8 @@ public interface Optimizer {
             return new Step(number, learningRate, 0, gradientScale, momentum);
         }
 
-        /** {@return the momentum of this step}
+        /**
+         * {@return the momentum of this step}
          *
          * @param own the optimizer's, unless the schedule has another one
          */

@@ -23,7 +23,7 @@ public sealed interface LearningRateSchedule
     /**
      * {@return the learning rate of an update}
      *
-     * @param update how many updates were applied before it: 0 for the first; DeepSpeed's {@code last_batch_iteration}
+     * @param update how many updates were applied before it: 0 for the first
      */
     double at(long update);
 

@@ -4,8 +4,8 @@ import ds.zero.config.json.ConfigException;
 import ds.zero.config.json.Range;
 
 /**
- * {@code LRRangeTest} (Smith, arXiv:1803.09820): {@code minimum · (1 + stepRate · x)} with {@code x = update / stepSize}, to see up to
- * which rate a model learns.
+ * {@code LRRangeTest} (Smith, arXiv:1803.09820): {@code minimum · (1 + stepRate · x)} with {@code x = update / stepSize}, to
+ * see up to which rate a model learns.
  *
  * @param minimum rate of the first update, above 0
  * @param stepSize updates in which the rate grows by {@code stepRate} times the minimum, at least 1

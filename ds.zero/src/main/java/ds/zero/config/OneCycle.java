@@ -6,8 +6,8 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
- * {@code OneCycle} (Smith, arXiv:1803.09820): the learning rate rises and falls once and then decays; a momentum that is cycled falls
- * and rises at the same time, and then grows.
+ * {@code OneCycle} (Smith, arXiv:1803.09820): the learning rate rises and falls once and then decays; a momentum that is cycled
+ * falls and rises at the same time, and then grows.
  *
  * @param rate of learning: its lower value at both ends of the cycle, its upper one in the middle
  * @param momentum whose upper value stands at both ends, its lower one in the middle; empty if the optimizer's own stays
@@ -25,8 +25,8 @@ public record OneCycle(Cycled rate, Optional<Cycled> momentum, Part first, Part 
      *
      * @param low at least 0
      * @param high at least {@code low}
-     * @param decayRate how fast it decays after the cycle: {@code 1 + decayRate · x} is the divisor of a learning rate, and the factor
-     *     of a momentum
+     * @param decayRate how fast it decays after the cycle: {@code 1 + decayRate · x} is the divisor of a learning rate, and the
+     *     factor of a momentum
      */
     public record Cycled(double low, double high, double decayRate) {
         private double at(double height) {

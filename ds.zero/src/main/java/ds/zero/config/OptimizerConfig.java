@@ -188,8 +188,8 @@ public sealed interface OptimizerConfig {
     }
 
     /**
-     * Muon (Jordan et al., 2024) for hidden matrices, AdamW for all other parameters. A schedule gives the rate of the matrices; that
-     * of the others keeps its proportion to it.
+     * Muon (Jordan et al., 2024) for hidden matrices, AdamW for all other parameters. A schedule gives the rate of the
+     * matrices; that of the others keeps its proportion to it.
      *
      * @param type {@code Muon}, in any case
      * @param learningRate of the matrices, above 0

@@ -19,8 +19,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Parameter by parameter, scaled by norms of the whole parameter. Each rank sums the squares of its shard, whatever it owns, in F64;
- * one all-reduce for all parameters of the model makes them norms. So every stage adds the same numbers in the same order.
+ * Parameter by parameter, scaled by norms of the whole parameter. Each rank sums the squares of its shard, whatever it owns, in
+ * F64; one all-reduce for all parameters of the model makes them norms. So every stage adds the same numbers in the same order.
  * Directions are computed twice, for their norms and for the step, rather than kept: that saves one F32 for each element.
  */
 final class LayerwiseUpdate implements UnitUpdate {

@@ -19,8 +19,8 @@ import java.util.List;
 /**
  * Hidden matrices as a whole, all other parameters elementwise. Unit by unit the directions of the shards are gathered, each rank
  * transforms the matrices that are dealt to it, and a sum of results and zeros, which is exact, brings every rank its shard of
- * them: Ψ + Ψ elements of F32 in a step beside those of the stage, times (N−1)/N. At stage 0 directions are everywhere already, and
- * the sum is an all-reduce.
+ * them: Ψ + Ψ elements of F32 in a step beside those of the stage, times (N−1)/N. At stage 0 directions are everywhere already,
+ * and the sum is an all-reduce.
  */
 final class MatrixUpdate implements UnitUpdate {
     private final MatrixOptimizer optimizer;

@@ -13,8 +13,8 @@ import java.util.List;
 
 /**
  * Muon (Jordan et al., 2024): momentum on hidden matrices, orthogonalised by five steps of a Newton–Schulz iteration; AdamW for
- * all other parameters. Momentum takes gradients that are already averaged, unscaled and clipped. The scale is that of the original,
- * {@code sqrt(max(1, rows / columns))} of the matrix as it is stored.
+ * all other parameters. Momentum takes gradients that are already averaged, unscaled and clipped. The scale is that of the
+ * original, {@code sqrt(max(1, rows / columns))} of the matrix as it is stored.
  *
  * <p>A matrix keeps its momentum in {@code exp_avg}; its {@code exp_avg_sq} stays zero.
  */

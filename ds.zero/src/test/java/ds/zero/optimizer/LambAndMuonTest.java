@@ -101,8 +101,9 @@ class LambAndMuonTest {
     }
 
     /**
-     * Momentum, Newton–Schulz and AdamW in double. A step of the iteration changes singular values up to 1.21 by a polynomial whose
-     * slope is at most 4 there, so five enlarge an error at most 4^5 times; it begins with the roundings of a product of 9 terms.
+     * Momentum, Newton–Schulz and AdamW in double. A step of the iteration changes singular values up to 1.21 by a polynomial
+     * whose slope is at most 4 there, so five enlarge an error at most 4^5 times; it begins with the roundings of a product of
+     * 9 terms.
      */
     @ParameterizedTest
     @CsvSource({"0.95, 3e-4", "0.5, 0.01"})

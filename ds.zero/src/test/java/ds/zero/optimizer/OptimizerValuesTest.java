@@ -17,8 +17,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
- * Six steps with weight decay beside PyTorch's in F64, or, where PyTorch has none, beside a loop in double written from the paper.
- * Weight i begins at {@code 0.3 (i + 1) (-1)^i}; its gradient in step t is {@code 0.5 sin(1.3 t + 2.1 i)}.
+ * Six steps with weight decay beside PyTorch's in F64, or, where PyTorch has none, beside a loop in double written from the
+ * paper. Weight i begins at {@code 0.3 (i + 1) (-1)^i}; its gradient in step t is {@code 0.5 sin(1.3 t + 2.1 i)}.
  */
 class OptimizerValuesTest {
     private static final int STEPS = 6;

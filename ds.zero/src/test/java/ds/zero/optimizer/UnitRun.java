@@ -1,5 +1,7 @@
 package ds.zero.optimizer;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import ds.api.DType;
 import ds.api.Shape;
 import ds.api.Tensor;
@@ -79,6 +81,7 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
                 units.add(unit(unit, communicator.rank(), made, backend));
             }
             try (UnitUpdate update = UnitUpdate.of(made, backend, communicator, units)) {
+                long before = backend.memory().liveBytes();
                 for (int step = 1; step <= STEPS; step++) {
                     for (int unit = 0; unit < units.size(); unit++) {
                         fill(units.get(unit), unit, step);
@@ -90,6 +93,7 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
                         update.update(unit, scalars);
                     }
                 }
+                assertEquals(before, backend.memory().liveBytes(), "an update keeps no memory of its own");
             }
             for (int unit = 0; unit < units.size(); unit++) {
                 collect(units.get(unit), whole[unit]);

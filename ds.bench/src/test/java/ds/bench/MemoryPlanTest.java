@@ -41,6 +41,8 @@ class MemoryPlanTest {
                                         "",
                                         BF16,
                                         "\"fp16\": {\"enabled\": true}",
+                                        BF16 + ", \"optimizer\": {\"type\": \"Lamb\"}",
+                                        "\"optimizer\": {\"type\": \"Muon\"}",
                                         BF16 + ", \"ds\": {\"checkpoint_every\": 1}",
                                         BF16 + ", \"activation_checkpointing\": {\"number_checkpoints\": 2}",
                                         "\"activation_checkpointing\": {\"number_checkpoints\": 6, \"cpu_checkpointing\": true}")

@@ -144,7 +144,7 @@ class PlanCommandTest {
         String err = captured.err();
         assertTrue(err.startsWith("ds: ds.memory_limit = 600 MiB: a rank would need "), err);
         assertTrue(err.contains("ds.checkpoint_every 1: "), err);
-        assertTrue(err.contains("train_micro_batch_size_per_gpu 2 and gradient_accumulation_steps 4: "), err);
+        assertTrue(err.contains("train_micro_batch_size_per_gpu 4 and gradient_accumulation_steps 2: "), err);
         assertFalse(Files.exists(out), "nothing is begun");
     }
 }

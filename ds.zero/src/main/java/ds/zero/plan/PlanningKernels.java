@@ -1,11 +1,15 @@
 package ds.zero.plan;
 
+import ds.api.Adagrad;
 import ds.api.Adam;
 import ds.api.Attention;
 import ds.api.CounterRandom;
 import ds.api.Dropout;
 import ds.api.Kernels;
+import ds.api.Lamb;
 import ds.api.LayerNorm;
+import ds.api.Lion;
+import ds.api.Sgd;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
@@ -93,4 +97,19 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
 
     @Override
     public void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {}
+
+    @Override
+    public void lion(Lion lion, Tensor weights, Tensor gradient, Tensor momentum) {}
+
+    @Override
+    public void adagrad(Adagrad adagrad, Tensor weights, Tensor gradient, Tensor squares) {}
+
+    @Override
+    public void sgd(Sgd sgd, Tensor weights, Tensor gradient, Tensor velocity) {}
+
+    @Override
+    public void lambMoments(Lamb lamb, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {}
+
+    @Override
+    public void lambDirection(Lamb lamb, Tensor weights, Tensor firstMoment, Tensor secondMoment, Tensor direction) {}
 }

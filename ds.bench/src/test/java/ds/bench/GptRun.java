@@ -47,8 +47,8 @@ record GptRun(
         MemoryUse memory,
         List<Long> liveBytes,
         Traffic sent) {
-    static final GptConfig SHAPE = GptConfig.of(300, 128, 6, 96, 4).withDropout(GptConfig.Rates.all(0.2));
-    static final int B = 4;
+    static final GptConfig SHAPE = GptConfig.of(300, 128, 4, 48, 4).withDropout(GptConfig.Rates.all(0.2));
+    static final int B = 16;
     static final int T = 128;
 
     /** {@return a configuration with micro-batches of {@link #B} sequences and two of them a step} */

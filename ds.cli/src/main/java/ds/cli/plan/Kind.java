@@ -1,32 +1,31 @@
 package ds.cli.plan;
 
-import java.util.Set;
-
-/** What memory is for, as the ZeRO paper groups it; each kind has the labels of its buffers. */
+/** What memory is for, as the ZeRO paper groups it. */
 enum Kind {
-    WEIGHTS("weights", Set.of("weights", "gatheredWeights")),
-    GRADIENTS("gradients", Set.of("gradients", "gradientBuckets", "communicationBuckets")),
-    OPTIMIZER("optimizer states", Set.of("masterWeights", "optimizerStates", "swapBuffers")),
-    ACTIVATIONS("activations", Set.of("activations", "recomputed", "offloadedActivations")),
-    CHECKPOINTS("checkpoint copy", Set.of("checkpoint")),
+    WEIGHTS("weights"),
+    GRADIENTS("gradients"),
+    OPTIMIZER("optimizer states"),
+    ACTIVATIONS("activations"),
+    CHECKPOINTS("checkpoint copy"),
     /** Whatever is of no other kind. */
-    WORK("work memory", Set.of());
+    WORK("work memory");
 
     private final String words;
-    private final Set<String> labels;
 
-    Kind(String words, Set<String> labels) {
+    Kind(String words) {
         this.words = words;
-        this.labels = labels;
     }
 
+    /** {@return the kind of buffers with this label} */
     static Kind of(String label) {
-        for (Kind kind : values()) {
-            if (kind.labels.contains(label)) {
-                return kind;
-            }
-        }
-        return WORK;
+        return switch (label) {
+            case "weights", "gatheredWeights" -> WEIGHTS;
+            case "gradients", "gradientBuckets", "communicationBuckets" -> GRADIENTS;
+            case "masterWeights", "optimizerStates", "swapBuffers" -> OPTIMIZER;
+            case "activations", "recomputed", "offloadedActivations" -> ACTIVATIONS;
+            case "checkpoint" -> CHECKPOINTS;
+            default -> WORK;
+        };
     }
 
     @Override

@@ -38,11 +38,9 @@ class MemoryPlanTest {
         List<String> settings = List.of(
                 "",
                 BF16,
-                "\"fp16\": {\"enabled\": true, \"loss_scale\": 1}",
                 BF16 + ", \"optimizer\": {\"type\": \"Lamb\"}",
                 "\"optimizer\": {\"type\": \"Muon\"}",
                 BF16 + ", \"ds\": {\"checkpoint_every\": 1}",
-                BF16 + ", \"activation_checkpointing\": {\"number_checkpoints\": 2}",
                 "\"activation_checkpointing\": {\"number_checkpoints\": 6, \"cpu_checkpointing\": true}");
         Stream<ZeroConfig> two = IntStream.rangeClosed(0, 3)
                 .boxed()

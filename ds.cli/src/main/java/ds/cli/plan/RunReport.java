@@ -27,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param stages the same training at every stage, without and with recomputation
  */
 public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
-    private static final int BAR = 24;
+    private static final int BAR = 24; // columns of what is all of the memory
 
     /** {@return the report of a run, planned now} */
     public static RunReport of(RunPlan run) {
@@ -47,26 +47,26 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
     private void printRun(PrintWriter out) {
         GptConfig shape = run.shape();
         BatchConfig batch = run.zero().batch();
-        line(
-                out,
-                "model     %s parameters: %d layers, %d channels, %d heads, vocabulary %d",
+        out.printf(
+                Locale.ROOT,
+                "model     %s parameters: %d layers, %d channels, %d heads, vocabulary %d%n",
                 Amounts.count(shape.parameters()),
                 shape.layers(),
                 shape.channels(),
                 shape.heads(),
                 shape.vocabulary());
-        line(
-                out,
-                "training  %s, ZeRO stage %d, %s; %s of %s, %s a step",
+        out.printf(
+                Locale.ROOT,
+                "training  %s, ZeRO stage %d, %s; %s of %s, %s a step%n",
                 Amounts.of(batch.worldSize(), "rank"),
                 run.zero().zero().stage().number(),
                 dtype(),
                 Amounts.of(batch.microBatchSize(), "sequence"),
                 Amounts.of(run.sequenceLength(), "token"),
                 Amounts.of(batch.gradientAccumulationSteps(), "micro-batch"));
-        line(
-                out,
-                "sent      %s elements by each rank in a step, %s",
+        out.printf(
+                Locale.ROOT,
+                "sent      %s elements by each rank in a step, %s%n",
                 Amounts.count(plan.sentPerStep().elements()),
                 ByteSize.inBinary(plan.sentPerStep().bytes()));
     }
@@ -85,11 +85,11 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
         String when = plan.trainingPeakBytes() == plan.peakBytes()
                 ? "while it trains"
                 : "while weights are saved; " + ByteSize.inBinary(plan.trainingPeakBytes()) + " while it trains";
-        line(out, "%-18s %10s  %s", "one rank's peak", ByteSize.inBinary(plan.peakBytes()), when);
+        out.printf(Locale.ROOT, "%-18s %10s  %s%n", "one rank's peak", ByteSize.inBinary(plan.peakBytes()), when);
         byKind.forEach((kind, labels) -> {
             long bytes = labels.values().stream().mapToLong(Long::longValue).sum();
             String bar = "█".repeat((int) Math.max(1, Math.round((double) BAR * bytes / plan.peakBytes())));
-            line(out, "  %-16s %10s  %-" + BAR + "s  %s", kind, ByteSize.inBinary(bytes), bar, details(labels));
+            out.printf(Locale.ROOT, "  %-16s %10s  %-24s  %s%n", kind, ByteSize.inBinary(bytes), bar, details(labels));
         });
     }
 
@@ -104,9 +104,9 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
     }
 
     private void printProcess(PrintWriter out) {
-        line(
-                out,
-                "%-18s %10s  Java machine, heap, native libraries",
+        out.printf(
+                Locale.ROOT,
+                "%-18s %10s  Java machine, heap, native libraries%n",
                 "beside tensors",
                 ByteSize.inBinary(RankMemory.RESERVED_BYTES));
         long needed = RankMemory.needed(plan.peakBytes());
@@ -118,31 +118,27 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
                             ? "fits, " + ByteSize.inBinary(limit - needed) + " to spare"
                             : "does not fit, by " + ByteSize.inBinary(needed - limit));
         }
-        line(out, "%-18s %10s  %s", "process", ByteSize.inBinary(needed), verdict);
+        out.printf(Locale.ROOT, "%-18s %10s  %s%n", "process", ByteSize.inBinary(needed), verdict);
     }
 
     private void printStages(PrintWriter out) {
-        line(out, "%-18s %22s %22s", "process at", "activations kept", "recomputed");
+        out.printf(Locale.ROOT, "%-18s %22s %22s%n", "process at", "activations kept", "recomputed");
         for (int i = 0; i < stages.size(); i += 2) {
-            line(
-                    out,
-                    "  %-16s %22s %22s",
+            out.printf(
+                    Locale.ROOT,
+                    "  %-16s %22s %22s%n",
                     "stage " + stages.get(i).stage().number(),
                     cell(stages.get(i)),
                     cell(stages.get(i + 1)));
         }
         boolean limited = run.rankMemory().limitBytes().isPresent();
-        line(out, "  > as configured%s", limited ? "; ! does not fit" : "");
+        out.printf(Locale.ROOT, "  > as configured%s%n", limited ? "; ! does not fit" : "");
     }
 
     private String cell(Option option) {
         String mark = option.config().equals(run.zero()) ? "> " : "";
         String misfit = run.rankMemory().fits(option.plan().peakBytes()) ? "" : "! ";
         return mark + misfit + ByteSize.inBinary(RankMemory.needed(option.plan().peakBytes()));
-    }
-
-    private static void line(PrintWriter out, String format, Object... values) {
-        out.println(String.format(Locale.ROOT, format, values).stripTrailing());
     }
 
     /** {@return the same as JSON} */

@@ -31,9 +31,9 @@ public record StatesReport(
         OptionalLong memoryBytes) {
     /** Prints it for people, in powers of 1000 as the paper does. */
     public void print(PrintWriter out) {
-        line(
-                out,
-                "%s parameters on %s, %s: %d + %d + %d bytes of weight, gradient and optimizer states each",
+        out.printf(
+                Locale.ROOT,
+                "%s parameters on %s, %s: %d + %d + %d bytes of weight, gradient and optimizer states each%n",
                 Amounts.count(parameters),
                 Amounts.of(ranks, "rank"),
                 dtype,
@@ -41,9 +41,9 @@ public record StatesReport(
                 states.gradientBytes(),
                 states.optimizerBytes());
         out.println();
-        line(
-                out,
-                "%-7s %10s %10s %10s %11s %11s",
+        out.printf(
+                Locale.ROOT,
+                "%-7s %10s %10s %10s %11s %11s%n",
                 "stage",
                 "weights",
                 "gradients",
@@ -53,9 +53,9 @@ public record StatesReport(
         long whole = states.perRank(parameters, ranks, ZeroStage.DISABLED).total();
         for (ZeroStage stage : stages) {
             ModelStates.PerRank bytes = states.perRank(parameters, ranks, stage);
-            line(
-                    out,
-                    "%-7d %10s %10s %10s %11s %10.1fx",
+            out.printf(
+                    Locale.ROOT,
+                    "%-7d %10s %10s %10s %11s %10.1fx%n",
                     stage.number(),
                     ByteSize.inDecimal(bytes.weights()),
                     ByteSize.inDecimal(bytes.gradients()),
@@ -65,15 +65,15 @@ public record StatesReport(
         }
         memoryBytes.ifPresent(memory -> printFit(out, memory));
         out.println();
-        line(out, "Activations and buffers come on top: `ds plan --config FILE` plans a whole run.");
+        out.printf(Locale.ROOT, "Activations and buffers come on top: `ds plan --config FILE` plans a whole run.%n");
     }
 
     private void printFit(PrintWriter out, long memory) {
         out.println();
         String given = ByteSize.inDecimal(memory);
-        line(
-                out,
-                "%-7s %10s %26s %22s",
+        out.printf(
+                Locale.ROOT,
+                "%-7s %10s %26s %22s%n",
                 "stage",
                 "in " + given,
                 "this model needs at least",
@@ -81,18 +81,14 @@ public record StatesReport(
         for (ZeroStage stage : stages) {
             long total = states.perRank(parameters, ranks, stage).total();
             long fewest = states.fewestRanks(parameters, memory, stage);
-            line(
-                    out,
-                    "%-7d %10s %26s %22s",
+            out.printf(
+                    Locale.ROOT,
+                    "%-7d %10s %26s %22s%n",
                     stage.number(),
                     total <= memory ? "fits" : "no",
                     fewest == 0 ? "more memory" : Amounts.of(fewest, "rank"),
                     Amounts.count(states.mostParameters(memory, ranks, stage)));
         }
-    }
-
-    private static void line(PrintWriter out, String format, Object... values) {
-        out.println(String.format(Locale.ROOT, format, values).stripTrailing());
     }
 
     /** {@return the same as JSON; of one stage its numbers stand at the top} */

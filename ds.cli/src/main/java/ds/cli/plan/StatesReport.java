@@ -33,7 +33,7 @@ public record StatesReport(
     public void print(PrintWriter out) {
         out.printf(
                 Locale.ROOT,
-                "%s parameters on %s, %s: %d + %d + %d bytes of weight, gradient and optimizer states each%n",
+                "%s parameters on %s, %s;%n%d + %d + %d bytes of weight, gradient and optimizer states for each%n",
                 Amounts.count(parameters),
                 Amounts.of(ranks, "rank"),
                 dtype,

@@ -30,11 +30,13 @@ final class SwappedStates implements UpdatedStates {
     private final Tiles tiles;
     private final SwapFile file;
     private final boolean ownMasters;
+    private final boolean dry;
     private final int parts; // F32 numbers of each element in the file
     private final List<Frame> ring = new ArrayList<>();
     private final HostTensor gradient;
     private int next; // tile to be updated
     private int held = -1; // tile that read() or write() has left in the first frame
+    private boolean changed; // whether the held tile has still to be written
     private int requested; // tiles read or being read in this round
     private Optional<HostTensor> fetched = Optional.empty();
 
@@ -57,6 +59,7 @@ final class SwappedStates implements UpdatedStates {
         this.gradients = gradients;
         this.optimizer = optimizer;
         this.ownMasters = !weights.areMasters();
+        this.dry = swapping.threads().isIdle();
         this.parts = optimizer.states().size() + (ownMasters ? 1 : 0);
         this.file = swapping.open("optimizer.swap", tiles.bytes((long) parts * Float.BYTES));
         long most = tiles.mostElements();
@@ -100,7 +103,7 @@ final class SwappedStates implements UpdatedStates {
             throw new IllegalStateException("tile " + tile.number() + " is updated before tile " + next);
         }
         next++;
-        held = -1;
+        letGo();
         // One frame fewer: what the last one holds may still be written.
         while (requested < Math.min(tiles.count(), tile.number() + ring.size() - 1)) {
             Frame frame = ring.get(requested % ring.size());
@@ -151,8 +154,8 @@ final class SwappedStates implements UpdatedStates {
     @Override
     public void publish(int unit) {
         if (ownMasters) {
+            letGo();
             HostTensor memory = ring.getFirst().memory;
-            held = -1;
             for (Tile tile : tiles.ofUnit(unit)) {
                 file.read(tile.number(), memory.bytes()).await();
                 weights.setOwned(tile, part(memory, tile, optimizer.states().size()));
@@ -202,8 +205,20 @@ final class SwappedStates implements UpdatedStates {
         visit(state, unit, first, source, true);
     }
 
-    /** Copies between host memory and the tiles in which elements lie; a tile is read whole, and written back whole. */
+    /** Writes the held tile back if it has changed: not with every piece of it, since pieces come one after the other. */
+    private void letGo() {
+        if (changed) {
+            file.write(held, ring.getFirst().memory.bytes()).await();
+            changed = false;
+        }
+        held = -1;
+    }
+
+    /** Copies between host memory and the tiles in which elements lie; a tile is read whole, and written back when another is. */
     private void visit(int state, int unit, long first, MemorySegment host, boolean write) {
+        if (dry) {
+            return; // there is nothing to copy, and host memory that is never written to takes no room
+        }
         UnitLayout.Range wanted = new UnitLayout.Range(first, first + host.byteSize() / Float.BYTES);
         int part = state == MASTER ? optimizer.states().size() : state;
         MemorySegment memory = ring.getFirst().memory.bytes();
@@ -211,6 +226,7 @@ final class SwappedStates implements UpdatedStates {
             UnitLayout.Range common = wanted.intersect(tile.range());
             if (!common.isEmpty()) {
                 if (held != tile.number()) {
+                    letGo();
                     file.read(tile.number(), memory).await();
                     held = tile.number();
                 }
@@ -219,7 +235,7 @@ final class SwappedStates implements UpdatedStates {
                 long bytes = common.elements() * Float.BYTES;
                 if (write) {
                     MemorySegment.copy(host, inHost, memory, inTile, bytes);
-                    file.write(tile.number(), memory).await();
+                    changed = true;
                 } else {
                     MemorySegment.copy(memory, inTile, host, inHost, bytes);
                 }

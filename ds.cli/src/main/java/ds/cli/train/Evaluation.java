@@ -42,15 +42,27 @@ final class Evaluation {
             long valid = batches.fill(batch, 0, memory.hostInputs(), memory.hostTargets());
             memory.upload();
             long whole = valid / time;
-            long rest = valid % time;
-            if (whole > 0) {
-                nats += whole * time * engine.evaluate(memory.part(0, whole, time));
-            }
-            if (rest > 0) {
-                nats += rest * engine.evaluate(memory.part(whole * time, 1, rest));
-            }
+            boolean last = batch == batches.batches() - 1;
+            nats += nats(0, whole, time, last);
+            nats += nats(whole * time, 1, valid % time, last);
         }
         double total = engine.sumOverRanks(nats);
         return new Result(total / batches.targets(), total / (file.textBytes() * Math.log(2)));
+    }
+
+    /**
+     * The loss of some sequences, in nats.
+     *
+     * @param together whether other ranks may have sequences here where this one has none: at stage 3 an evaluation gathers
+     *     weights, so all ranks take part in it
+     */
+    private double nats(long firstToken, long sequences, long length, boolean together) {
+        if (sequences > 0 && length > 0) {
+            return sequences * length * engine.evaluate(memory.part(firstToken, sequences, length));
+        }
+        if (together) {
+            engine.evaluate(memory.part(0, 1, time));
+        }
+        return 0;
     }
 }

@@ -29,7 +29,8 @@ public final class SwapThreads implements AutoCloseable {
         return new SwapThreads(Optional.empty());
     }
 
-    boolean isIdle() {
+    /** {@return whether nothing is carried out} */
+    public boolean isIdle() {
         return threads.isEmpty();
     }
 

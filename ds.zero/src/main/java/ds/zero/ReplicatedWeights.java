@@ -67,7 +67,7 @@ final class ReplicatedWeights implements WeightStage {
     public void enter(Visit visit) {}
 
     @Override
-    public void leave(Visit visit) {}
+    public void leave() {}
 
     @Override
     public void ownedChanged(int unit) {

@@ -7,7 +7,6 @@ import ds.api.Shape;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.comm.Work;
 import ds.api.layer.Parameter;
@@ -45,7 +44,6 @@ final class ShardedWeights implements WeightStage {
     private final Lease[] gathered;
     private final boolean[] fetching; // from the file
     private final Work[] arriving;
-    private final String[] labels;
     private final IdentityHashMap<List<Visit>, GatherPlan> plans = new IdentityHashMap<>();
     private final Deque<Integer> askedFor = new ArrayDeque<>();
 
@@ -76,10 +74,6 @@ final class ShardedWeights implements WeightStage {
         this.persistent = new boolean[units.count()];
         this.gathered = new Lease[units.count()];
         this.arriving = new Work[units.count()];
-        this.labels = new String[units.count()];
-        for (int unit = 0; unit < units.count(); unit++) {
-            labels[unit] = "weights of " + units.layout(unit).name();
-        }
         if (file.isEmpty()) {
             allocate(backend, dtype);
         }
@@ -129,7 +123,7 @@ final class ShardedWeights implements WeightStage {
     @Override
     public Tensor owned(int unit) {
         if (file.isPresent()) {
-            throw new IllegalStateException(labels[unit] + " are in a file");
+            throw new IllegalStateException("weights of " + units.layout(unit).name() + " are in a file");
         }
         return owned.get(unit);
     }
@@ -188,7 +182,7 @@ final class ShardedWeights implements WeightStage {
     }
 
     @Override
-    public void leave(Visit left) {
+    public void leave() {
         for (int unit : plan.needed(visit)) {
             if (!persistent[unit] && !plan.staysAfter(visit, unit, limits.maxReuseDistanceElements())) {
                 giveUp(unit);
@@ -234,8 +228,7 @@ final class ShardedWeights implements WeightStage {
 
     private void send(int unit, Tensor shard) {
         // What was computed with the buffer's last contents comes before this point of the stream.
-        Call call = new Call(labels[unit], stream.record());
-        arriving[unit] = communicator.allGather(shard, gathered[unit].flat(), call);
+        arriving[unit] = communicator.allGather(shard, gathered[unit].flat(), changes.call("weights", unit));
     }
 
     private boolean isArriving(int unit) {

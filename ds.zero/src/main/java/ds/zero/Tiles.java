@@ -49,10 +49,6 @@ final class Tiles {
         return all.size();
     }
 
-    Tile get(int number) {
-        return all.get(number);
-    }
-
     List<Tile> ofUnit(int unit) {
         return byUnit.get(unit);
     }

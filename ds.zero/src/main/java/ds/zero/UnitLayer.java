@@ -52,7 +52,7 @@ final class UnitLayer implements Layer {
     public Tensor forward(Pass pass, Tensor x, Saved saved) {
         weights.enter(forward);
         Tensor y = inner.forward(pass, x, saved);
-        weights.leave(forward);
+        weights.leave();
         return y;
     }
 
@@ -60,7 +60,7 @@ final class UnitLayer implements Layer {
     public Tensor backward(Pass pass, Tensor dy, Saved saved) {
         weights.enter(backward);
         Tensor dx = inner.backward(pass, dy, saved);
-        weights.leave(backward);
+        weights.leave();
         if (unit >= 0) {
             gradients.unitDone(unit);
         }

@@ -32,7 +32,7 @@ sealed interface WeightStage extends AutoCloseable permits ReplicatedWeights, Sh
     void enter(Visit visit);
 
     /** Ends the visit entered last. */
-    void leave(Visit visit);
+    void leave();
 
     /** Is told that the owned values of a unit have changed; other ranks' values of it are asked for, where they are kept. */
     void ownedChanged(int unit);

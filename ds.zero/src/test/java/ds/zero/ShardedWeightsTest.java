@@ -76,7 +76,7 @@ class ShardedWeightsTest {
                             case FORWARD -> visit.layer().parameters();
                             case BACKWARD -> visit.layer().readInBackward();
                         });
-                weights.leave(visit);
+                weights.leave();
             }
         }
 

@@ -1,6 +1,8 @@
 package ds.zero.config;
 
+import ds.zero.config.json.Block;
 import java.util.OptionalLong;
+import java.util.function.LongUnaryOperator;
 
 /**
  * What the caller knows beside the configuration; with it {@code "auto"} is resolved and the batch sizes are completed.
@@ -15,6 +17,25 @@ public record Known(int worldSize, OptionalLong totalSteps, OptionalLong hiddenS
         if (worldSize < 1 || totalSteps.orElse(1) < 1 || hiddenSize.orElse(1) < 1) {
             throw new IllegalArgumentException("world size " + worldSize + ", total steps " + totalSteps
                     + ", hidden size " + hiddenSize + ": each must be at least 1");
+        }
+    }
+
+    /**
+     * Resolves {@code "auto"} by the model's hidden size, or reports that it is not known.
+     *
+     * @param how the value comes about, with {@code %d} for the hidden size
+     */
+    void inferFromHiddenSize(Block block, String key, String how, LongUnaryOperator rule) {
+        if (!block.isAuto(key)) {
+            return;
+        }
+        if (hiddenSize.isPresent()) {
+            long h = hiddenSize.getAsLong();
+            block.infer(key, rule.applyAsLong(h), how.formatted(h));
+        } else {
+            block.problem(
+                    key, "depends on the model's hidden size, which is not known here", "give a number of elements");
+            block.drop(key);
         }
     }
 

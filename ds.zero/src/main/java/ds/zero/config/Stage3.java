@@ -3,8 +3,6 @@ package ds.zero.config;
 import ds.zero.config.json.Block;
 import ds.zero.config.json.ConfigException;
 import java.util.List;
-import java.util.OptionalLong;
-import java.util.function.LongUnaryOperator;
 
 /**
  * What stage 3 keeps gathered, in elements: the keys {@code zero_optimization.stage3_*}. Weights are gathered by whole units,
@@ -52,45 +50,31 @@ public record Stage3(
         }
     }
 
-    static Stage3 read(Block block, ZeroStage stage, OptionalLong hiddenSize) {
+    static Stage3 read(Block block, ZeroStage stage, Known known) {
         if (stage != ZeroStage.PARAMETERS) {
             block.auto(PREFIX + "prefetch_bucket_size", DEFAULT.prefetchElements, "DeepSpeed's default");
             block.auto(PREFIX + "param_persistence_threshold", DEFAULT.persistenceElements, "DeepSpeed's default");
         }
-        Stage3 read = read(block, hiddenSize);
+        Stage3 read = read(block, known);
         if (stage != ZeroStage.PARAMETERS) {
             KEYS.forEach(key -> block.acceptWithoutEffect(PREFIX + key, "concerns stage 3"));
         }
         return read;
     }
 
-    private static Stage3 read(Block block, OptionalLong hiddenSize) {
+    private static Stage3 read(Block block, Known known) {
+        String how = "from hidden size %d";
+        known.inferFromHiddenSize(block, PREFIX + "prefetch_bucket_size", how, h -> (long) (0.9 * h * h));
+        known.inferFromHiddenSize(block, PREFIX + "param_persistence_threshold", how, h -> 10 * h);
         return new Stage3(
-                size(block, "prefetch_bucket_size", DEFAULT.prefetchElements, hiddenSize, h -> (long) (0.9 * h * h)),
+                size(block, "prefetch_bucket_size", DEFAULT.prefetchElements),
                 size(block, "max_live_parameters", DEFAULT.maxLiveElements),
                 size(block, "max_reuse_distance", DEFAULT.maxReuseDistanceElements),
-                size(block, "param_persistence_threshold", DEFAULT.persistenceElements, hiddenSize, h -> 10 * h),
+                size(block, "param_persistence_threshold", DEFAULT.persistenceElements),
                 size(block, "model_persistence_threshold", DEFAULT.modelPersistenceElements));
     }
 
     private static long size(Block block, String key, long fallback) {
         return block.integer(PREFIX + key, fallback, 0, Long.MAX_VALUE);
-    }
-
-    /** Reads a size that {@code "auto"} derives from the hidden size, as Hugging Face does. */
-    private static long size(Block block, String key, long fallback, OptionalLong hiddenSize, LongUnaryOperator rule) {
-        if (block.isAuto(PREFIX + key)) {
-            if (hiddenSize.isPresent()) {
-                long h = hiddenSize.getAsLong();
-                block.infer(PREFIX + key, rule.applyAsLong(h), "from hidden size " + h);
-            } else {
-                block.problem(
-                        PREFIX + key,
-                        "depends on the model's hidden size, which is not known here",
-                        "give a number of elements");
-                block.drop(PREFIX + key);
-            }
-        }
-        return size(block, key, fallback);
     }
 }

@@ -2,7 +2,6 @@ package ds.zero.config;
 
 import ds.zero.config.json.Block;
 import ds.zero.config.json.ConfigException;
-import java.util.OptionalLong;
 
 /**
  * The block {@code zero_optimization}.
@@ -51,13 +50,13 @@ public record ZeroOptimization(
         checkOffload(block, stage, offloadOptimizer, offloadParameters);
         return new ZeroOptimization(
                 stage,
-                readBucket(block, "reduce_bucket_size", known.hiddenSize()),
-                readBucket(block, "allgather_bucket_size", known.hiddenSize()),
+                readBucket(block, "reduce_bucket_size", known),
+                readBucket(block, "allgather_bucket_size", known),
                 block.flag("overlap_comm", stage == ZeroStage.PARAMETERS),
                 block.integer("sub_group_size", DEFAULT_SUB_GROUP, 1, Long.MAX_VALUE),
                 offloadOptimizer,
                 offloadParameters,
-                Stage3.read(block, stage, known.hiddenSize()));
+                Stage3.read(block, stage, known));
     }
 
     /** {@return the same at another stage, with what is offloaded as far as that stage can} */
@@ -100,19 +99,8 @@ public record ZeroOptimization(
         };
     }
 
-    private static long readBucket(Block block, String key, OptionalLong hiddenSize) {
-        if (block.isAuto(key)) {
-            if (hiddenSize.isPresent()) {
-                long h = hiddenSize.getAsLong();
-                block.infer(key, Math.multiplyExact(h, h), "hidden size " + h + " squared");
-            } else {
-                block.problem(
-                        key,
-                        "depends on the model's hidden size, which is not known here",
-                        "give a number of elements");
-                block.drop(key);
-            }
-        }
+    private static long readBucket(Block block, String key, Known known) {
+        known.inferFromHiddenSize(block, key, "hidden size %d squared", h -> Math.multiplyExact(h, h));
         return block.integer(key, DEFAULT_BUCKET, 1, Long.MAX_VALUE);
     }
 }

@@ -1,8 +1,9 @@
 /** Benchmarks of the whole: what a training step costs on this machine. Peers are run by the scripts beside the sources. */
 module ds.bench {
     requires transitive ds.api;
-    requires ds.models.gpt;
+    requires transitive ds.models.gpt;
     requires ds.zero;
+    requires jdk.unsupported; // com.sun.nio.file: direct I/O
     requires tools.jackson.databind;
 
     exports ds.bench;

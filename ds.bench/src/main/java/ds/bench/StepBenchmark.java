@@ -2,9 +2,6 @@ package ds.bench;
 
 import ds.api.DType;
 import ds.api.MemoryUse;
-import ds.api.Shape;
-import ds.api.Tensor;
-import ds.api.TensorBackend;
 import ds.api.comm.Rendezvous;
 import ds.api.comm.Traffic;
 import ds.api.layer.Batch;
@@ -16,11 +13,7 @@ import ds.zero.ZeroEngine;
 import ds.zero.config.Known;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
-import java.util.SplittableRandom;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -63,7 +56,8 @@ public final class StepBenchmark {
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
                 ZeroEngine engine =
                         ZeroEngine.initialize(new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
-            Batch batch = randomTokens(stack.backend(), rendezvous.rank());
+            Batch batch = RandomTokens.batch(
+                    stack.backend(), rendezvous.rank(), setup.microBatch(), setup.time(), shape.vocabulary());
             double[] seconds = new double[setup.steps()];
             Traffic before = Traffic.NONE;
             StepResult last = null;
@@ -91,28 +85,8 @@ public final class StepBenchmark {
         }
     }
 
-    private Batch randomTokens(TensorBackend backend, int rank) {
-        Shape dims = Shape.of(setup.microBatch(), setup.time());
-        Tensor inputs = backend.allocate(DType.I32, dims, "batch");
-        Tensor targets = backend.allocate(DType.I32, dims, "batch");
-        SplittableRandom random = new SplittableRandom(rank);
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment host = arena.allocate(inputs.byteSize(), 64);
-            for (Tensor tensor : new Tensor[] {inputs, targets}) {
-                for (long i = 0; i < dims.elements(); i++) {
-                    host.setAtIndex(ValueLayout.JAVA_INT, i, (int) random.nextLong(shape.vocabulary()));
-                }
-                backend.upload(host, tensor, backend.computeStream());
-                backend.computeStream().synchronize();
-            }
-        }
-        return Batch.of(inputs, targets, (long) rank * setup.microBatch());
-    }
-
     private ObjectNode result(double[] seconds, int ranks, MemoryUse memory) {
-        double[] sorted = seconds.clone();
-        Arrays.sort(sorted);
-        double median = (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
+        double median = Statistics.median(seconds);
         double tokens = (double) setup.microBatch() * setup.accumulation() * setup.time() * ranks;
         ObjectNode node = JsonMapper.shared().createObjectNode();
         node.put("model", setup.model());
@@ -123,8 +97,8 @@ public final class StepBenchmark {
         node.put("accumulation", setup.accumulation());
         node.put("seq", setup.time());
         node.put("step_seconds", median);
-        node.put("step_seconds_min", sorted[0]);
-        node.put("step_seconds_max", sorted[sorted.length - 1]);
+        node.put("step_seconds_min", Arrays.stream(seconds).min().orElseThrow());
+        node.put("step_seconds_max", Arrays.stream(seconds).max().orElseThrow());
         node.put("tokens_per_second", tokens / median);
         node.put("model_flops_per_second", tokens / median * shape.flopsPerToken(setup.time()));
         ObjectNode peaks = node.putObject("peak_bytes");

@@ -33,7 +33,7 @@ public record StepSetup(
         positive("--steps", steps);
     }
 
-    private static void positive(String option, int value) {
+    static void positive(String option, int value) {
         if (value < 1) {
             throw new IllegalArgumentException(option + " = " + value + ": must be at least 1");
         }

@@ -1,2 +1,2 @@
-/** What a training step costs: time, floating-point rate, memory, elements sent. */
+/** What a training step costs: time, floating-point rate, memory, elements sent, bytes read from and written to files. */
 package ds.bench;

@@ -131,6 +131,10 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         };
     }
 
+    SwapTraffic swapTraffic() {
+        return swapThreads.map(SwapThreads::traffic).orElse(SwapTraffic.NONE);
+    }
+
     /** {@return the model with each layer's weights there when it is called, and its gradients on their way after} */
     Sequential wrap(Sequential model) {
         return model.map(layer -> new UnitLayer(layer, units.unitOf(layer), weights, gradients));

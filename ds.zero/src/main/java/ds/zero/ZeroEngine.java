@@ -325,6 +325,11 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         return state.units().elements();
     }
 
+    /** {@return what this rank has read from and written to files of offloaded states, since the engine was made} */
+    public SwapTraffic swapTraffic() {
+        return state.swapTraffic();
+    }
+
     @Override
     public List<Parameter> parameters() {
         return state.parameters();

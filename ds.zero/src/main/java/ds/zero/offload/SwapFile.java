@@ -5,7 +5,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.zip.CRC32C;
 
@@ -25,8 +24,6 @@ public final class SwapFile implements AutoCloseable {
     private final long[] positions; // one more than there are blocks
     private final long[] bytes;
     private final AtomicLongArray checksums;
-    private final AtomicLong bytesRead = new AtomicLong();
-    private final AtomicLong bytesWritten = new AtomicLong();
 
     /**
      * Makes the file in place of one that may be there; none for {@linkplain SwapThreads#idle idle} threads.
@@ -74,7 +71,7 @@ public final class SwapFile implements AutoCloseable {
         return threads.run(() -> {
             checksums.set(block, checksum(source.asSlice(0, bytes[block])));
             file.orElseThrow().write(positions[block], padded);
-            bytesWritten.addAndGet(padded.byteSize());
+            threads.countWrite(padded.byteSize());
         });
     }
 
@@ -92,7 +89,7 @@ public final class SwapFile implements AutoCloseable {
                 return;
             }
             file.orElseThrow().read(positions[block], padded);
-            bytesRead.addAndGet(padded.byteSize());
+            threads.countRead(padded.byteSize());
             long found = checksum(target.asSlice(0, bytes[block]));
             if (found != expected) {
                 throw new OffloadException(String.format(
@@ -115,16 +112,6 @@ public final class SwapFile implements AutoCloseable {
     /** {@return what the file takes on the disk} */
     public long byteSize() {
         return positions[bytes.length];
-    }
-
-    /** {@return how much has been read, padding included} */
-    public long bytesRead() {
-        return bytesRead.get();
-    }
-
-    /** {@return how much has been written, padding included} */
-    public long bytesWritten() {
-        return bytesWritten.get();
     }
 
     /** {@return whether it passes by the page cache} */

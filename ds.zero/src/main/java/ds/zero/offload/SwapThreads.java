@@ -1,14 +1,20 @@
 package ds.zero.offload;
 
+import ds.zero.SwapTraffic;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.LongAdder;
 
 /** Threads that wait for disks, so that those that compute need not. */
 public final class SwapThreads implements AutoCloseable {
     private final Optional<ExecutorService> threads;
+    private final LongAdder reads = new LongAdder();
+    private final LongAdder bytesRead = new LongAdder();
+    private final LongAdder writes = new LongAdder();
+    private final LongAdder bytesWritten = new LongAdder();
 
     /**
      * Starts none before there is work.
@@ -65,6 +71,21 @@ public final class SwapThreads implements AutoCloseable {
     /** Waits for requests whether they fail or not: before their memory is given up. */
     public static void settle(Iterable<Ticket> tickets) {
         tickets.forEach(ticket -> ticket.future.exceptionally(failure -> null).join());
+    }
+
+    /** {@return what all files of these threads have moved so far} */
+    public SwapTraffic traffic() {
+        return new SwapTraffic(reads.sum(), bytesRead.sum(), writes.sum(), bytesWritten.sum());
+    }
+
+    void countRead(long bytes) {
+        reads.increment();
+        bytesRead.add(bytes);
+    }
+
+    void countWrite(long bytes) {
+        writes.increment();
+        bytesWritten.add(bytes);
     }
 
     Ticket run(Runnable request) {

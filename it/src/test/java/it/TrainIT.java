@@ -8,6 +8,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -58,6 +60,34 @@ class TrainIT {
             }
         }
         assertModelLoads("ranks3");
+    }
+
+    @Test
+    void weightsAndStatesInFilesWithRecomputationTrainTheSameModel() throws Exception {
+        TrainingFiles files = TrainingFiles.in(folder);
+        DsProcess.run(folder, "train", "--config", files.config("memory.json", stage3(Map.of())), "--out", "memory")
+                .exits(0);
+        Map<String, ?> nvme = Map.of("device", "nvme", "nvme_path", "swap");
+        Map<String, Object> changes = stage3(Map.of("offload_optimizer", nvme, "offload_param", nvme));
+        changes.put("activation_checkpointing", Map.of("number_checkpoints", 2));
+        String config = files.config("files.json", changes);
+        DsProcess.run(folder, "launch", "--ranks", "2", "--", "train", "--config", config, "--out", "files")
+                .exits(0);
+        List<Double> expected = assertComplete("memory", "memory.json");
+        List<Double> losses = assertComplete("files", config);
+        for (int i = 0; i < expected.size(); i++) {
+            assertEquals(expected.get(i), losses.get(i), LOSS_BOUND, "loss " + i);
+        }
+        try (Stream<Path> left = Files.list(folder.resolve("swap"))) {
+            assertEquals(0, left.count(), "files are removed");
+        }
+    }
+
+    private static Map<String, Object> stage3(Map<String, ?> more) {
+        Map<String, Object> zero = new TreeMap<>(more);
+        zero.put("stage", 3);
+        zero.put("stage3_param_persistence_threshold", 0);
+        return new TreeMap<>(Map.of("zero_optimization", zero));
     }
 
     /** {@return the losses of the steps and evaluations} after a look at everything that a run leaves behind. */

@@ -138,8 +138,9 @@ public final class OffloadBenchmark {
         try (ZeroEngine engine =
                 ZeroEngine.initialize(new Gpt(setup.shape()).layers(), config, stack.backend(), stack.communicator())) {
             double initialised = (System.nanoTime() - start) * 1e-9;
-            say("initialised in %.1f s, %.1f GB written", initialised, 1e-9
-                    * engine.swapTraffic().bytesWritten());
+            say(
+                    "initialised in %.1f s, %.1f GB written",
+                    initialised, 1e-9 * engine.swapTraffic().bytesWritten());
             node.put("initialise_seconds", initialised);
             Batch batch = RandomTokens.batch(
                     stack.backend(),
@@ -157,10 +158,16 @@ public final class OffloadBenchmark {
                 seconds[i] = (System.nanoTime() - stepStart) * 1e-9;
                 moved = engine.swapTraffic().since(before);
                 losses.add(result.loss());
-                say("step %d: loss %.4f, %.1f s (forward %.1f, backward %.1f, update %.1f), %.1f GB read, %.1f GB written",
-                        i + 1, result.loss(), seconds[i], result.timing().forwardNanos() * 1e-9,
-                        result.timing().backwardNanos() * 1e-9, result.timing().updateNanos() * 1e-9,
-                        1e-9 * moved.bytesRead(), 1e-9 * moved.bytesWritten());
+                say(
+                        "step %d: loss %.4f, %.1f s (forward %.1f, backward %.1f, update %.1f), %.1f GB read, %.1f GB written",
+                        i + 1,
+                        result.loss(),
+                        seconds[i],
+                        result.timing().forwardNanos() * 1e-9,
+                        result.timing().backwardNanos() * 1e-9,
+                        result.timing().updateNanos() * 1e-9,
+                        1e-9 * moved.bytesRead(),
+                        1e-9 * moved.bytesWritten());
             }
             ArrayNode all = node.putArray("step_seconds");
             for (double second : seconds) {
@@ -190,8 +197,9 @@ public final class OffloadBenchmark {
             say("raw disk: %.2f GB/s read", 1e-9 * read);
             double seconds = disk.mixedSeconds(step.bytesRead(), step.bytesWritten(), step.bytesWritten());
             double fraction = seconds / node.get("step_seconds_median").asDouble();
-            say("raw disk: the reads and writes of a step in %.1f s; the step reaches %.0f %% of that", seconds, 100
-                    * fraction);
+            say(
+                    "raw disk: the reads and writes of a step in %.1f s; the step reaches %.0f %% of that",
+                    seconds, 100 * fraction);
             raw.put("write_bytes_per_second", written);
             raw.put("read_bytes_per_second", read);
             raw.put("step_seconds", seconds);

@@ -113,9 +113,9 @@ final class RawDisk implements AutoCloseable {
         long start = System.nanoTime();
         List<CompletableFuture<Void>> workers = new ArrayList<>();
         for (int i = 0; i < threads; i++) {
-            workers.add(CompletableFuture.runAsync(() -> work(requests, next, request), task -> Thread.ofPlatform()
-                    .daemon()
-                    .start(task)));
+            workers.add(CompletableFuture.runAsync(
+                    () -> work(requests, next, request),
+                    task -> Thread.ofPlatform().daemon().start(task)));
         }
         try {
             workers.forEach(CompletableFuture::join);

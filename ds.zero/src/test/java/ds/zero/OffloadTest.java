@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
+/** States in files; that they change no bit of a run is {@link ParityMatrixTest}'s. */
 class OffloadTest {
     @TempDir
     private Path folder;
@@ -41,34 +42,6 @@ class OffloadTest {
                 "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 0, "stage3_max_reuse_distance": 0,
                  "sub_group_size": 24, "offload_optimizer": %s%s},
                 """.formatted(stage, nvme, parameters ? ", \"offload_param\": " + nvme : "");
-    }
-
-    private static String precision(String type) {
-        return switch (type) {
-            case "fp16" -> "\"fp16\": {\"enabled\": true, \"loss_scale\": 128},";
-            case "bf16" -> "\"bf16\": {\"enabled\": true},";
-            default -> "";
-        };
-    }
-
-    @ParameterizedTest
-    @CsvSource({
-        "1, 1, 1, fp32, false", "1, 2, 3, bf16, false", "2, 2, 1, fp32, false", "2, 3, 1, bf16, false",
-        "3, 1, 1, bf16, true", "3, 1, 3, fp32, true", "3, 2, 1, bf16, true", "3, 4, 3, fp16, true",
-        "3, 2, 1, fp32, true", "3, 2, 3, bf16, false", "2, 4, 3, fp16, false"
-    })
-    void filesChangeNoBit(int stage, int ranks, int accumulation, String type, boolean parameters) throws Exception {
-        ZeroRun inMemory = ZeroRun.of(new ZeroRun.Setup(stage, ranks, accumulation, precision(type)));
-        ZeroRun inFiles =
-                ZeroRun.of(new ZeroRun.Setup(stage, ranks, accumulation, precision(type) + zero(stage, parameters)));
-        assertEquals(inMemory.weights(), inFiles.weights());
-        for (int step = 0; step < ZeroRun.STEPS; step++) {
-            StepResult expected = inMemory.results().get(step);
-            StepResult actual = inFiles.results().get(step);
-            assertEquals(expected.loss(), actual.loss());
-            assertEquals(expected.gradientNorm(), actual.gradientNorm());
-        }
-        assertEquals(inMemory.traffic().elements(), inFiles.traffic().elements());
     }
 
     private ZeroConfig config(boolean parameters) {

@@ -1,19 +1,27 @@
 package ds.zero;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ds.zero.config.json.ConfigException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * The parity law over all combinations: stage, ranks, accumulation, for each precision. Where sums are formed in the same order
+ * The parity law over all combinations: stage, ranks, accumulation, states in files, recomputation, for each precision. A
+ * combination that is no training is refused with the key that is wrong. Where sums are formed in the same order
  * the bits are the same; elsewhere losses and weights are within a bound of those of stage 0 on one rank.
  *
  * <p>Adam's epsilon is as large as the gradients, and these are clipped to norm 1, so an update is nearly linear in them and no
@@ -37,21 +45,68 @@ class ParityMatrixTest {
         }
     }
 
+    /** What lies in files between its uses. */
+    enum InFiles {
+        NONE,
+        OPTIMIZER,
+        OPTIMIZER_AND_WEIGHTS;
+
+        /** {@return whether a stage can}: it must have shards of what is in files. */
+        boolean at(int stage) {
+            return switch (this) {
+                case NONE -> true;
+                case OPTIMIZER -> stage >= 1;
+                case OPTIMIZER_AND_WEIGHTS -> stage == 3;
+            };
+        }
+
+        /** Tiles of 24 elements: a unit's shard has several, and a parameter lies in two. */
+        private String json(Path folder) {
+            String nvme = "{\"device\": \"nvme\", \"nvme_path\": \"%s\", \"buffer_count\": 3}".formatted(folder);
+            return switch (this) {
+                case NONE -> "";
+                case OPTIMIZER -> ", \"sub_group_size\": 24, \"offload_optimizer\": " + nvme;
+                case OPTIMIZER_AND_WEIGHTS ->
+                    ", \"sub_group_size\": 24, \"offload_optimizer\": " + nvme + ", \"offload_param\": " + nvme;
+            };
+        }
+    }
+
     /** One combination. */
-    record Cell(int stage, int ranks, int accumulation, Type type) {
-        ZeroRun run() throws Exception {
-            String optimizer = "\"optimizer\": {\"type\": \"AdamW\", \"params\": {\"lr\": %s, \"eps\": 1}},";
-            return ZeroRun.of(
-                    new ZeroRun.Setup(stage, ranks, accumulation, optimizer.formatted(LEARNING_RATE) + type.json));
+    record Cell(int stage, int ranks, int accumulation, Type type, InFiles files, boolean checkpointing) {
+        /** {@return a cell with everything in memory} */
+        static Cell plain(int stage, int ranks, int accumulation, Type type) {
+            return new Cell(stage, ranks, accumulation, type, InFiles.NONE, false);
+        }
+
+        ZeroRun run(Path folder) throws Exception {
+            return ZeroRun.of(setup(folder));
+        }
+
+        ZeroRun.Setup setup(Path folder) {
+            String zero = """
+                    "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 0,
+                     "stage3_max_reuse_distance": 0%s},
+                    """.formatted(stage, files.json(folder));
+            String recompute = checkpointing ? "\"activation_checkpointing\": {\"number_checkpoints\": 1}," : "";
+            return new ZeroRun.Setup(
+                    stage, ranks, accumulation, optimizer(LEARNING_RATE) + type.json + zero + recompute);
         }
 
         /**
          * Cells of one name sum in the same order. Without accumulation a gradient is rounded, summed over ranks and rounded at
-         * every stage; with it stages 0 and 1 sum micro-batches first, stages 2 and 3 ranks first.
+         * every stage; with it stages 0 and 1 sum micro-batches first, stages 2 and 3 ranks first. Files and recomputation have
+         * no sums of their own.
          */
         String order() {
             boolean ranksFirst = stage >= 2 && accumulation > 1;
             return ranks + " ranks, " + accumulation + " micro-batches, " + (ranksFirst ? "ranks first" : "ranks last");
+        }
+
+        /** Cells of one name send the same: what is in files is the rank's own affair, what is recomputed is gathered again. */
+        String traffic() {
+            return "stage " + stage + ", " + ranks + " ranks, " + accumulation + " micro-batches"
+                    + (checkpointing && stage == 3 ? ", recomputed" : "");
         }
 
         /**
@@ -65,26 +120,55 @@ class ParityMatrixTest {
         }
     }
 
-    static Stream<Cell> cells(Type type) {
+    private static String optimizer(double learningRate) {
+        return "\"optimizer\": {\"type\": \"AdamW\", \"params\": {\"lr\": %s, \"eps\": 1, \"weight_decay\": 0.1}},"
+                .formatted(learningRate);
+    }
+
+    /** {@return all combinations, also those that are no training} */
+    private static List<Cell> combinations(Type type) {
         List<Cell> cells = new ArrayList<>();
         for (int stage : new int[] {0, 1, 2, 3}) {
             for (int ranks : new int[] {1, 2, 3, 4}) {
                 for (int accumulation : new int[] {1, 3}) {
-                    cells.add(new Cell(stage, ranks, accumulation, type));
+                    for (InFiles files : InFiles.values()) {
+                        for (boolean checkpointing : new boolean[] {false, true}) {
+                            cells.add(new Cell(stage, ranks, accumulation, type, files, checkpointing));
+                        }
+                    }
                 }
             }
         }
-        return cells.stream();
+        return cells;
+    }
+
+    @TempDir
+    private Path folder;
+
+    @AfterEach
+    void nothingIsLeftBehind() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            assertEquals(0, files.count());
+        }
     }
 
     @ParameterizedTest
     @EnumSource
     void everyCellEqualsStageZeroOnOneRank(Type type) throws Exception {
-        ZeroRun reference = new Cell(0, 1, 1, type).run();
+        ZeroRun reference = Cell.plain(0, 1, 1, type).run(folder);
         Map<String, ZeroRun> firstOfOrder = new HashMap<>();
+        Map<String, ZeroRun> firstOfTraffic = new HashMap<>();
         Deviation largest = new Deviation(0, 0);
-        for (Cell cell : cells(type).toList()) {
-            ZeroRun run = cell.run();
+        int count = 0;
+        for (Cell cell : combinations(type)) {
+            if (!cell.files.at(cell.stage)) {
+                var refused = assertThrows(
+                        ConfigException.class, () -> cell.setup(folder).config());
+                assertTrue(refused.getMessage().contains("zero_optimization.offload_"), refused::getMessage);
+                continue;
+            }
+            count++;
+            ZeroRun run = cell.run(folder);
             Deviation deviation = Deviation.between(reference, run);
             assertTrue(deviation.weight <= cell.bound(), cell + ": weights are off by " + deviation.weight);
             // A loss changes by the weights' changes times the gradient, whose norm is that before clipping.
@@ -96,24 +180,25 @@ class ParityMatrixTest {
                 assertEquals(same.weights(), run.weights(), () -> cell + ": other bits than " + cell.order());
                 assertEquals(losses(same), losses(run), () -> cell + ": other bits than " + cell.order());
             }
+            ZeroRun alike = firstOfTraffic.putIfAbsent(cell.traffic(), run);
+            if (alike != null) {
+                assertEquals(norms(alike), norms(run), () -> cell + ": other norms than " + cell.traffic());
+                assertEquals(alike.traffic().elements(), run.traffic().elements(), () -> cell + ": sends otherwise");
+            }
         }
         System.out.printf(
-                "parity %s: largest deviation of a weight %.2e, of a loss %.2e%n", type, largest.weight, largest.loss);
+                "parity %s: %d cells, largest deviation of a weight %.2e, of a loss %.2e%n",
+                type, count, largest.weight, largest.loss);
     }
 
     /** The bound must be one that a lost contribution breaks: here that of one micro-batch in three. */
     @Test
     void boundIsTight() throws Exception {
         for (Type type : Type.values()) {
-            ZeroRun whole = new Cell(0, 1, 1, type).run();
-            ZeroRun.Setup other = new ZeroRun.Setup(
-                    0,
-                    1,
-                    1,
-                    "\"optimizer\": {\"type\": \"AdamW\", \"params\": {\"lr\": %s, \"eps\": 1}}, %s"
-                            .formatted(LEARNING_RATE * 2 / 3, type.json));
-            double deviation = Deviation.between(whole, ZeroRun.of(other)).weight;
-            double bound = new Cell(3, 4, 3, type).bound();
+            ZeroRun whole = Cell.plain(0, 1, 1, type).run(folder);
+            ZeroRun.Setup less = new ZeroRun.Setup(0, 1, 1, optimizer(LEARNING_RATE * 2 / 3) + type.json);
+            double deviation = Deviation.between(whole, ZeroRun.of(less)).weight;
+            double bound = Cell.plain(3, 4, 3, type).bound();
             assertTrue(deviation > bound, type + ": a third less of each update is " + deviation + ", bound " + bound);
         }
     }
@@ -122,11 +207,12 @@ class ParityMatrixTest {
         return run.results().stream().map(StepResult::loss).toList();
     }
 
+    private static List<Double> norms(ZeroRun run) {
+        return run.results().stream().map(StepResult::gradientNorm).toList();
+    }
+
     private static double largestNorm(ZeroRun run) {
-        return run.results().stream()
-                .mapToDouble(StepResult::gradientNorm)
-                .max()
-                .orElseThrow();
+        return norms(run).stream().mapToDouble(Double::doubleValue).max().orElseThrow();
     }
 
     private record Deviation(double weight, double loss) {

@@ -108,7 +108,7 @@ public final class OffloadBenchmark {
         ZeroConfig config = config();
         ObjectNode node = JsonMapper.shared().createObjectNode();
         long planned = plannedBytes(config);
-        say("planned %s a rank", ByteSize.inBinary(planned));
+        say(String.format(Locale.ROOT, "planned %s a rank", ByteSize.inBinary(planned)));
         describe(node);
         RankMemory.of(config.runtime()).limitBytes().ifPresent(limit -> node.put("memory_limit_bytes", limit));
         node.put("planned_bytes", planned);
@@ -138,9 +138,11 @@ public final class OffloadBenchmark {
         try (ZeroEngine engine =
                 ZeroEngine.initialize(new Gpt(setup.shape()).layers(), config, stack.backend(), stack.communicator())) {
             double initialised = (System.nanoTime() - start) * 1e-9;
-            say(
+            say(String.format(
+                    Locale.ROOT,
                     "initialised in %.1f s, %.1f GB written",
-                    initialised, 1e-9 * engine.swapTraffic().bytesWritten());
+                    initialised,
+                    1e-9 * engine.swapTraffic().bytesWritten()));
             node.put("initialise_seconds", initialised);
             Batch batch = RandomTokens.batch(
                     stack.backend(),
@@ -158,7 +160,8 @@ public final class OffloadBenchmark {
                 seconds[i] = (System.nanoTime() - stepStart) * 1e-9;
                 moved = engine.swapTraffic().since(before);
                 losses.add(result.loss());
-                say(
+                say(String.format(
+                        Locale.ROOT,
                         "step %d: loss %.4f, %.1f s (forward %.1f, backward %.1f, update %.1f), %.1f GB read, %.1f GB written",
                         i + 1,
                         result.loss(),
@@ -167,7 +170,7 @@ public final class OffloadBenchmark {
                         result.timing().backwardNanos() * 1e-9,
                         result.timing().updateNanos() * 1e-9,
                         1e-9 * moved.bytesRead(),
-                        1e-9 * moved.bytesWritten());
+                        1e-9 * moved.bytesWritten()));
             }
             ArrayNode all = node.putArray("step_seconds");
             for (double second : seconds) {
@@ -190,16 +193,22 @@ public final class OffloadBenchmark {
         ObjectNode raw = node.putObject("raw_disk");
         raw.put("block_bytes", block);
         try (RawDisk disk = new RawDisk(
-                setup.folder().resolve("rank-%05d-raw.bench".formatted(rendezvous.rank())), block, DISK_THREADS)) {
+                setup.folder().resolve("rank-%05d-raw.bench".formatted(rendezvous.rank())),
+                false,
+                block,
+                DISK_THREADS)) {
             double written = disk.write(step.bytesWritten());
-            say("raw disk, blocks of %.1f MB: %.2f GB/s written", 1e-6 * block, 1e-9 * written);
+            say(String.format(
+                    Locale.ROOT, "raw disk, blocks of %.1f MB: %.2f GB/s written", 1e-6 * block, 1e-9 * written));
             double read = disk.read(step.bytesWritten());
-            say("raw disk: %.2f GB/s read", 1e-9 * read);
+            say(String.format(Locale.ROOT, "raw disk: %.2f GB/s read", 1e-9 * read));
             double seconds = disk.mixedSeconds(step.bytesRead(), step.bytesWritten(), step.bytesWritten());
             double fraction = seconds / node.get("step_seconds_median").asDouble();
-            say(
+            say(String.format(
+                    Locale.ROOT,
                     "raw disk: the reads and writes of a step in %.1f s; the step reaches %.0f %% of that",
-                    seconds, 100 * fraction);
+                    seconds,
+                    100 * fraction));
             raw.put("write_bytes_per_second", written);
             raw.put("read_bytes_per_second", read);
             raw.put("step_seconds", seconds);
@@ -208,9 +217,9 @@ public final class OffloadBenchmark {
         }
     }
 
-    private void say(String format, Object... values) {
+    private void say(String message) {
         if (rendezvous.rank() == 0) {
-            progress.accept(String.format(Locale.ROOT, format, values));
+            progress.accept(message);
         }
     }
 }

@@ -20,7 +20,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 
-/** What a disk does when nothing else is done: blocks of one size, past the page cache, a few requests at a time. */
+/** What a disk does when nothing else is done: blocks of one size, a few requests at a time. */
 final class RawDisk implements AutoCloseable {
     private static final int ALIGNMENT = 4096;
 
@@ -32,16 +32,19 @@ final class RawDisk implements AutoCloseable {
     /**
      * Makes an empty file, which {@link #close} removes.
      *
+     * @param cached whether through the page cache, as files usually are, or past it
      * @param blockBytes of a request; rounded up to whole sectors
      * @param threads how many requests are under way at once
      */
-    RawDisk(Path path, long blockBytes, int threads) throws IOException {
+    RawDisk(Path path, boolean cached, long blockBytes, int threads) throws IOException {
         this.path = path;
         this.blockBytes = Math.toIntExact(Math.ceilDiv(blockBytes, ALIGNMENT) * ALIGNMENT);
         this.threads = threads;
         Set<OpenOption> options =
                 new HashSet<>(Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE));
-        options.add(directOption());
+        if (!cached) {
+            options.add(directOption());
+        }
         this.channel = FileChannel.open(path, options);
     }
 
@@ -61,10 +64,13 @@ final class RawDisk implements AutoCloseable {
         void run(long number, ByteBuffer block) throws IOException;
     }
 
-    /** {@return bytes per second; the file has that many bytes then} */
-    double write(long bytes) {
+    /** {@return bytes per second, until they are on the disk; the file has that many bytes then} */
+    double write(long bytes) throws IOException {
         long blocks = Math.ceilDiv(bytes, blockBytes);
-        return blocks * blockBytes / seconds(blocks, this::writeBlock);
+        long start = System.nanoTime();
+        seconds(blocks, this::writeBlock);
+        channel.force(true);
+        return blocks * blockBytes / ((System.nanoTime() - start) * 1e-9);
     }
 
     /** {@return bytes per second; what is read has to be written first} */

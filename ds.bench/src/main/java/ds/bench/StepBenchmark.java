@@ -13,13 +13,22 @@ import ds.zero.ZeroEngine;
 import ds.zero.config.Known;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
+import ds.zero.plan.MemoryPlan;
+import ds.zero.plan.ModelStates;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Full training steps of a GPT on random tokens: forward, backward, communication, clipping, AdamW. */
 public final class StepBenchmark {
     private static final int WARMUP_STEPS = 2;
+
+    /** Labels of what the ZeRO paper counts. */
+    private static final List<String> MODEL_STATES =
+            List.of("weights", "gradients", "masterWeights", "optimizerStates");
 
     private final StepSetup setup;
     private final GptConfig shape;
@@ -81,7 +90,48 @@ public final class StepBenchmark {
             phases.put("backward", last.timing().backwardNanos() * 1e-9);
             phases.put("communication", last.timing().communicationNanos() * 1e-9);
             phases.put("update", last.timing().updateNanos() * 1e-9);
+            addMemory(result, stack, engine, MemoryPlan.of(new Gpt(shape).layers(), config, loop()));
             return result.toString();
+        }
+    }
+
+    private MemoryPlan.Loop loop() {
+        return new MemoryPlan.Loop(
+                backend -> RandomTokens.batch(backend, 0, setup.microBatch(), setup.time(), shape.vocabulary()),
+                MemoryPlan.Checkpoints.NONE);
+    }
+
+    /** What was planned, what every rank has taken, and what the ZeRO paper's formulas say of the model's states. */
+    private void addMemory(ObjectNode node, Stack stack, ZeroEngine engine, MemoryPlan plan) {
+        Map<String, MemoryUse.Label> measured = stack.backend().memory().labels();
+        ObjectNode planned = node.putObject("planned_bytes");
+        plan.memory().labels().forEach((label, use) -> {
+            if (measured.containsKey(label)) {
+                planned.put(label, use.peakBytes());
+            }
+        });
+        planned.put("total", plan.trainingPeakBytes());
+        node.put(
+                "model_state_bytes",
+                MODEL_STATES.stream()
+                        .filter(measured::containsKey)
+                        .mapToLong(label -> measured.get(label).peakBytes())
+                        .sum());
+        node.put(
+                "model_state_bytes_of_paper",
+                ModelStates.of(setup.dtype())
+                        .perRank(
+                                engine.parameterElements(),
+                                engine.worldSize(),
+                                config(engine.worldSize()).zero().stage())
+                        .total());
+        ArrayNode peaks = node.putArray("ranks_peak_bytes");
+        ArrayNode resident = node.putArray("ranks_max_rss_bytes");
+        for (int rank = 0; rank < engine.worldSize(); rank++) {
+            boolean own = rank == engine.rank();
+            peaks.add((long) engine.sumOverRanks(own ? stack.backend().memory().peakBytes() : 0));
+            resident.add(
+                    (long) engine.sumOverRanks(own ? ResidentMemory.maxBytes().orElse(0) : 0));
         }
     }
 
@@ -104,7 +154,6 @@ public final class StepBenchmark {
         ObjectNode peaks = node.putObject("peak_bytes");
         memory.labels().forEach((label, use) -> peaks.put(label, use.peakBytes()));
         peaks.put("total", memory.peakBytes());
-        ResidentMemory.maxBytes().ifPresent(bytes -> node.put("max_rss_bytes", bytes));
         return node;
     }
 }

@@ -29,7 +29,8 @@ import picocli.CommandLine.Spec;
         },
         footer = {
             "",
-            "Example, a model of 3.2 billion parameters in 12 GiB:",
+            "Examples:",
+            "  ds bench offload --folder /var/tmp/ds",
             "  ds bench offload --layers 32 --hidden 2816 --heads 22 --memory-limit 12GiB --folder /var/tmp/ds"
         })
 final class BenchOffloadCommand implements Callable<Integer> {

@@ -22,12 +22,14 @@ final class PendingFile implements AutoCloseable {
     private final Path target;
     private final Path temporary;
     private final FileChannel channel;
+    private final WriteBehind behind;
     private boolean committed;
 
     private PendingFile(Path target, Path temporary, FileChannel channel) {
         this.target = target;
         this.temporary = temporary;
         this.channel = channel;
+        this.behind = new WriteBehind(() -> channel.force(false));
     }
 
     /** {@return an empty file; a leftover of a killed process is overwritten, but two writers at a time are an error} */
@@ -68,6 +70,7 @@ final class PendingFile implements AutoCloseable {
                     done += channel.write(buffer, position + done);
                 }
             }
+            behind.written(bytes.byteSize());
         } catch (IOException e) {
             throw new SafetensorsException(
                     temporary,
@@ -81,6 +84,7 @@ final class PendingFile implements AutoCloseable {
     void commit() {
         checkOpen();
         try {
+            behind.await();
             channel.force(true);
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             committed = true;
@@ -112,6 +116,7 @@ final class PendingFile implements AutoCloseable {
 
     @Override
     public void close() {
+        behind.close();
         try {
             channel.close();
             if (!committed) {

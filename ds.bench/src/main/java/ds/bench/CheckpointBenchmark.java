@@ -23,11 +23,12 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Checkpoints of a GPT: how long saving and loading take, how long training waits for a save in the background, and what files of
- * the same size take by themselves. Kinds take turns, so that a disk that slows down slows all of them.
+ * Checkpoints of a GPT: how long saving and loading take, how long training waits for a save in the background, and what the
+ * same bytes take past the page cache, with nothing else to do. Kinds take turns, so that a disk that slows down slows all of them.
  */
 public final class CheckpointBenchmark {
     private static final int BLOCK_BYTES = 4 << 20;
+    private static final int DISK_THREADS = 3;
     private static final int SEQUENCE = 64;
     private static final String TAG = "bench";
 
@@ -121,7 +122,7 @@ public final class CheckpointBenchmark {
     /** All ranks at once, each its share, as in a checkpoint. */
     private void raw(ZeroEngine engine, long bytes, int i) throws IOException {
         Path path = setup.folder().resolve("rank-%05d-raw.bench".formatted(rendezvous.rank()));
-        try (RawDisk disk = new RawDisk(path, true, BLOCK_BYTES, 1)) {
+        try (RawDisk disk = new RawDisk(path, BLOCK_BYTES, DISK_THREADS)) {
             rawWrite[i] = seconds(engine, () -> disk.write(bytes));
             dropPages(engine);
             rawRead[i] = seconds(engine, () -> disk.read(bytes));

@@ -17,7 +17,6 @@ import ds.zero.plan.MemoryPlan;
 import ds.zero.plan.RankMemory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.util.Locale;
 import java.util.function.Consumer;
 import tools.jackson.databind.json.JsonMapper;
@@ -116,7 +115,6 @@ public final class OffloadBenchmark {
         try (Stack stack = Stack.open(config.runtime(), rendezvous)) {
             step = train(stack, config, node);
         }
-        Files.createDirectories(setup.folder());
         rawDisk(step, node);
         return node.toString();
     }
@@ -193,10 +191,7 @@ public final class OffloadBenchmark {
         ObjectNode raw = node.putObject("raw_disk");
         raw.put("block_bytes", block);
         try (RawDisk disk = new RawDisk(
-                setup.folder().resolve("rank-%05d-raw.bench".formatted(rendezvous.rank())),
-                false,
-                block,
-                DISK_THREADS)) {
+                setup.folder().resolve("rank-%05d-raw.bench".formatted(rendezvous.rank())), block, DISK_THREADS)) {
             double written = disk.write(step.bytesWritten());
             say(String.format(
                     Locale.ROOT, "raw disk, blocks of %.1f MB: %.2f GB/s written", 1e-6 * block, 1e-9 * written));

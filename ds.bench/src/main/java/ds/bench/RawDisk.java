@@ -20,7 +20,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 
-/** What a disk does when nothing else is done: blocks of one size, a few requests at a time. */
+/** What a disk does when nothing else is done: blocks of one size, past the page cache, a few requests at a time. */
 final class RawDisk implements AutoCloseable {
     private static final int ALIGNMENT = 4096;
 
@@ -32,20 +32,26 @@ final class RawDisk implements AutoCloseable {
     /**
      * Makes an empty file, which {@link #close} removes.
      *
-     * @param cached whether through the page cache, as files usually are, or past it
      * @param blockBytes of a request; rounded up to whole sectors
      * @param threads how many requests are under way at once
      */
-    RawDisk(Path path, boolean cached, long blockBytes, int threads) throws IOException {
+    RawDisk(Path path, long blockBytes, int threads) throws IOException {
         this.path = path;
         this.blockBytes = Math.toIntExact(Math.ceilDiv(blockBytes, ALIGNMENT) * ALIGNMENT);
         this.threads = threads;
         Set<OpenOption> options =
                 new HashSet<>(Set.of(StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE));
-        if (!cached) {
-            options.add(directOption());
+        options.add(directOption());
+        this.channel = open(path, options);
+    }
+
+    private static FileChannel open(Path path, Set<OpenOption> options) throws IOException {
+        Files.createDirectories(path.toAbsolutePath().getParent());
+        try {
+            return FileChannel.open(path, options);
+        } catch (UnsupportedOperationException e) {
+            throw new IOException(path + ": this file system has no direct I/O; name a folder on a disk", e);
         }
-        this.channel = FileChannel.open(path, options);
     }
 
     /** {@return the JDK's option for direct I/O, found by its name: javac lets no class name it without a warning} */

@@ -17,10 +17,10 @@ import picocli.CommandLine.Spec;
 /** Saving and loading. */
 @Command(
         name = "checkpoint",
-        header = "Time checkpoints of a GPT, beside files of the same size.",
+        header = "Time checkpoints of a GPT, beside the raw disk.",
         description = {
-            "Saves and loads a GPT's whole training state, at once and in the background, in turns with plain files of the same "
-                    + "size. Prints one JSON line with medians. Reads come from the disk where the page cache may be dropped "
+            "Saves and loads a GPT's whole training state, at once and in the background, in turns with direct reads "
+                    + "and writes of as many bytes. Prints one JSON line with medians. Reads come from the disk where the page cache may be dropped "
                     + "(root on Linux), which the line says. The files are removed."
         },
         footer = {

@@ -86,6 +86,16 @@ record ZeroRun(List<StepResult> results, Map<String, List<Float>> weights, Traff
         }
     }
 
+    /** {@return the loss of each step} */
+    List<Double> losses() {
+        return results.stream().map(StepResult::loss).toList();
+    }
+
+    /** {@return the global norm of each step's gradients} */
+    List<Double> norms() {
+        return results.stream().map(StepResult::gradientNorm).toList();
+    }
+
     static Map<String, List<Float>> weights(ZeroEngine engine) {
         Map<String, List<Float>> weights = new LinkedHashMap<>();
         for (Parameter parameter : engine.parameters()) {

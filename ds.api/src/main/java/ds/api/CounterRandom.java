@@ -2,7 +2,7 @@ package ds.api;
 
 /**
  * Random numbers without state: the number is a function of a key and a counter, so that it is the same on any rank, in any
- * order, and when it is computed again. Dropout and initial weights draw from it.
+ * order, and when it is computed again. Dropout, initial weights and stochastic rounding draw from it.
  *
  * <p>The function is the output mix of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014; constants of Stafford's variant 13) over
  * {@code key + (counter + 1) * 0x9E3779B97F4A7C15}: the generator's own sequence, entered anywhere.
@@ -41,6 +41,17 @@ public record CounterRandom(long key, long first) {
     /** {@return 64 random bits for element {@code index} of the tensor} */
     public long bits(long index) {
         return mix(key + (first + index + 1) * GAMMA);
+    }
+
+    /**
+     * {@return 16 random bits for element {@code index}, from 0 to 65535}
+     *
+     * <p>Four elements, those whose counters differ in the last two bits only, share the 64 bits of counter / 4.
+     */
+    public int bits16(long index) {
+        long counter = first + index;
+        long bits = mix(key + ((counter >>> 2) + 1) * GAMMA);
+        return (int) (bits >>> (16 * (counter & 3))) & 0xffff;
     }
 
     /** {@return a number in [0, 1) with 24 bits for element {@code index}: the upper bits, scaled; exact in F32} */

@@ -218,4 +218,32 @@ public interface Kernels extends CoreKernels {
     default void lambDirection(Lamb lamb, Tensor weights, Tensor firstMoment, Tensor secondMoment, Tensor direction) {
         ComposedOptimizers.lambDirection(this, lamb, weights, firstMoment, secondMoment, direction);
     }
+
+    /**
+     * Rounds each element to one of the two BF16 numbers beside it, such that the result is x on average; see {@link
+     * Bf16#stochastic}, with {@link CounterRandom#bits16}.
+     *
+     * @param x F32 {@code [n]}
+     * @param random whose first counter belongs to the tensors' element 0
+     * @param y BF16 {@code [n]}; overwritten
+     */
+    default void roundStochastically(Tensor x, CounterRandom random, Tensor y) {
+        ComposedBf16.roundStochastically(this, x, random, y);
+    }
+
+    /**
+     * Splits each element into the nearest BF16 number and 16 more bits; see {@link Bf16}.
+     *
+     * @param x F32 {@code [n]}
+     * @param nearest BF16 {@code [n]}; overwritten
+     * @param rest {@code [n]} of a type of two bytes; overwritten by signed integers, which are no numbers of that type
+     */
+    default void split(Tensor x, Tensor nearest, Tensor rest) {
+        ComposedBf16.split(this, x, nearest, rest);
+    }
+
+    /** Puts together what {@link #split} took apart; x is overwritten. */
+    default void join(Tensor nearest, Tensor rest, Tensor x) {
+        ComposedBf16.join(this, nearest, rest, x);
+    }
 }

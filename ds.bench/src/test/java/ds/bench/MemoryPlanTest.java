@@ -33,11 +33,19 @@ class MemoryPlanTest {
 
     private static final String BF16 = "\"bf16\": {\"enabled\": true}";
 
+    private static final String LOW = "\"bf16\": {\"enabled\": true, \"bf16_master_weights_and_grads\": true,"
+            + " \"bf16_optimizer_states\": true}";
+
+    private static final String SPLIT =
+            BF16 + ", \"optimizer\": {\"type\": \"Lamb\"}, \"ds\": {\"states\": {\"master_weights\": \"split\"}}";
+
     /** Of everything that decides about memory, on two ranks; on one rank what differs there. */
     static Stream<ZeroConfig> configurations() {
         List<String> settings = List.of(
                 "",
                 BF16,
+                LOW,
+                SPLIT,
                 BF16 + ", \"optimizer\": {\"type\": \"Lamb\"}",
                 "\"optimizer\": {\"type\": \"Muon\"}",
                 BF16 + ", \"ds\": {\"checkpoint_every\": 1}",
@@ -68,10 +76,10 @@ class MemoryPlanTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1,0,true", "2,1,true", "2,3,true", "2,2,false"})
-    void checkpointsArePartOfThePlan(int ranks, int stage, boolean asynchronous, @TempDir Path folder)
+    @CsvSource({"1,0,true,false", "2,1,true,false", "2,3,true,true", "2,2,false,false", "2,2,false,true"})
+    void checkpointsArePartOfThePlan(int ranks, int stage, boolean asynchronous, boolean split, @TempDir Path folder)
             throws Exception {
-        ZeroConfig config = GptRun.config(ranks, stage, BF16);
+        ZeroConfig config = GptRun.config(ranks, stage, split ? SPLIT : BF16);
         Checkpoints kind = asynchronous ? Checkpoints.ASYNCHRONOUS : Checkpoints.SYNCHRONOUS;
         MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, new MemoryPlan.Loop(GptRun::allocate, kind));
         GptRun run = GptRun.of(
@@ -80,10 +88,10 @@ class MemoryPlanTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1,1,false", "2,2,false", "2,3,false", "2,3,true"})
-    void offloadIsPlannedWithoutFiles(int ranks, int stage, boolean parametersToo, @TempDir Path folder)
+    @CsvSource({"1,1,false,false", "2,2,false,true", "2,3,false,false", "2,3,true,false", "2,3,true,true"})
+    void offloadIsPlannedWithoutFiles(int ranks, int stage, boolean parametersToo, boolean low, @TempDir Path folder)
             throws Exception {
-        ZeroConfig config = offloaded(GptRun.config(ranks, stage, BF16), folder, parametersToo);
+        ZeroConfig config = offloaded(GptRun.config(ranks, stage, low ? LOW : BF16), folder, parametersToo);
         MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, LOOP);
         try (Stream<Path> files = Files.list(folder)) {
             assertEquals(0, files.count(), "a plan writes nothing");

@@ -8,11 +8,13 @@ import ds.cli.train.RunConfig;
 import ds.cli.train.RunPlan;
 import ds.zero.config.ByteSize;
 import ds.zero.config.Precision;
+import ds.zero.config.StatePrecision;
 import ds.zero.config.ZeroStage;
 import ds.zero.plan.ModelStates;
 import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -84,6 +86,18 @@ final class PlanCommand implements Runnable {
     private Optional<DType> dtype = Optional.empty();
 
     @Option(
+            names = "--master-weights",
+            paramLabel = "TYPE",
+            description = "fp32, split or bf16, as ds.states.master_weights; default: fp32. With --parameters.")
+    private Optional<String> masterWeights = Optional.empty();
+
+    @Option(
+            names = "--optimizer-states",
+            paramLabel = "TYPE",
+            description = "fp32 or bf16, as ds.states.optimizer_states; default: fp32. With --parameters.")
+    private Optional<String> optimizerStates = Optional.empty();
+
+    @Option(
             names = "--memory",
             paramLabel = "SIZE",
             description = "Memory of one rank, such as 32GB: adds what fits in it. With --parameters.")
@@ -109,10 +123,10 @@ final class PlanCommand implements Runnable {
     }
 
     private void planRun() {
-        if (stage.isPresent() || dtype.isPresent() || memory.isPresent()) {
-            throw usage(
-                    "--stage, --dtype and --memory go with --parameters; the configuration has keys of its own for them:"
-                            + " zero_optimization.stage, bf16, fp16, ds.memory_limit");
+        if (stage.isPresent() || dtype.isPresent() || memory.isPresent() || givesStates()) {
+            throw usage("--stage, --dtype, --master-weights, --optimizer-states and --memory go with --parameters; the"
+                    + " configuration has keys of its own for them: zero_optimization.stage, bf16, fp16, ds.states,"
+                    + " ds.memory_limit");
         }
         RunReport report = RunReport.of(
                 RunPlan.of(RunConfig.parseForPlan(subject.config, ranks).value()));
@@ -128,7 +142,9 @@ final class PlanCommand implements Runnable {
                 subject.parameters,
                 ranks,
                 stage.map(number -> List.of(stage(number))).orElse(List.of(ZeroStage.values())),
-                dtype.map(ModelStates::of).orElse(ModelStates.MIXED),
+                givesStates()
+                        ? ModelStates.of(bf16())
+                        : dtype.map(ModelStates::of).orElse(ModelStates.MIXED),
                 dtype.map(Precision::nameOf).orElse("mixed precision"),
                 memory.map(text -> OptionalLong.of(bytes(text))).orElse(OptionalLong.empty()));
         if (json) {
@@ -136,6 +152,31 @@ final class PlanCommand implements Runnable {
         } else {
             report.print(console.out());
         }
+    }
+
+    private boolean givesStates() {
+        return masterWeights.isPresent() || optimizerStates.isPresent();
+    }
+
+    private Precision bf16() {
+        if (dtype.isPresent() && dtype.get() != DType.BF16) {
+            throw usage("--dtype = " + Precision.nameOf(dtype.get())
+                    + ": --master-weights and --optimizer-states need bf16");
+        }
+        String masters = masterWeights.orElse("fp32");
+        String states = optimizerStates.orElse("fp32");
+        if (!List.of("fp32", "split", "bf16").contains(masters)) {
+            throw usage("--master-weights = " + masters + ": must be fp32, split or bf16");
+        }
+        if (!List.of("fp32", "bf16").contains(states)) {
+            throw usage("--optimizer-states = " + states + ": must be fp32 or bf16");
+        }
+        return new Precision.Bf16(
+                true,
+                new StatePrecision(
+                        StatePrecision.MasterWeights.valueOf(masters.toUpperCase(Locale.ROOT)),
+                        states.equals("bf16") ? DType.BF16 : DType.F32,
+                        StatePrecision.Rounding.STOCHASTIC));
     }
 
     private ZeroStage stage(int number) {

@@ -70,10 +70,27 @@ class PlanCommandTest {
                 json().get("stages").get(1).get("model_state_bytes_per_rank").asLong());
     }
 
+    /** Weight and gradient 2 bytes each; masters 4, 2 or none; two moments of 4 or 2. */
+    @ParameterizedTest
+    @CsvSource({
+        "--master-weights split, 14",
+        "--master-weights split --optimizer-states bf16, 10",
+        "--optimizer-states bf16 --dtype bf16, 12",
+        "--master-weights bf16 --optimizer-states bf16, 8"
+    })
+    void statesInLessThanF32TakeLess(String options, long bytes) {
+        assertEquals(0, captured.ds(("plan --parameters 100M --stage 0 --json " + options).split(" ")));
+        assertEquals(bytes * 100_000_000, json().get("model_state_bytes_per_rank").asLong());
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
                 "--parameters 7.5e9 --config x.json",
+                "--parameters 1e9 --master-weights fp16",
+                "--parameters 1e9 --optimizer-states split",
+                "--parameters 1e9 --optimizer-states bf16 --dtype fp32",
+                "--config x.json --master-weights split",
                 "",
                 "--parameters 7.5x",
                 "--parameters 1.5",
@@ -108,6 +125,22 @@ class PlanCommandTest {
         assertEquals(states, kept, 1e-3 * states, "the engine's states are the paper's, but for padding");
         assertEquals(8, plan.get("alternatives").size());
         assertFalse(plan.has("fits"));
+    }
+
+    /** The same with split masters and BF16 moments: 6 bytes in place of 12. */
+    @Test
+    void runWithStatesInLessThanF32IsPlanned() throws IOException {
+        Path file = config(
+                "\"zero_optimization\": {\"stage\": 1},",
+                ", \"states\": {\"master_weights\": \"split\", \"optimizer_states\": \"bf16\"}");
+        assertEquals(0, captured.ds("plan", "--config", file.toString(), "--ranks", "256", "--json"), captured.err());
+        JsonNode plan = json();
+        long parameters = plan.get("parameters").asLong();
+        long states = plan.get("model_state_bytes_per_rank").asLong();
+        assertEquals(4.0 * parameters + 6.0 * parameters / 256, states, 1e3);
+        JsonNode peaks = plan.get("peak_bytes_by_label");
+        double kept = peaks.get("masterWeights").asDouble() + peaks.get("optimizerStates").asDouble();
+        assertEquals(6.0 * parameters / 256, kept, 1e-3 * kept);
     }
 
     @Test

@@ -32,7 +32,8 @@ public abstract class TensorBackendContract
                 AttentionContract,
                 LossContract,
                 AdamContract,
-                OptimizerContract {
+                OptimizerContract,
+                Bf16Contract {
     private TensorBackend backend;
 
     /** Made by a subclass. */

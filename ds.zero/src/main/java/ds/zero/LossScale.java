@@ -37,7 +37,7 @@ final class LossScale {
         return new LossScale(
                 switch (precision) {
                     case Precision.F32() -> new LossScaling.Static(1);
-                    case Precision.Bf16(boolean check) -> new LossScaling.Static(1);
+                    case Precision.Bf16 _ -> new LossScaling.Static(1);
                     case Precision.Fp16(LossScaling scaling) -> scaling;
                 });
     }

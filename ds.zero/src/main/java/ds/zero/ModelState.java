@@ -105,10 +105,11 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
 
     private UpdatedStates states(ZeroConfig config, Stack stack) {
         Optimizer optimizer = Optimizers.of(config.optimizer());
+        StateKinds kinds = new StateKinds(
+                units, weights, config.precision().states(), config.runtime().seed(), optimizer);
         return switch (config.zero().offloadOptimizer()) {
-            case Offload.None(), Offload.Cpu() -> new OwnedStates(units, weights, gradients, stack, optimizer);
-            case Offload.Nvme nvme ->
-                new SwappedStates(tiles(config.zero()), weights, gradients, optimizer, swapping(stack, nvme));
+            case Offload.None(), Offload.Cpu() -> new OwnedStates(kinds, gradients, stack);
+            case Offload.Nvme nvme -> new SwappedStates(tiles(config.zero()), kinds, gradients, swapping(stack, nvme));
         };
     }
 

@@ -8,56 +8,63 @@ import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.optimizer.OwnedUnit;
+import ds.zero.optimizer.StoredElements;
 import ds.zero.optimizer.UnitUpdate;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
- * What this rank updates: F32 master weights and optimizer states of the elements that it owns, all of them at stage 0 and its
- * shards from stage 1 on. Where the model computes in F32 its weights are their own master.
+ * What this rank updates, in memory: master weights and optimizer states of the elements that it owns, all of them at stage 0 and
+ * its shards from stage 1 on.
  */
 final class OwnedStates implements UpdatedStates {
     private final TensorBackend backend;
-    private final Units units;
+    private final StateKinds kinds;
     private final Kernels kernels;
-    private final Optimizer optimizer;
     private final UnitUpdate update;
-    private final List<Tensor> masters = new ArrayList<>();
-    private final List<List<Tensor>> states = new ArrayList<>();
-    private final List<Tensor> targets = new ArrayList<>();
+    private final List<OwnedUnit.Owned> owned = new ArrayList<>();
     private final List<Buffer> buffers = new ArrayList<>();
+    private final F32Copies copies;
+    private Optional<Buffer> fetched = Optional.empty();
 
-    OwnedStates(Units units, WeightStage weights, GradientStage gradients, Stack stack, Optimizer optimizer) {
-        TensorBackend backend = stack.backend();
-        this.units = units;
-        this.backend = backend;
+    OwnedStates(StateKinds kinds, GradientStage gradients, Stack stack) {
+        this.kinds = kinds;
+        this.backend = stack.backend();
         this.kernels = backend.kernels(backend.computeStream());
-        this.optimizer = optimizer;
-        List<OwnedUnit> owned = new ArrayList<>();
+        Units units = kinds.units();
+        List<OwnedUnit> all = new ArrayList<>();
         for (int unit = 0; unit < units.count(); unit++) {
-            long elements = units.owned(unit).elements();
-            Tensor target = weights.owned(unit);
-            Tensor master = target.dtype() == DType.F32 ? target : allocate(backend, elements, "masterWeights");
-            List<Tensor> ofUnit = new ArrayList<>();
-            for (int i = 0; i < optimizer.states().size(); i++) {
-                ofUnit.add(allocate(backend, elements, "optimizerStates"));
-            }
-            targets.add(target);
-            masters.add(master);
-            states.add(ofUnit);
-            owned.add(ownedUnit(unit, new Optimizer.Shard(master, gradients.reduced(unit), ofUnit)));
+            owned.add(allocate(unit, gradients.reduced(unit)));
+            all.add(ownedUnit(unit));
         }
-        this.update = UnitUpdate.of(optimizer, backend, stack.communicator(), owned);
+        this.update = UnitUpdate.of(kinds.optimizer(), backend, stack.communicator(), all);
+        this.copies = new F32Copies(backend, owned);
     }
 
-    private Tensor allocate(TensorBackend backend, long elements, String label) {
-        Tensor tensor = backend.allocate(DType.F32, Shape.of(elements), label);
+    private OwnedUnit.Owned allocate(int unit, Tensor gradient) {
+        UnitLayout.Range range = kinds.units().owned(unit);
+        Optional<Tensor> beside = kinds.hasMasters()
+                ? Optional.of(allocate(kinds.masterType(), range.elements(), "masterWeights"))
+                : Optional.empty();
+        Optional<Tensor> weights = Optional.of(kinds.weights().owned(unit));
+        List<StoredElements> states = new ArrayList<>();
+        for (int i = 0; i < kinds.names().size(); i++) {
+            Tensor state = allocate(kinds.stateType(), range.elements(), "optimizerStates");
+            states.add(kinds.state(i, unit, range.first(), state));
+        }
+        return new OwnedUnit.Owned(kinds.masters(unit, range.first(), weights, beside), gradient, states);
+    }
+
+    private Tensor allocate(DType dtype, long elements, String label) {
+        Tensor tensor = backend.allocate(dtype, Shape.of(elements), label);
         buffers.add(tensor.buffer());
         return tensor;
     }
 
-    private OwnedUnit ownedUnit(int unit, Optimizer.Shard tensors) {
+    private OwnedUnit ownedUnit(int unit) {
+        Units units = kinds.units();
         UnitLayout layout = units.layout(unit);
         List<OwnedUnit.Placed> parameters = layout.parameters().stream()
                 .map(parameter -> new OwnedUnit.Placed(parameter, layout.offset(parameter), units.isHidden(unit)))
@@ -67,44 +74,55 @@ final class OwnedStates implements UpdatedStates {
                 layout.paddedElements(),
                 units.owned(unit).first(),
                 units.shard(unit).first(),
-                tensors,
+                owned.get(unit),
                 parameters);
     }
 
     @Override
     public List<String> stateNames() {
-        return optimizer.states();
+        return kinds.names();
     }
 
     @Override
     public Tensor master(int unit) {
-        return masters.get(unit);
+        forget();
+        return switch (owned.get(unit).weights()) {
+            case StoredElements.F32(Tensor all) -> all;
+            case StoredElements.Nearest(Tensor bf16) -> bf16;
+            case StoredElements.Stochastic stochastic -> stochastic.bf16();
+            case StoredElements.Split split -> {
+                Tensor joined = backend.allocate(DType.F32, Shape.of(split.elements()), "temporary");
+                fetched = Optional.of(joined.buffer());
+                yield split.load(kernels, joined);
+            }
+        };
     }
 
     @Override
-    public void forget() {}
+    public void forget() {
+        fetched.ifPresent(Buffer::close);
+        fetched = Optional.empty();
+    }
 
     @Override
     public void read(int state, int unit, long first, MemorySegment target) {
-        backend.download(part(state, unit, first, target), target, backend.computeStream());
-        backend.computeStream().synchronize();
+        copies.read(numbers(state, unit), first, target);
     }
 
     @Override
     public void write(int state, int unit, long first, MemorySegment source) {
-        backend.upload(source, part(state, unit, first, source), backend.computeStream());
-        backend.computeStream().synchronize();
+        copies.write(source, numbers(state, unit), first);
     }
 
-    private Tensor part(int state, int unit, long first, MemorySegment host) {
-        Tensor all = state == MASTER ? masters.get(unit) : states.get(unit).get(state);
-        return all.slice(first, host.byteSize() / Float.BYTES);
+    private StoredElements numbers(int state, int unit) {
+        OwnedUnit.Owned all = owned.get(unit);
+        return state == MASTER ? all.weights() : all.states().get(state);
     }
 
     @Override
     public void publish(int unit) {
-        if (masters.get(unit) != targets.get(unit)) {
-            kernels.copy(masters.get(unit), targets.get(unit));
+        if (kinds.publishes()) {
+            kernels.copy(master(unit), kinds.weights().owned(unit));
         }
     }
 
@@ -124,6 +142,8 @@ final class OwnedStates implements UpdatedStates {
 
     @Override
     public void close() {
+        forget();
+        copies.close();
         update.close();
         buffers.forEach(Buffer::close);
     }

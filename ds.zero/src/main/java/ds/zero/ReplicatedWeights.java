@@ -51,8 +51,13 @@ final class ReplicatedWeights implements WeightStage {
     }
 
     @Override
-    public boolean areMasters() {
-        return flat.getFirst().dtype() == DType.F32;
+    public boolean inMemory() {
+        return true;
+    }
+
+    @Override
+    public DType dtype() {
+        return flat.getFirst().dtype();
     }
 
     @Override

@@ -38,7 +38,7 @@ final class ShardFile implements AutoCloseable {
         this.dtype = dtype;
         this.tiles = tiles;
         this.buffers = swapping.buffers();
-        this.file = swapping.open("weights.swap", tiles.bytes(dtype.byteSize()));
+        this.file = swapping.open("weights.swap", tiles.bytes(elements -> elements * dtype.byteSize()));
     }
 
     private HostTensor take(long bytes) {

@@ -129,8 +129,13 @@ final class ShardedWeights implements WeightStage {
     }
 
     @Override
-    public boolean areMasters() {
-        return file.isEmpty() && buffers.dtype() == DType.F32;
+    public boolean inMemory() {
+        return file.isEmpty();
+    }
+
+    @Override
+    public DType dtype() {
+        return buffers.dtype();
     }
 
     @Override

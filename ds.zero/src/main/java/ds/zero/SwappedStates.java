@@ -11,6 +11,7 @@ import ds.zero.Tiles.Tile;
 import ds.zero.offload.SwapFile;
 import ds.zero.offload.SwapThreads;
 import ds.zero.offload.SwapThreads.Ticket;
+import ds.zero.optimizer.StoredElements;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -18,22 +19,24 @@ import java.util.Optional;
 
 /**
  * Masters and optimizer states in a file (ZeRO-Infinity's optimizer offload): a tile is read while those before it are updated
- * and written, so that a step takes as long as the disk does. Where weights are F32 in memory they are their own masters, and
- * only the optimizer's states are in the file.
+ * and written, so that a step takes as long as the disk does. Where weights are in memory and their own masters, only the
+ * optimizer's states are in the file; of split masters their rest is.
  */
 final class SwappedStates implements UpdatedStates {
+    private static final long ALIGNMENT = 64; // of each part of a tile
+
     private final TensorBackend backend;
     private final Kernels kernels;
+    private final StateKinds kinds;
     private final WeightStage weights;
     private final GradientStage gradients;
     private final Optimizer optimizer;
     private final Tiles tiles;
     private final SwapFile file;
-    private final boolean ownMasters;
     private final boolean dry;
-    private final int parts; // F32 numbers of each element in the file
     private final List<Frame> ring = new ArrayList<>();
     private final HostTensor gradient;
+    private final List<Optional<HostTensor>> scratch = new ArrayList<>(); // F32, of states and masters that are not
     private int next; // tile to be updated
     private int held = -1; // tile that read() or write() has left in the first frame
     private boolean changed; // whether the held tile has still to be written
@@ -50,23 +53,42 @@ final class SwappedStates implements UpdatedStates {
         }
     }
 
-    SwappedStates(Tiles tiles, WeightStage weights, GradientStage gradients, Optimizer optimizer, Swapping swapping) {
-        requireElementwise(optimizer);
+    SwappedStates(Tiles tiles, StateKinds kinds, GradientStage gradients, Swapping swapping) {
+        requireElementwise(kinds.optimizer());
         this.backend = swapping.backend();
         this.kernels = backend.kernels(backend.computeStream());
         this.tiles = tiles;
-        this.weights = weights;
+        this.kinds = kinds;
+        this.weights = kinds.weights();
         this.gradients = gradients;
-        this.optimizer = optimizer;
-        this.ownMasters = !weights.areMasters();
+        this.optimizer = kinds.optimizer();
         this.dry = swapping.threads().isIdle();
-        this.parts = optimizer.states().size() + (ownMasters ? 1 : 0);
-        this.file = swapping.open("optimizer.swap", tiles.bytes((long) parts * Float.BYTES));
+        this.file = swapping.open("optimizer.swap", tiles.bytes(this::tileBytes));
         long most = tiles.mostElements();
         for (int i = 0; i < swapping.buffers(); i++) {
-            ring.add(new Frame(new HostTensor(backend, most * parts * Float.BYTES, "swapBuffers")));
+            ring.add(new Frame(new HostTensor(backend, tileBytes(most), "swapBuffers")));
         }
         this.gradient = new HostTensor(backend, most * Float.BYTES, "swapBuffers");
+        for (int i = 0; i <= states(); i++) {
+            boolean converts = i < states() ? kinds.stateType() != DType.F32 : !kinds.mastersAreF32();
+            scratch.add(
+                    converts
+                            ? Optional.of(new HostTensor(backend, most * Float.BYTES, "swapBuffers"))
+                            : Optional.empty());
+        }
+    }
+
+    private int states() {
+        return optimizer.states().size();
+    }
+
+    private static long partBytes(DType dtype, long elements) {
+        return Math.ceilDiv(elements * dtype.byteSize(), ALIGNMENT) * ALIGNMENT;
+    }
+
+    private long tileBytes(long elements) {
+        long masters = kinds.hasMasters() ? partBytes(kinds.masterType(), elements) : 0;
+        return states() * partBytes(kinds.stateType(), elements) + masters;
     }
 
     private static void requireElementwise(Optimizer optimizer) {
@@ -117,17 +139,30 @@ final class SwappedStates implements UpdatedStates {
     }
 
     private void update(Tile tile, Frame frame, Optimizer.Step step) {
-        List<Tensor> states = new ArrayList<>();
-        for (int i = 0; i < optimizer.states().size(); i++) {
-            states.add(part(frame.memory, tile, i));
+        List<StoredElements> kept = new ArrayList<>();
+        List<Tensor> loaded = new ArrayList<>();
+        for (int i = 0; i <= states(); i++) {
+            StoredElements numbers = numbers(frame.memory, tile, i < states() ? i : MASTER);
+            kept.add(numbers);
+            loaded.add(numbers.load(kernels, scratch(i, tile.elements())));
         }
-        Tensor master = ownMasters
-                ? part(frame.memory, tile, optimizer.states().size())
-                : weights.owned(tile.unit()).slice(tile.first(), tile.elements());
         Tensor given = gradients.reduced(tile.unit()).slice(tile.first(), tile.elements());
-        optimizer.update(kernels, new Optimizer.Shard(master, inF32(given), states), step);
-        if (ownMasters) {
-            weights.setOwned(tile, master);
+        optimizer.update(
+                kernels, new Optimizer.Shard(loaded.getLast(), inF32(given), loaded.subList(0, states())), step);
+        for (int i = 0; i <= states(); i++) {
+            kept.get(i).store(kernels, loaded.get(i), step.number());
+        }
+        publish(tile, frame.memory);
+    }
+
+    /** F32 elements for a state, or for masters as the last; none where no conversion is needed. */
+    private Tensor scratch(int part, long elements) {
+        return scratch.get(part).orElse(gradient).tensor(DType.F32, 0, elements);
+    }
+
+    private void publish(Tile tile, HostTensor memory) {
+        if (kinds.publishes()) {
+            weights.setOwned(tile, besideWeights(memory, tile));
         }
     }
 
@@ -140,8 +175,23 @@ final class SwappedStates implements UpdatedStates {
         return converted;
     }
 
-    private static Tensor part(HostTensor memory, Tile tile, int part) {
-        return memory.tensor(DType.F32, part * tile.elements() * Float.BYTES, tile.elements());
+    /** The numbers of a tile whose file is in memory: those of a state, or masters. */
+    private StoredElements numbers(HostTensor memory, Tile tile, int state) {
+        if (state == MASTER) {
+            Optional<Tensor> owned = weights.inMemory()
+                    ? Optional.of(weights.owned(tile.unit()).slice(tile.first(), tile.elements()))
+                    : Optional.empty();
+            Optional<Tensor> beside = kinds.hasMasters() ? Optional.of(besideWeights(memory, tile)) : Optional.empty();
+            return kinds.masters(tile.unit(), tile.inUnit(), owned, beside);
+        }
+        long first = state * partBytes(kinds.stateType(), tile.elements());
+        Tensor tensor = memory.tensor(kinds.stateType(), first, tile.elements());
+        return kinds.state(state, tile.unit(), tile.inUnit(), tensor);
+    }
+
+    private Tensor besideWeights(HostTensor memory, Tile tile) {
+        long first = states() * partBytes(kinds.stateType(), tile.elements());
+        return memory.tensor(kinds.masterType(), first, tile.elements());
     }
 
     @Override
@@ -153,12 +203,12 @@ final class SwappedStates implements UpdatedStates {
 
     @Override
     public void publish(int unit) {
-        if (ownMasters) {
+        if (kinds.publishes()) {
             letGo();
             HostTensor memory = ring.getFirst().memory;
             for (Tile tile : tiles.ofUnit(unit)) {
                 file.read(tile.number(), memory.bytes()).await();
-                weights.setOwned(tile, part(memory, tile, optimizer.states().size()));
+                publish(tile, memory);
                 backend.computeStream().synchronize();
             }
         }
@@ -166,7 +216,7 @@ final class SwappedStates implements UpdatedStates {
 
     @Override
     public Tensor master(int unit) {
-        if (!ownMasters) {
+        if (!kinds.hasMasters()) {
             return weights.owned(unit);
         }
         forget();
@@ -185,23 +235,11 @@ final class SwappedStates implements UpdatedStates {
 
     @Override
     public void read(int state, int unit, long first, MemorySegment target) {
-        if (state == MASTER && !ownMasters) {
-            Tensor values = weights.owned(unit).slice(first, target.byteSize() / Float.BYTES);
-            backend.download(values, target, backend.computeStream());
-            backend.computeStream().synchronize();
-            return;
-        }
         visit(state, unit, first, target, false);
     }
 
     @Override
     public void write(int state, int unit, long first, MemorySegment source) {
-        if (state == MASTER && !ownMasters) {
-            Tensor values = weights.owned(unit).slice(first, source.byteSize() / Float.BYTES);
-            backend.upload(source, values, backend.computeStream());
-            backend.computeStream().synchronize();
-            return;
-        }
         visit(state, unit, first, source, true);
     }
 
@@ -219,28 +257,42 @@ final class SwappedStates implements UpdatedStates {
         if (dry) {
             return; // there is nothing to copy, and host memory that is never written to takes no room
         }
+        boolean inFile = state != MASTER || kinds.hasMasters();
+        HostTensor memory = ring.getFirst().memory;
         UnitLayout.Range wanted = new UnitLayout.Range(first, first + host.byteSize() / Float.BYTES);
-        int part = state == MASTER ? optimizer.states().size() : state;
-        MemorySegment memory = ring.getFirst().memory.bytes();
         for (Tile tile : tiles.ofUnit(unit)) {
             UnitLayout.Range common = wanted.intersect(tile.range());
             if (!common.isEmpty()) {
-                if (held != tile.number()) {
+                if (inFile && held != tile.number()) {
                     letGo();
-                    file.read(tile.number(), memory).await();
+                    file.read(tile.number(), memory.bytes()).await();
                     held = tile.number();
                 }
-                long inTile = (part * tile.elements() + common.first() - tile.first()) * Float.BYTES;
-                long inHost = (common.first() - first) * Float.BYTES;
-                long bytes = common.elements() * Float.BYTES;
+                MemorySegment part =
+                        host.asSlice((common.first() - first) * Float.BYTES, common.elements() * Float.BYTES);
+                StoredElements numbers =
+                        numbers(memory, tile, state).slice(common.first() - tile.first(), common.elements());
                 if (write) {
-                    MemorySegment.copy(host, inHost, memory, inTile, bytes);
-                    changed = true;
+                    write(part, numbers);
+                    changed |= inFile;
                 } else {
-                    MemorySegment.copy(memory, inTile, host, inHost, bytes);
+                    part.copyFrom(loaded(numbers).host());
                 }
             }
         }
+    }
+
+    private Tensor loaded(StoredElements numbers) {
+        Tensor values = numbers.load(kernels, gradient.tensor(DType.F32, 0, numbers.elements()));
+        backend.computeStream().synchronize();
+        return values;
+    }
+
+    private void write(MemorySegment source, StoredElements numbers) {
+        Tensor values = gradient.tensor(DType.F32, 0, numbers.elements());
+        values.host().copyFrom(source);
+        numbers.set(kernels, values);
+        backend.computeStream().synchronize();
     }
 
     @Override
@@ -250,5 +302,6 @@ final class SwappedStates implements UpdatedStates {
         file.close();
         ring.forEach(frame -> frame.memory.close());
         gradient.close();
+        scratch.forEach(tensor -> tensor.ifPresent(HostTensor::close));
     }
 }

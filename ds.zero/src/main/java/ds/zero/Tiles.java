@@ -2,6 +2,7 @@ package ds.zero;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongUnaryOperator;
 
 /**
  * How what a rank owns of all units is cut for files: into tiles of one parameter group each, small enough that several fit
@@ -20,10 +21,11 @@ final class Tiles {
      * @param number among all tiles of the rank
      * @param unit in which it lies
      * @param first element, counted from the first that the rank owns in the unit
+     * @param inUnit its first element, counted from the unit's first
      * @param elements how many
      * @param decays whether weight decay applies
      */
-    record Tile(int number, int unit, long first, long elements, boolean decays) {
+    record Tile(int number, int unit, long first, long inUnit, long elements, boolean decays) {
         UnitLayout.Range range() {
             return new UnitLayout.Range(first, first + elements);
         }
@@ -36,7 +38,7 @@ final class Tiles {
             for (UnitLayout.Group group : units.layout(unit).groups(owned)) {
                 for (long at = group.range().first(); at < group.range().end(); at += mostElements) {
                     long count = Math.min(mostElements, group.range().end() - at);
-                    Tile tile = new Tile(all.size(), unit, at - owned.first(), count, group.decays());
+                    Tile tile = new Tile(all.size(), unit, at - owned.first(), at, count, group.decays());
                     all.add(tile);
                     ofUnit.add(tile);
                 }
@@ -58,8 +60,10 @@ final class Tiles {
         return all.stream().mapToLong(Tile::elements).max().orElse(0);
     }
 
-    /** {@return bytes of every tile, for elements of so many bytes} */
-    long[] bytes(long perElement) {
-        return all.stream().mapToLong(tile -> tile.elements() * perElement).toArray();
+    /** {@return bytes of every tile, of which that many for its elements} */
+    long[] bytes(LongUnaryOperator ofElements) {
+        return all.stream()
+                .mapToLong(tile -> ofElements.applyAsLong(tile.elements()))
+                .toArray();
     }
 }

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /**
- * What this rank updates: F32 master weights and optimizer states of the elements that it owns; in memory, or in files between
- * updates.
+ * What this rank updates: master weights and optimizer states of the elements that it owns; in memory, or in files between
+ * updates; in F32, or in less as the configuration says.
  */
 sealed interface UpdatedStates extends AutoCloseable permits OwnedStates, SwappedStates {
     /** The number of the masters among what {@link #read} and {@link #write} reach; the optimizer's states follow from 0. */
@@ -32,7 +32,7 @@ sealed interface UpdatedStates extends AutoCloseable permits OwnedStates, Swappe
     /** Makes the weights of a unit what its masters say, where this rank owns them. */
     void publish(int unit);
 
-    /** {@return F32 masters of what this rank owns in a unit; borrowed until the next call, or {@link #forget}} */
+    /** {@return masters of what this rank owns in a unit, F32 or BF16; borrowed until the next call, or {@link #forget}} */
     Tensor master(int unit);
 
     /** Frees what {@link #master} may have fetched. */

@@ -1,5 +1,6 @@
 package ds.zero;
 
+import ds.api.DType;
 import ds.api.Tensor;
 import ds.api.layer.Parameter;
 import java.util.List;
@@ -19,10 +20,13 @@ sealed interface WeightStage extends AutoCloseable permits ReplicatedWeights, Sh
      */
     Tensor owned(int unit);
 
-    /** {@return whether the owned values are F32 and in memory, and so need no masters beside them} */
-    boolean areMasters();
+    /** {@return whether the owned values are in memory, and not in a file} */
+    boolean inMemory();
 
-    /** Replaces owned values by what their masters, F32, are now. */
+    /** {@return the type of the values} */
+    DType dtype();
+
+    /** Replaces owned values by what their masters, F32 or of the values' own type, are now. */
     void setOwned(Tiles.Tile tile, Tensor masters);
 
     /** Begins a micro-batch whose layers will be called in this order. */

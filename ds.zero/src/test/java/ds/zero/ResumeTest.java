@@ -103,10 +103,16 @@ class ResumeTest {
         "2,2,fp16",
         "3,2,fp16",
         "1,2,files",
-        "3,3,files"
+        "3,3,files",
+        "2,2,split",
+        "3,2,split",
+        "0,1,low",
+        "3,2,low",
+        "1,2,low files"
     })
     void onTheSameRanksAndStageItIsTheSameBits(int stage, int ranks, String precision) throws Exception {
-        Setup setup = new Setup(stage, ranks, 2, precision.equals("files") ? files(stage) : blocks(precision));
+        Setup setup = new Setup(
+                stage, ranks, 2, precision.contains("files") ? files(stage) + blocks(precision) : blocks(precision));
         Run whole = run(folder.resolve("whole"), setup, STEPS);
         run(setup, STOP);
         Run rest = run(setup, STEPS);
@@ -142,6 +148,16 @@ class ResumeTest {
         assertEquals(bf16.weights(), f32.weights());
         Run fp16 = run(new Setup(1, 2, 1, blocks("fp16")), STOP + 1);
         assertEquals(1, fp16.losses().size());
+    }
+
+    @Test
+    void statesOfAnotherPrecisionAreConverted() throws Exception {
+        Run whole = run(new Setup(2, 2, 1, blocks("bf16")), STOP);
+        Run split = run(new Setup(1, 3, 1, blocks("split")), STOP); // restores, and trains no step
+        assertEquals(whole.weights(), split.weights());
+        Run low = run(new Setup(3, 2, 1, blocks("low")), STOP + 3);
+        Run f32 = run(new Setup(0, 1, 1, ""), STOP + 3);
+        assertEquals(low.weights(), f32.weights());
     }
 
     @Test
@@ -217,16 +233,24 @@ class ResumeTest {
     private String files(int stage) {
         String nvme = "{\"device\": \"nvme\", \"nvme_path\": \"%s\", \"buffer_count\": 3}".formatted(disk);
         return """
-                "bf16": {"enabled": true},
                 "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 0, "stage3_max_reuse_distance": 0,
                  "sub_group_size": 24, "offload_optimizer": %s%s},
                 """.formatted(stage, nvme, stage == 3 ? ", \"offload_param\": " + nvme : "");
     }
 
+    private static String states(String masters) {
+        return """
+                "bf16": {"enabled": true},
+                "ds": {"seed": 42, "states": {"master_weights": "%s", "optimizer_states": "bf16"}},
+                """.formatted(masters);
+    }
+
     private static String blocks(String precision) {
         return switch (precision) {
             case "fp16" -> FP16;
-            case "bf16" -> "\"bf16\": {\"enabled\": true},";
+            case "bf16", "files" -> "\"bf16\": {\"enabled\": true},";
+            case "split" -> states("split");
+            case "low", "low files" -> states("bf16");
             default -> "";
         };
     }

@@ -45,10 +45,16 @@ record ZeroRun(List<StepResult> results, Map<String, List<Float>> weights, Traff
         }
 
         ZeroConfig config() {
-            return ZeroConfig.parse("""
+            return ZeroConfig.parse(
+                            """
                             {"train_batch_size": %d, "gradient_accumulation_steps": %d,
-                             %s "ds": {"seed": 42}}
-                            """.formatted(ROWS, accumulation, blocks()), Known.ofWorld(ranks))
+                             %s %s}
+                            """.formatted(
+                                            ROWS,
+                                            accumulation,
+                                            blocks(),
+                                            more.contains("\"ds\"") ? "" : "\"ds\": {\"seed\": 42}"),
+                            Known.ofWorld(ranks))
                     .value();
         }
     }

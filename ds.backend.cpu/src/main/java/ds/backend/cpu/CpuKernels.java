@@ -3,6 +3,8 @@ package ds.backend.cpu;
 import ds.api.Adagrad;
 import ds.api.Adam;
 import ds.api.Attention;
+import ds.api.CounterRandom;
+import ds.api.DType;
 import ds.api.Dropout;
 import ds.api.Lamb;
 import ds.api.LayerNorm;
@@ -14,6 +16,7 @@ import ds.api.TensorBackend;
 import ds.backend.cpu.vector.AdagradKernel;
 import ds.backend.cpu.vector.AdamKernel;
 import ds.backend.cpu.vector.AttentionKernel;
+import ds.backend.cpu.vector.Bf16Kernel;
 import ds.backend.cpu.vector.ColumnSums;
 import ds.backend.cpu.vector.CrossEntropyKernel;
 import ds.backend.cpu.vector.DropoutKernel;
@@ -216,6 +219,32 @@ final class CpuKernels extends CpuCoreKernels {
         requireEqual("lambDirection", "elements of the direction", weights.elements(), direction.elements());
         LambKernel.Inputs inputs = new LambKernel.Inputs(weights, firstMoment, secondMoment);
         pool.run(weights.elements(), GRAIN, (part, worker) -> LambKernel.direction(lamb, inputs, direction, part));
+    }
+
+    @Override
+    public void roundStochastically(Tensor x, CounterRandom random, Tensor y) {
+        requireTypes("roundStochastically", x, y, y);
+        pool.run(x.elements(), GRAIN, (part, worker) -> Bf16Kernel.roundStochastically(x, random, y, part));
+    }
+
+    @Override
+    public void split(Tensor x, Tensor nearest, Tensor rest) {
+        requireTypes("split", x, nearest, rest);
+        pool.run(x.elements(), GRAIN, (part, worker) -> Bf16Kernel.split(x, nearest, rest, part));
+    }
+
+    @Override
+    public void join(Tensor nearest, Tensor rest, Tensor x) {
+        requireTypes("join", x, nearest, rest);
+        pool.run(x.elements(), GRAIN, (part, worker) -> Bf16Kernel.join(nearest, rest, x, part));
+    }
+
+    private static void requireTypes(String call, Tensor x, Tensor nearest, Tensor rest) {
+        requireEqual(call, "elements", x.elements(), nearest.elements());
+        requireEqual(call, "bytes", 2 * x.elements(), rest.byteSize());
+        if (x.dtype() != DType.F32 || nearest.dtype() != DType.BF16) {
+            throw new IllegalArgumentException(call + ": between F32 and BF16, not " + x + " and " + nearest);
+        }
     }
 
     private static long rows(Tensor x) {

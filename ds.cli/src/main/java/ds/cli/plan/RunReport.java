@@ -180,7 +180,7 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
     }
 
     private ModelStates.PerRank modelStates() {
-        return ModelStates.of(run.zero().precision().weights())
+        return ModelStates.of(run.zero().precision())
                 .perRank(
                         plan.parameters(),
                         run.zero().batch().worldSize(),

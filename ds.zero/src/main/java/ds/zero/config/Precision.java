@@ -3,7 +3,7 @@ package ds.zero.config;
 import ds.api.DType;
 import ds.zero.config.json.Block;
 
-/** The element type of weights and activations. Optimizers compute in F32 with any of them, on F32 master weights. */
+/** The element type of weights and activations. Optimizers compute in F32 with any of them, on F32 master weights unless told otherwise. */
 public sealed interface Precision {
     /** {@return the element type of the weights that the model computes with} */
     DType weights();
@@ -17,12 +17,18 @@ public sealed interface Precision {
     }
 
     /**
-     * BF16 weights and activations with F32 master weights.
+     * BF16 weights and activations, with F32 master weights unless {@code states} says otherwise.
      *
      * @param checkGradientOverflow whether a step whose gradients are not finite is skipped on all ranks; without it such
      *     gradients are applied
+     * @param states how master weights and optimizer states are kept
      */
-    record Bf16(boolean checkGradientOverflow) implements Precision {
+    record Bf16(boolean checkGradientOverflow, StatePrecision states) implements Precision {
+        /** With states in F32. */
+        public Bf16(boolean checkGradientOverflow) {
+            this(checkGradientOverflow, StatePrecision.FULL);
+        }
+
         @Override
         public DType weights() {
             return DType.BF16;
@@ -45,9 +51,14 @@ public sealed interface Precision {
     default boolean skipsOverflow() {
         return switch (this) {
             case F32() -> true;
-            case Bf16(boolean check) -> check;
+            case Bf16(boolean check, StatePrecision _) -> check;
             case Fp16(LossScaling scaling) -> true;
         };
+    }
+
+    /** {@return how master weights and optimizer states are kept} */
+    default StatePrecision states() {
+        return StatePrecision.FULL;
     }
 
     /** {@return what DeepSpeed's keys call a type: {@code fp32}, {@code bf16} or {@code fp16}} */
@@ -68,11 +79,12 @@ public sealed interface Precision {
         boolean half = enabled(fp16);
         boolean check = bf16.flag("check_grad_overflow", true);
         LossScaling scaling = LossScaling.read(fp16, half);
+        StatePrecision states = StatePrecision.read(root, brain);
         if (brain && half) {
             fp16.problem("enabled", "bf16.enabled is true as well", "choose one of them");
         }
         if (brain) {
-            return new Bf16(check);
+            return new Bf16(check, states);
         }
         return half ? new Fp16(scaling) : new F32();
     }

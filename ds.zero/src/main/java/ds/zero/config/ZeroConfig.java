@@ -79,7 +79,7 @@ public record ZeroConfig(
         Precision precision = Precision.read(root);
         readAgreements(root, precision, known);
         root.auto(CLIPPING, 1.0, "DeepSpeed's default");
-        return new ZeroConfig(
+        ZeroConfig config = new ZeroConfig(
                 BatchConfig.read(root, known.worldSize()),
                 optimizer,
                 ScheduleReader.read(root, known, optimizer),
@@ -90,6 +90,8 @@ public record ZeroConfig(
                 ActivationCheckpointing.read(root),
                 ReportConfig.read(root),
                 RuntimeConfig.read(root));
+        checkSplit(root, precision.states(), config.zero);
+        return config;
     }
 
     /** {@return the same with another learning rate for every update} */
@@ -112,6 +114,19 @@ public record ZeroConfig(
                 otherCheckpointing,
                 report,
                 runtime);
+    }
+
+    /** Split masters are made of the weights, tile by tile; in a file of their own these are not at hand. */
+    private static void checkSplit(Block root, StatePrecision states, ZeroOptimization zero) {
+        if (states.masterWeights() == StatePrecision.MasterWeights.SPLIT
+                && zero.offloadParameters() instanceof Offload.Nvme) {
+            root.block(RuntimeConfig.BLOCK)
+                    .block("states")
+                    .problem(
+                            "master_weights",
+                            "needs the weights in memory, and zero_optimization.offload_param.device is nvme",
+                            "choose \"fp32\" or \"bf16\", or remove offload_param");
+        }
     }
 
     /** Keys that select nothing, but may say what is so anyway. */

@@ -33,7 +33,9 @@ final class ElementwiseUpdate implements UnitUpdate {
     @Override
     public void update(int unit, Optimizer.Step step) {
         for (Tile tile : tilesOfUnit.get(unit)) {
-            optimizer.update(kernels, tiles.withGradient(tile), tile.step(step));
+            optimizer.update(kernels, tiles.load(tile), tile.step(step));
+            tiles.storeStates(tile, step);
+            tiles.storeWeights(tile, step);
         }
     }
 

@@ -79,7 +79,7 @@ final class LayerwiseUpdate implements UnitUpdate {
         kernels.fill(sums, 0);
         for (List<Part> parts : partsOfUnit) {
             for (Part part : parts) {
-                part.owned().forEach(tile -> optimizer.update(kernels, tiles.withGradient(tile), tile.step(step)));
+                part.owned().forEach(tile -> takeGradient(tile, step));
                 part.shard().forEach(tile -> addSquares(part.number(), tile, step));
             }
         }
@@ -90,7 +90,13 @@ final class LayerwiseUpdate implements UnitUpdate {
         backend.computeStream().synchronize();
     }
 
+    private void takeGradient(Tile tile, Optimizer.Step step) {
+        optimizer.update(kernels, tiles.load(tile), tile.step(step));
+        tiles.storeStates(tile, step);
+    }
+
     private void addSquares(int parameter, Tile tile, Optimizer.Step step) {
+        tiles.loadKept(tile);
         kernels.sumOfSquares(tile.shard().weights(), sums.slice(2L * parameter, 1));
         kernels.sumOfSquares(direction(tile, step), sums.slice(2L * parameter + 1, 1));
     }
@@ -106,7 +112,9 @@ final class LayerwiseUpdate implements UnitUpdate {
         for (Part part : partsOfUnit.get(unit)) {
             double rate = optimizer.rate(step, norm(2L * part.number()), norm(2L * part.number() + 1));
             for (Tile tile : part.owned()) {
-                kernels.axpby(-rate, direction(tile, step), 1, tile.shard().weights());
+                Tensor weights = tiles.loadKept(tile).weights();
+                kernels.axpby(-rate, direction(tile, step), 1, weights);
+                tiles.storeWeights(tile, step);
             }
         }
     }

@@ -86,7 +86,9 @@ final class MatrixUpdate implements UnitUpdate {
     public void update(int unit, Optimizer.Step step) {
         Work work = workOfUnit.get(unit);
         for (Tile tile : work.others()) {
-            optimizer.update(kernels, tiles.withGradient(tile), tile.step(step));
+            optimizer.update(kernels, tiles.load(tile), tile.step(step));
+            tiles.storeStates(tile, step);
+            tiles.storeWeights(tile, step);
         }
         if (!plan.matrices(unit).isEmpty()) {
             OwnedUnit owned = units.get(unit);
@@ -94,12 +96,14 @@ final class MatrixUpdate implements UnitUpdate {
             kernels.fill(all, 0);
             for (Tile tile : work.matrices()) {
                 Tensor part = all.slice(tile.first(), tile.elements());
-                optimizer.direction(kernels, tiles.withGradient(tile), tile.step(step), part);
+                optimizer.direction(kernels, tiles.load(tile), tile.step(step), part);
+                tiles.storeStates(tile, step);
             }
             transform(owned, all, plan.matrices(unit));
             for (Tile tile : work.matrices()) {
                 Tensor part = all.slice(tile.first(), tile.elements());
-                optimizer.apply(kernels, tile.shard().weights(), part, tile.step(step));
+                optimizer.apply(kernels, tiles.loadKept(tile).weights(), part, tile.step(step));
+                tiles.storeWeights(tile, step);
             }
         }
     }

@@ -1,5 +1,6 @@
 package ds.zero.optimizer;
 
+import ds.api.Tensor;
 import ds.api.layer.Parameter;
 import ds.api.spi.Optimizer;
 import java.util.List;
@@ -12,11 +13,32 @@ import java.util.List;
  * @param elements of the unit, with padding: the world size times the elements of a shard
  * @param ownedFirst the element of the unit with which the part begins that this rank updates
  * @param shardFirst the element of the unit with which this rank's shard begins, inside that part
- * @param owned the tensors of the part; the gradient is of any floating type
+ * @param owned the numbers of the part
  * @param parameters in the order in which they lie
  */
 public record OwnedUnit(
-        String name, long elements, long ownedFirst, long shardFirst, Optimizer.Shard owned, List<Placed> parameters) {
+        String name, long elements, long ownedFirst, long shardFirst, Owned owned, List<Placed> parameters) {
+    /**
+     * What this rank updates of a unit.
+     *
+     * @param weights master weights, as they are kept
+     * @param gradient of any floating type
+     * @param states in the order of {@link Optimizer#states}, as they are kept
+     */
+    public record Owned(StoredElements weights, Tensor gradient, List<StoredElements> states) {
+        /** Copies the list. */
+        public Owned {
+            states = List.copyOf(states);
+        }
+
+        /** {@return consecutive elements of all} */
+        Owned slice(long first, long count) {
+            List<StoredElements> parts =
+                    states.stream().map(state -> state.slice(first, count)).toList();
+            return new Owned(weights.slice(first, count), gradient.slice(first, count), parts);
+        }
+    }
+
     /**
      * One parameter.
      *

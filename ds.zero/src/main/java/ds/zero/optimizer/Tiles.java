@@ -11,46 +11,58 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * What a rank owns, cut into tiles of limited size, which bound the memory of whatever is computed beside the states. Gradients
- * that are not F32 are brought into F32 here, tile by tile.
+ * What a rank owns, cut into tiles of limited size, which bound the memory of whatever is computed beside the states. What is not
+ * F32 is brought into F32 here, tile by tile, and kept again after an update.
  */
 final class Tiles implements AutoCloseable {
     /** The most elements of a tile. */
     static final long ELEMENTS = 1 << 20;
 
+    private final TensorBackend backend;
     private final Kernels kernels;
     private final long largest;
-    private final Optional<Tensor> converted;
+    private final List<Optional<Tensor>> scratch =
+            new ArrayList<>(); // the gradient's, the weights', and those of the states
 
     /**
      * Consecutive elements that are updated together.
      *
      * @param first its first element in the unit
-     * @param shard its tensors; the gradient is F32, and may first have to be brought there
-     * @param source the gradient as it was summed
+     * @param stored its numbers as they are kept
+     * @param shard its numbers in F32, where they are or in scratch: good from when they are loaded until another tile is
      * @param decays whether weight decay applies
      */
-    record Tile(long first, Optimizer.Shard shard, Tensor source, boolean decays) {
+    record Tile(long first, OwnedUnit.Owned stored, Optimizer.Shard shard, boolean decays) {
         Optimizer.Step step(Optimizer.Step step) {
             return decays ? step : step.withoutDecay();
         }
 
         long elements() {
-            return source.elements();
+            return stored.gradient().elements();
         }
     }
 
-    /** Allocates one tile of F32 gradients if any unit's have another type. */
+    /** Allocates one tile of F32 for each kind of numbers that is kept in another type. */
     Tiles(TensorBackend backend, List<OwnedUnit> units) {
+        this.backend = backend;
         this.kernels = backend.kernels(backend.computeStream());
         long most = units.stream()
                 .mapToLong(unit -> unit.owned().weights().elements())
                 .max()
                 .orElse(0);
         this.largest = Math.min(ELEMENTS, most);
-        boolean needed = units.stream().anyMatch(unit -> unit.owned().gradient().dtype() != DType.F32);
-        this.converted =
-                needed ? Optional.of(backend.allocate(DType.F32, Shape.of(largest), "scratch")) : Optional.empty();
+        List<OwnedUnit.Owned> all = units.stream().map(OwnedUnit::owned).toList();
+        addScratch(all.stream().anyMatch(owned -> owned.gradient().dtype() != DType.F32));
+        addScratch(all.stream().anyMatch(owned -> !owned.weights().isF32()));
+        int states = all.isEmpty() ? 0 : all.getFirst().states().size();
+        for (int i = 0; i < states; i++) {
+            int state = i;
+            addScratch(all.stream().anyMatch(owned -> !owned.states().get(state).isF32()));
+        }
+    }
+
+    private void addScratch(boolean needed) {
+        scratch.add(needed ? Optional.of(backend.allocate(DType.F32, Shape.of(largest), "scratch")) : Optional.empty());
     }
 
     /** {@return the elements of the largest tile} */
@@ -69,28 +81,56 @@ final class Tiles implements AutoCloseable {
     }
 
     private Tile tile(OwnedUnit unit, long first, long elements, boolean decays) {
-        long offset = first - unit.ownedFirst();
-        Optimizer.Shard owned = unit.owned();
-        Tensor source = owned.gradient().slice(offset, elements);
-        Tensor gradient =
-                source.dtype() == DType.F32 ? source : converted.orElseThrow().slice(0, elements);
-        List<Tensor> states = owned.states().stream()
-                .map(state -> state.slice(offset, elements))
-                .toList();
-        return new Tile(
-                first, new Optimizer.Shard(owned.weights().slice(offset, elements), gradient, states), source, decays);
+        OwnedUnit.Owned stored = unit.owned().slice(first - unit.ownedFirst(), elements);
+        Tensor gradient = stored.gradient().dtype() == DType.F32
+                ? stored.gradient()
+                : scratch.getFirst().orElseThrow().slice(0, elements);
+        List<Tensor> states = new ArrayList<>();
+        for (int i = 0; i < stored.states().size(); i++) {
+            states.add(inF32(stored.states().get(i), 2 + i));
+        }
+        return new Tile(first, stored, new Optimizer.Shard(inF32(stored.weights(), 1), gradient, states), decays);
     }
 
-    /** {@return a tile's tensors with its gradient in F32; good until the next tile is asked for} */
-    Optimizer.Shard withGradient(Tile tile) {
-        if (tile.source() != tile.shard().gradient()) {
-            kernels.copy(tile.source(), tile.shard().gradient());
+    private Tensor inF32(StoredElements stored, int slot) {
+        return switch (stored) {
+            case StoredElements.F32(Tensor all) -> all;
+            case StoredElements other -> scratch.get(slot).orElseThrow().slice(0, other.elements());
+        };
+    }
+
+    /** {@return a tile's weights, states and gradient in F32} */
+    Optimizer.Shard load(Tile tile) {
+        Tensor gradient = tile.stored().gradient();
+        if (gradient.dtype() != DType.F32) {
+            kernels.copy(gradient, tile.shard().gradient());
+        }
+        return loadKept(tile);
+    }
+
+    /** {@return a tile's weights and states in F32; its gradient is not to be read} */
+    Optimizer.Shard loadKept(Tile tile) {
+        tile.stored().weights().load(kernels, tile.shard().weights());
+        for (int i = 0; i < tile.stored().states().size(); i++) {
+            tile.stored().states().get(i).load(kernels, tile.shard().states().get(i));
         }
         return tile.shard();
     }
 
+    /** Keeps the weights of the tile that was loaded last. */
+    void storeWeights(Tile tile, Optimizer.Step step) {
+        tile.stored().weights().store(kernels, tile.shard().weights(), step.number());
+    }
+
+    /** Keeps the states of the tile that was loaded last. */
+    void storeStates(Tile tile, Optimizer.Step step) {
+        for (int i = 0; i < tile.stored().states().size(); i++) {
+            tile.stored().states().get(i).store(kernels, tile.shard().states().get(i), step.number());
+        }
+    }
+
     @Override
     public void close() {
-        converted.ifPresent(tensor -> tensor.buffer().close());
+        scratch.forEach(tensor -> tensor.ifPresent(given -> given.buffer().close()));
     }
 }

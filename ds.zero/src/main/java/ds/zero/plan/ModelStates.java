@@ -1,6 +1,8 @@
 package ds.zero.plan;
 
 import ds.api.DType;
+import ds.zero.config.Precision;
+import ds.zero.config.StatePrecision;
 import ds.zero.config.ZeroStage;
 
 /**
@@ -14,6 +16,8 @@ import ds.zero.config.ZeroStage;
  * stage 2    2Ψ + 14Ψ/N      4Ψ + 12Ψ/N
  * stage 3    16Ψ/N           16Ψ/N
  * </pre>
+ *
+ * What is kept in less than F32 takes less: see {@link #of(Precision)}.
  *
  * @param weightBytes of a parameter
  * @param gradientBytes of a parameter
@@ -47,6 +51,25 @@ public record ModelStates(int weightBytes, int gradientBytes, int optimizerBytes
             case BF16, F16 -> MIXED;
             case F64, I32 -> throw new IllegalArgumentException(dtype + ": no type of weights");
         };
+    }
+
+    /**
+     * {@return the states of a model in this precision}
+     *
+     * <p>Beside the BF16 weight, split masters take 2 bytes and BF16 masters none; BF16 moments take 2 bytes each. Where weights
+     * are in files, BF16 masters are beside them there, which are 2 bytes more.
+     */
+    public static ModelStates of(Precision precision) {
+        StatePrecision states = precision.states();
+        int masters = switch (states.masterWeights()) {
+            case FP32 -> DType.F32.byteSize();
+            case SPLIT -> DType.BF16.byteSize();
+            case BF16 -> 0;
+        };
+        int lessMasters = DType.F32.byteSize() - masters;
+        int lessMoments = 2 * (DType.F32.byteSize() - states.optimizerStates().byteSize());
+        ModelStates full = of(precision.weights());
+        return new ModelStates(full.weightBytes, full.gradientBytes, full.optimizerBytes - lessMasters - lessMoments);
     }
 
     /**

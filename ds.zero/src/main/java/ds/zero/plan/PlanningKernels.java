@@ -112,4 +112,13 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
 
     @Override
     public void lambDirection(Lamb lamb, Tensor weights, Tensor firstMoment, Tensor secondMoment, Tensor direction) {}
+
+    @Override
+    public void roundStochastically(Tensor x, CounterRandom random, Tensor y) {}
+
+    @Override
+    public void split(Tensor x, Tensor nearest, Tensor rest) {}
+
+    @Override
+    public void join(Tensor nearest, Tensor rest, Tensor x) {}
 }

@@ -287,8 +287,6 @@ class ZeroConfigTest {
                 "data_types.param_dtype", "are fp32 by bf16.enabled", "\"data_types\": {\"param_dtype\": \"bf16\"}");
         ONE_RANK.assertProblem(
                 "data_types.grad_accum_dtype", "must be one of", "\"data_types\": {\"grad_accum_dtype\": \"bf8\"}");
-        ONE_RANK.assertProblem(
-                "bf16.bf16_optimizer_states", "always fp32", "\"bf16\": {\"bf16_optimizer_states\": true}");
     }
 
     @ParameterizedTest

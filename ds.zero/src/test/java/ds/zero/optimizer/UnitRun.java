@@ -13,6 +13,7 @@ import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.config.Known;
 import ds.zero.config.OptimizerConfig;
+import ds.zero.config.StatePrecision;
 import ds.zero.config.ZeroConfig;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -27,8 +28,16 @@ import java.util.OptionalDouble;
  * @param ranks that share the units
  * @param sharded whether each rank updates its shard alone
  * @param gradients their type
+ * @param kept how weights and states are kept
  */
-record UnitRun(String optimizer, String params, int ranks, boolean sharded, DType gradients) {
+record UnitRun(String optimizer, String params, int ranks, boolean sharded, DType gradients, Kept kept) {
+    /** How weights and states are kept. */
+    enum Kept {
+        F32,
+        SPLIT_AND_BF16,
+        BF16
+    }
+
     static final int STEPS = 6;
     static final double SCALE = 0.5;
 
@@ -36,6 +45,10 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
     static final List<List<Parameter>> UNITS = List.of(
             List.of(matrix("wide", 5, 7), matrix("tall", 9, 4), vector("bias", 3)),
             List.of(matrix("head", 3, 3), vector("norm", 5)));
+
+    UnitRun(String optimizer, String params, int ranks, boolean sharded, DType gradients) {
+        this(optimizer, params, ranks, sharded, gradients, Kept.F32);
+    }
 
     private static Parameter matrix(String name, long rows, long columns) {
         return new Parameter(name, Shape.of(rows, columns), new Initializer.Normal(0, 0.5));
@@ -96,7 +109,7 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
                 assertEquals(before, backend.memory().liveBytes(), "an update keeps no memory of its own");
             }
             for (int unit = 0; unit < units.size(); unit++) {
-                collect(units.get(unit), whole[unit]);
+                collect(backend, units.get(unit), whole[unit]);
             }
         }
     }
@@ -105,12 +118,14 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
         long shard = Math.ceilDiv(elements(unit), ranks);
         long first = sharded ? rank * shard : 0;
         long owned = sharded ? shard : ranks * shard;
-        Tensor weights = backend.allocate(DType.F32, Shape.of(owned), "test");
+        StoredElements weights = stored(backend, unit, "weights", first, owned);
+        Tensor initial = backend.allocate(DType.F32, Shape.of(owned), "test");
         for (int i = 0; i < owned; i++) {
-            weights.host().setAtIndex(ValueLayout.JAVA_FLOAT, i, initial(unit, (int) first + i));
+            initial.host().setAtIndex(ValueLayout.JAVA_FLOAT, i, initial(unit, (int) first + i));
         }
-        List<Tensor> states = made.states().stream()
-                .map(name -> backend.allocate(DType.F32, Shape.of(owned), "test"))
+        weights.set(backend.kernels(backend.computeStream()), initial);
+        List<StoredElements> states = made.states().stream()
+                .map(name -> stored(backend, unit, name, first, owned))
                 .toList();
         Tensor sum = backend.allocate(gradients, Shape.of(owned), "test");
         List<OwnedUnit.Placed> placed = new ArrayList<>();
@@ -120,7 +135,18 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
             offset += parameter.elements();
         }
         return new OwnedUnit(
-                "unit" + unit, ranks * shard, first, rank * shard, new Optimizer.Shard(weights, sum, states), placed);
+                "unit" + unit, ranks * shard, first, rank * shard, new OwnedUnit.Owned(weights, sum, states), placed);
+    }
+
+    private StoredElements stored(ReferenceBackend backend, int unit, String kind, long first, long owned) {
+        if (kept == Kept.F32) {
+            return new StoredElements.F32(backend.allocate(DType.F32, Shape.of(owned), "test"));
+        }
+        Tensor bf16 = backend.allocate(DType.BF16, Shape.of(owned), "test");
+        if (kept == Kept.SPLIT_AND_BF16 && kind.equals("weights")) {
+            return new StoredElements.Split(bf16, backend.allocate(DType.BF16, Shape.of(owned), "test"));
+        }
+        return new StateRounding(StatePrecision.Rounding.STOCHASTIC, 5).of(bf16, "unit" + unit, kind, first);
     }
 
     private static void fill(OwnedUnit unit, int number, int step) {
@@ -137,10 +163,12 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
         }
     }
 
-    private static void collect(OwnedUnit unit, float[] whole) {
-        Tensor weights = unit.owned().weights();
-        for (int i = 0; i < weights.elements() && unit.ownedFirst() + i < whole.length; i++) {
-            whole[(int) unit.ownedFirst() + i] = weights.host().getAtIndex(ValueLayout.JAVA_FLOAT, i);
+    private static void collect(ReferenceBackend backend, OwnedUnit unit, float[] whole) {
+        StoredElements weights = unit.owned().weights();
+        Tensor scratch = backend.allocate(DType.F32, Shape.of(weights.elements()), "test");
+        Tensor values = weights.load(backend.kernels(backend.computeStream()), scratch);
+        for (int i = 0; i < values.elements() && unit.ownedFirst() + i < whole.length; i++) {
+            whole[(int) unit.ownedFirst() + i] = values.host().getAtIndex(ValueLayout.JAVA_FLOAT, i);
         }
     }
 }

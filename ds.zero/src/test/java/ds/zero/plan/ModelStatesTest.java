@@ -4,6 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.DType;
+import ds.zero.config.Precision;
+import ds.zero.config.StatePrecision;
 import ds.zero.config.ZeroStage;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
@@ -99,6 +101,15 @@ class ModelStatesTest {
     @CsvSource({"DISABLED,1600", "OPTIMIZER_STATES,1000", "GRADIENTS,700", "PARAMETERS,400"})
     void everythingInF32(ZeroStage stage, long bytes) {
         assertEquals(bytes, ModelStates.of(DType.F32).perRank(100, 4, stage).total());
+    }
+
+    /** Weight, gradient, what is beside the weight, two moments: at stage 1, 4 bytes and a quarter of the rest. */
+    @ParameterizedTest
+    @CsvSource({"FP32,F32,700", "SPLIT,F32,650", "BF16,F32,600", "FP32,BF16,600", "SPLIT,BF16,550", "BF16,BF16,500"})
+    void lowPrecisionTakesLess(StatePrecision.MasterWeights masters, DType moments, long bytes) {
+        var states = new StatePrecision(masters, moments, StatePrecision.Rounding.STOCHASTIC);
+        ModelStates of = ModelStates.of(new Precision.Bf16(true, states));
+        assertEquals(bytes, of.perRank(100, 4, ZeroStage.OPTIMIZER_STATES).total());
     }
 
     @ParameterizedTest

@@ -3,6 +3,7 @@ package ds.backend.cpu.vector;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import ds.api.Bf16;
 import ds.api.DType;
 import ds.api.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -110,13 +111,12 @@ public final class Lanes {
         }
     }
 
-    /** {@return the BF16 nearest to {@code value}, ties to even; NaN stays NaN} */
-    public static short toBf16(float value) {
-        int bits = Float.floatToRawIntBits(value);
-        if (Float.isNaN(value)) {
-            return (short) (bits >>> 16 | 0x40); // quiet: the payload's upper bits alone could be those of infinity
-        }
-        return (short) ((bits + 0x7fff + (bits >>> 16 & 1)) >>> 16);
+    /** {@return in the lower half of each lane the BF16 nearest to the F32 of these bits; see {@link Bf16#nearest}} */
+    static IntVector toBf16(IntVector bits) {
+        IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
+        IntVector rounded = bits.add(upper.and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
+        VectorMask<Integer> nan = bits.and(0x7fffffff).compare(VectorOperators.GT, 0x7f800000);
+        return rounded.blend(upper.or(0x40), nan);
     }
 
     private static void readBf16(MemorySegment from, long byteOffset, float[] to, int at, int n) {
@@ -136,15 +136,11 @@ public final class Lanes {
         int i = 0;
         for (int whole = F32.loopBound(n); i < whole; i += COUNT) {
             IntVector bits = FloatVector.fromArray(F32, from, at + i).reinterpretAsInts();
-            IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
-            IntVector rounded = bits.add(upper.and(1)).add(0x7fff).lanewise(VectorOperators.LSHR, 16);
-            VectorMask<Integer> nan = bits.and(0x7fffffff).compare(VectorOperators.GT, 0x7f800000);
-            ShortVector halves =
-                    (ShortVector) rounded.blend(upper.or(0x40), nan).convertShape(VectorOperators.I2S, I16, 0);
+            ShortVector halves = (ShortVector) toBf16(bits).convertShape(VectorOperators.I2S, I16, 0);
             halves.intoMemorySegment(to, byteOffset + (long) i * Short.BYTES, ORDER);
         }
         for (; i < n; i++) {
-            to.set(JAVA_SHORT_UNALIGNED, byteOffset + (long) i * Short.BYTES, toBf16(from[at + i]));
+            to.set(JAVA_SHORT_UNALIGNED, byteOffset + (long) i * Short.BYTES, Bf16.nearest(from[at + i]));
         }
     }
 

@@ -2,6 +2,7 @@ package ds.backend.cpu.vector;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import ds.api.Bf16;
 import ds.api.Buffer;
 import ds.api.DType;
 import ds.api.Device;
@@ -60,7 +61,7 @@ final class HostTensors implements AutoCloseable {
         MemorySegment host = tensor.host();
         switch (tensor.dtype()) {
             case F32 -> host.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
-            case BF16 -> host.setAtIndex(ValueLayout.JAVA_SHORT, i, Lanes.toBf16(value));
+            case BF16 -> host.setAtIndex(ValueLayout.JAVA_SHORT, i, Bf16.nearest(value));
             case F16 -> host.setAtIndex(ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(value));
             case I32 -> host.setAtIndex(ValueLayout.JAVA_INT, i, (int) value);
             case F64 -> host.setAtIndex(ValueLayout.JAVA_DOUBLE, i, value);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ds.api.Bf16;
 import ds.api.DType;
 import ds.api.Tensor;
 import java.util.Arrays;
@@ -53,7 +54,7 @@ class LanesTest {
             double toAbove = Math.abs(above - value);
             boolean evenBelow = (Float.floatToRawIntBits(value) & 0x10000) == 0;
             double expected = toBelow < toAbove || (toBelow == toAbove && evenBelow) ? below : above;
-            assertEquals(expected, Float.intBitsToFloat(Lanes.toBf16(value) << 16), "of " + value);
+            assertEquals(expected, Float.intBitsToFloat(Bf16.nearest(value) << 16), "of " + value);
         }
     }
 

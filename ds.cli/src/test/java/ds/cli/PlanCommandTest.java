@@ -80,7 +80,8 @@ class PlanCommandTest {
     })
     void statesInLessThanF32TakeLess(String options, long bytes) {
         assertEquals(0, captured.ds(("plan --parameters 100M --stage 0 --json " + options).split(" ")));
-        assertEquals(bytes * 100_000_000, json().get("model_state_bytes_per_rank").asLong());
+        assertEquals(
+                bytes * 100_000_000, json().get("model_state_bytes_per_rank").asLong());
     }
 
     @ParameterizedTest
@@ -139,7 +140,8 @@ class PlanCommandTest {
         long states = plan.get("model_state_bytes_per_rank").asLong();
         assertEquals(4.0 * parameters + 6.0 * parameters / 256, states, 1e3);
         JsonNode peaks = plan.get("peak_bytes_by_label");
-        double kept = peaks.get("masterWeights").asDouble() + peaks.get("optimizerStates").asDouble();
+        double kept = peaks.get("masterWeights").asDouble()
+                + peaks.get("optimizerStates").asDouble();
         assertEquals(6.0 * parameters / 256, kept, 1e-3 * kept);
     }
 

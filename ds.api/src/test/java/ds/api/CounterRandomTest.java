@@ -52,4 +52,33 @@ class CounterRandomTest {
         int changed = Long.bitCount(CounterRandom.key(1, 2, 3) ^ CounterRandom.key(1, 2, 2));
         assertTrue(changed > 12 && changed < 52, changed + " of 64 bits changed");
     }
+
+    @Test
+    void sixteenBitsAreTheQuartersOfAGroup() {
+        CounterRandom groups = new CounterRandom(CounterRandom.key(9), 0);
+        for (long first : new long[] {0, 1, 2, 3, 1L << 40}) {
+            CounterRandom random = new CounterRandom(CounterRandom.key(9), first);
+            for (long i = 0; i < 1000; i++) {
+                long counter = first + i;
+                long expected = (groups.bits(counter / 4) >>> (16 * (counter % 4))) & 0xffff;
+                assertEquals(expected, random.bits16(i));
+            }
+        }
+    }
+
+    /** Each of 16 bits is set in half of n draws, within six deviations. */
+    @Test
+    void sixteenBitsAreEvenlyOnesAndZeros() {
+        CounterRandom random = new CounterRandom(CounterRandom.key(1), 0);
+        int n = 1 << 18;
+        int[] ones = new int[16];
+        for (int i = 0; i < n; i++) {
+            for (int bit = 0; bit < 16; bit++) {
+                ones[bit] += (random.bits16(i) >>> bit) & 1;
+            }
+        }
+        for (int bit = 0; bit < 16; bit++) {
+            assertEquals(n / 2.0, ones[bit], 6 * Math.sqrt(n) / 2, "bit " + bit);
+        }
+    }
 }

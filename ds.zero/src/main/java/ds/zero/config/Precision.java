@@ -3,7 +3,10 @@ package ds.zero.config;
 import ds.api.DType;
 import ds.zero.config.json.Block;
 
-/** The element type of weights and activations. Optimizers compute in F32 with any of them, on F32 master weights unless told otherwise. */
+/**
+ * The element type of weights and activations. Optimizers compute in F32 with any of them, on F32 master weights unless {@link
+ * #states} says otherwise.
+ */
 public sealed interface Precision {
     /** {@return the element type of the weights that the model computes with} */
     DType weights();

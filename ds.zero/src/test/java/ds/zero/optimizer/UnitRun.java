@@ -1,6 +1,7 @@
 package ds.zero.optimizer;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.DType;
 import ds.api.Shape;
@@ -19,6 +20,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalDouble;
+import java.util.stream.LongStream;
 
 /**
  * A few updates of two units whose gradients are given, on ranks that are threads of this JVM.
@@ -110,6 +112,7 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
             }
             for (int unit = 0; unit < units.size(); unit++) {
                 collect(backend, units.get(unit), whole[unit]);
+                checkStates(backend, units.get(unit), elements(unit));
             }
         }
     }
@@ -170,5 +173,20 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
         for (int i = 0; i < values.elements() && unit.ownedFirst() + i < whole.length; i++) {
             whole[(int) unit.ownedFirst() + i] = values.host().getAtIndex(ValueLayout.JAVA_FLOAT, i);
         }
+    }
+
+    /** The first state of every optimizer here, if it has one, follows the gradients, which are 0 for few elements. */
+    private static void checkStates(ReferenceBackend backend, OwnedUnit unit, long elements) {
+        if (unit.owned().states().isEmpty()) {
+            return;
+        }
+        StoredElements state = unit.owned().states().getFirst();
+        Tensor scratch = backend.allocate(DType.F32, Shape.of(state.elements()), "test");
+        Tensor values = state.load(backend.kernels(backend.computeStream()), scratch);
+        long real = Math.clamp(elements - unit.ownedFirst(), 0, values.elements());
+        long zeros = LongStream.range(0, real)
+                .filter(i -> values.host().getAtIndex(ValueLayout.JAVA_FLOAT, i) == 0)
+                .count();
+        assertTrue(zeros <= real / 4, zeros + " of " + real + " elements of a state are 0");
     }
 }

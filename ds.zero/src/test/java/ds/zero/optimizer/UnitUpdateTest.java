@@ -75,6 +75,26 @@ class UnitUpdateTest {
         }
     }
 
+    /**
+     * Gradients differ from step to step, so that weights tell whether states were kept, and those of LAMB would not move at all
+     * without. Muon amplifies rounding in directions in which a momentum has next to nothing; {@link UnitRun} looks at its states.
+     */
+    @ParameterizedTest
+    @CsvSource({"AdamW,0.1", "Lion,0.1", "Adagrad,0.1", "SGD,0.1", "Lamb,0.1", "Muon,1"})
+    void statesInBf16FollowThoseInF32(String optimizer, double bound) throws Exception {
+        float[][] whole = new UnitRun(optimizer, DECAY, 2, true, DType.F32).weights();
+        float[][] low = new UnitRun(optimizer, DECAY, 2, true, DType.F32, UnitRun.Kept.SPLIT_AND_BF16).weights();
+        double off = 0;
+        double moved = 0;
+        for (int unit = 0; unit < whole.length; unit++) {
+            for (int i = 0; i < whole[unit].length; i++) {
+                off += Math.pow(whole[unit][i] - low[unit][i], 2);
+                moved += Math.pow(whole[unit][i] - UnitRun.initial(unit, i), 2);
+            }
+        }
+        assertTrue(Math.sqrt(off / moved) < bound, optimizer + " is off by " + Math.sqrt(off / moved));
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"Muon", "Lamb"})
     void repeatsBitForBit(String optimizer) throws Exception {

@@ -1,10 +1,7 @@
 package ds.safetensors;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
-
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
@@ -17,19 +14,17 @@ import java.nio.file.StandardOpenOption;
  * in one step. Closed before {@link #commit}, it leaves the file of the final name as it was.
  */
 final class PendingFile implements AutoCloseable {
-    private static final long CHUNK_BYTES = 8L << 20;
-
     private final Path target;
     private final Path temporary;
     private final FileChannel channel;
-    private final WriteBehind behind;
+    private final BlockWriter blocks;
     private boolean committed;
 
-    private PendingFile(Path target, Path temporary, FileChannel channel) {
+    private PendingFile(Path target, Path temporary, FileChannel channel) throws IOException {
         this.target = target;
         this.temporary = temporary;
         this.channel = channel;
-        this.behind = new WriteBehind(() -> channel.force(false));
+        this.blocks = new BlockWriter(temporary, channel);
     }
 
     /** {@return an empty file; a leftover of a killed process is overwritten, but two writers at a time are an error} */
@@ -37,13 +32,17 @@ final class PendingFile implements AutoCloseable {
         Path temporary = target.resolveSibling(target.getFileName() + ".tmp");
         try {
             FileChannel channel = FileChannel.open(temporary, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-            if (!locked(channel)) {
+            try {
+                if (!locked(channel)) {
+                    throw new SafetensorsException(
+                            temporary, "is being written by another writer; give each writer its own file");
+                }
+                channel.truncate(0);
+                return new PendingFile(target, temporary, channel);
+            } catch (IOException | SafetensorsException e) {
                 channel.close();
-                throw new SafetensorsException(
-                        temporary, "is being written by another writer; give each writer its own file");
+                throw e;
             }
-            channel.truncate(0);
-            return new PendingFile(target, temporary, channel);
         } catch (IOException e) {
             throw new SafetensorsException(
                     temporary, "cannot be created: " + e + "; check that the folder exists and is writable", e);
@@ -61,30 +60,30 @@ final class PendingFile implements AutoCloseable {
     /** Writes all bytes at {@code position}. */
     void write(MemorySegment bytes, long position) {
         checkOpen();
-        long done = 0;
         try {
-            while (done < bytes.byteSize()) {
-                MemorySegment chunk = bytes.asSlice(done, Math.min(CHUNK_BYTES, bytes.byteSize() - done));
-                ByteBuffer buffer = chunk.isNative() ? chunk.asByteBuffer() : ByteBuffer.wrap(chunk.toArray(JAVA_BYTE));
-                while (buffer.hasRemaining()) {
-                    done += channel.write(buffer, position + done);
-                }
-            }
-            behind.written(bytes.byteSize());
+            blocks.write(bytes, position);
         } catch (IOException e) {
-            throw new SafetensorsException(
-                    temporary,
-                    "writing bytes " + (position + done) + " to " + (position + bytes.byteSize()) + " failed: " + e
-                            + "; free space on the disk or choose another; " + target.getFileName() + " is as it was",
-                    e);
+            throw failed(position + bytes.byteSize(), e);
         }
+    }
+
+    private SafetensorsException failed(long bytes, IOException e) {
+        return new SafetensorsException(
+                temporary,
+                "writing its first " + bytes + " bytes failed: " + e + "; free space on the disk or choose another; "
+                        + target.getFileName() + " is as it was",
+                e);
     }
 
     /** Makes the file appear under its name, durably. */
     void commit() {
         checkOpen();
         try {
-            behind.await();
+            blocks.finish();
+        } catch (IOException e) {
+            throw failed(blocks.end(), e);
+        }
+        try {
             channel.force(true);
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
             committed = true;
@@ -116,8 +115,8 @@ final class PendingFile implements AutoCloseable {
 
     @Override
     public void close() {
-        behind.close();
         try {
+            blocks.close();
             channel.close();
             if (!committed) {
                 Files.deleteIfExists(temporary);

@@ -188,9 +188,12 @@ final class BlockWriter implements AutoCloseable {
         check();
     }
 
-    /** Waits for the writes under way, and frees all memory; what was gathered is dropped. */
+    /** Waits for the writes under way, and frees all memory; what was gathered is dropped. Closed again, it does nothing. */
     @Override
     public void close() throws IOException {
+        if (!arena.scope().isAlive()) {
+            return;
+        }
         writers.close();
         arena.close();
         if (direct.isPresent()) {

@@ -15,10 +15,24 @@ record Blocking(long rows, long columns, long depth, long tileRows, long tileCol
     private static final long MOST_DEPTH = 4096;
     private static final long TILE_ROWS = 256;
     private static final long TILE_COLUMNS = 256;
+    private static final long NARROW_COLUMNS = 128;
+    private static final long WIDE_COLUMNS = 384;
+    private static final long FEWEST_COLUMNS = 64;
+    private static final long FEW_TILES = 12; // three for two threads would leave one of them idle a third of the time
 
-    /** {@return blocks for factors that are used as they are: the whole product is one} */
-    static Blocking direct(long m, long n, long k) {
-        return new Blocking(m, n, k, even(m, 2 * TILE_ROWS, 1), even(n, TILE_COLUMNS, Panels.WIDTH));
+    /**
+     * {@return blocks for factors that are used as they are: the whole product is one}
+     *
+     * <p>For every tile oneDNN rearranges the tile's columns of the right factor, and its rows of the left one where that is
+     * transposed. High and narrow tiles repeat the least of the first; the second is worth wider ones.
+     */
+    static Blocking direct(long m, long n, long k, boolean leftTransposed) {
+        long rows = even(m, leftTransposed ? TILE_ROWS : 2 * TILE_ROWS, 1);
+        long columns = even(n, leftTransposed ? WIDE_COLUMNS : NARROW_COLUMNS, Panels.WIDTH);
+        while (columns > FEWEST_COLUMNS && Math.ceilDiv(m, rows) * Math.ceilDiv(n, columns) < FEW_TILES) {
+            columns = even(n, columns / 2, Panels.WIDTH);
+        }
+        return new Blocking(m, n, k, rows, columns);
     }
 
     /**

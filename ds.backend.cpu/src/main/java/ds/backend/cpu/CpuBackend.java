@@ -21,12 +21,14 @@ final class CpuBackend implements TensorBackend {
     private final Set<HostBuffer> buffers = ConcurrentHashMap.newKeySet();
     private final WorkerPool pool;
     private final MatrixProducts products;
+    private final TiledAttention attention;
     private final Stream computeStream = new CpuStream();
 
     CpuBackend(OneDnn library, int threads, long memoryLimitBytes) {
         ledger = new MemoryLedger(memoryLimitBytes);
         pool = new WorkerPool(threads);
         products = new MatrixProducts(library, pool, bytes -> allocate(bytes, WORK_MEMORY));
+        attention = new TiledAttention(library, pool, bytes -> allocate(bytes, WORK_MEMORY));
     }
 
     @Override
@@ -76,7 +78,7 @@ final class CpuBackend implements TensorBackend {
 
     @Override
     public Kernels kernels(Stream stream) {
-        return new CpuKernels(this, stream, pool, products);
+        return new CpuKernels(this, stream, pool, products, attention);
     }
 
     @Override
@@ -101,6 +103,7 @@ final class CpuBackend implements TensorBackend {
     public void close() {
         pool.close();
         products.close();
+        attention.close();
         buffers.forEach(HostBuffer::close);
     }
 }

@@ -31,12 +31,14 @@ import ds.backend.cpu.vector.SgdKernel;
 final class CpuKernels extends CpuCoreKernels {
     private final WorkerPool pool;
     private final MatrixProducts products;
+    private final TiledAttention tiled;
     private final ColumnSums sums = new ColumnSums();
 
-    CpuKernels(TensorBackend backend, Stream stream, WorkerPool pool, MatrixProducts products) {
+    CpuKernels(TensorBackend backend, Stream stream, WorkerPool pool, MatrixProducts products, TiledAttention tiled) {
         super(backend, stream, pool, products);
         this.pool = pool;
         this.products = products;
+        this.tiled = tiled;
     }
 
     @Override
@@ -128,14 +130,23 @@ final class CpuKernels extends CpuCoreKernels {
     public void attention(Tensor qkv, Attention attention, Tensor y, Tensor logSumExp) {
         long heads = requireHeads("attention", qkv, attention.heads(), y);
         requireEqual("attention", "elements of logSumExp", heads * qkv.shape().dim(1), logSumExp.elements());
-        pool.run(heads, 1, (part, worker) -> AttentionKernel.forward(qkv, attention, y, logSumExp, part));
+        if (tiled.takes(qkv, y)) {
+            tiled.forward(qkv, attention, y, logSumExp);
+        } else {
+            pool.run(heads, 1, (part, worker) -> AttentionKernel.forward(qkv, attention, y, logSumExp, part));
+        }
     }
 
     @Override
     public void attentionBackward(Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
         long heads = requireHeads("attentionBackward", qkv, attention.heads(), dy);
         requireEqual("attentionBackward", "elements", qkv.elements(), dqkv.elements());
-        pool.run(heads, 1, (part, worker) -> AttentionKernel.backward(dy, qkv, attention, y, logSumExp, dqkv, part));
+        if (tiled.takes(qkv, y, dy, dqkv)) {
+            tiled.backward(dy, qkv, attention, y, logSumExp, dqkv);
+        } else {
+            pool.run(
+                    heads, 1, (part, worker) -> AttentionKernel.backward(dy, qkv, attention, y, logSumExp, dqkv, part));
+        }
     }
 
     @Override

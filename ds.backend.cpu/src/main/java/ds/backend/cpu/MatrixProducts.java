@@ -141,8 +141,9 @@ final class MatrixProducts implements AutoCloseable {
             this.m = a.rows();
             this.n = b.columns();
             this.k = a.columns();
-            this.blocking =
-                    direct ? Blocking.direct(m, n, k) : Blocking.packed(m, n, k, !convertLeft && !convertResult);
+            this.blocking = direct
+                    ? Blocking.direct(m, n, k, a.transposed())
+                    : Blocking.packed(m, n, k, !convertLeft && !convertResult);
         }
 
         void multiplyBlocks() {
@@ -241,7 +242,7 @@ final class MatrixProducts implements AutoCloseable {
                     worker,
                     leftAddress(block, row),
                     rightAddress(block, column),
-                    bias,
+                    bias == NO_BIAS ? NO_BIAS : bias + (block.j + column) * Float.BYTES,
                     sums.address() + sumAt * sums.dtype().byteSize(),
                     scratchpads[worker].address(tile.scratchpadBytes()));
             if (convertResult && block.l + depth == k) {

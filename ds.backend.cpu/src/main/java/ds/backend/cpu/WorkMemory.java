@@ -3,6 +3,7 @@ package ds.backend.cpu;
 import ds.api.DType;
 import ds.api.Shape;
 import ds.api.Tensor;
+import java.lang.foreign.MemorySegment;
 import java.util.function.LongFunction;
 
 /** Memory for one purpose, kept from call to call: it grows to what the largest call needs. */
@@ -22,6 +23,11 @@ final class WorkMemory implements AutoCloseable {
     /** {@return the address of this many bytes, with any contents} */
     long address(long byteSize) {
         return bytes(Math.max(1, byteSize)).address();
+    }
+
+    /** {@return this many bytes, with any contents} */
+    MemorySegment memory(long byteSize) {
+        return bytes(byteSize).host();
     }
 
     private HostBuffer bytes(long byteSize) {

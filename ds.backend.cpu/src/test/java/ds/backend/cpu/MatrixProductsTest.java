@@ -66,6 +66,26 @@ class MatrixProductsTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"F32, 40, 600, 33", "BF16, 40, 600, 33", "F16, 40, 600, 33", "F32, 40, 5000, 1100"})
+    void everyColumnHasItsOwnBias(DType dtype, long m, long n, long k) {
+        try (var backend = new CpuBackendProvider().open(0, new ProviderOptions("test", Map.of("threads", 2)))) {
+            Kernels kernels = backend.kernels(backend.computeStream());
+            Tensor x = backend.allocate(dtype, Shape.of(m, k), "test");
+            Tensor w = backend.allocate(dtype, Shape.of(k, n), "test");
+            kernels.fill(x, 0);
+            kernels.fill(w, 1);
+            Tensor bias = backend.allocate(dtype, Shape.of(n), "test");
+            Tensor y = backend.allocate(dtype, Shape.of(m, n), "test");
+            random(bias, kernels, 1);
+            kernels.linear(x, w, bias, y);
+            long row = n * dtype.byteSize();
+            for (long i = 0; i < m; i++) {
+                assertEquals(-1, bias.host().mismatch(y.host().asSlice(i * row, row)), dtype + ", row " + i);
+            }
+        }
+    }
+
     private static Tensor random(Tensor y, Kernels kernels, long seed) {
         kernels.uniform(new CounterRandom(CounterRandom.key(seed), 0), y);
         kernels.axpby(1, y, 0, y);

@@ -20,8 +20,8 @@ import java.util.List;
  * gradient, and the backward pass has only the normalisation left.
  */
 final class LanguageModelHead implements Layer {
-    /** Elements of logits that exist at a time: 16 Mi, 64 MiB in F32; few enough for a cache-friendly chunk, enough rows to multiply fast. */
-    private static final long CHUNK_ELEMENTS = 1 << 24;
+    /** Bytes of logits that exist at a time: enough rows to multiply fast, whatever the vocabulary and the batch. */
+    private static final long CHUNK_BYTES = 64 << 20;
 
     private final GptConfig config;
     private final Normalization norm;
@@ -59,7 +59,7 @@ final class LanguageModelHead implements Layer {
             return logits(pass, normed);
         }
         Tensor losses = pass.keep(DType.F32, 1, rows);
-        long chunkRows = chunkRows(rows);
+        long chunkRows = chunkRows(pass, rows);
         long mark = pass.mark();
         Tensor chunk = pass.scratch(chunkRows, config.vocabulary());
         for (long row = 0; row < rows; row += chunkRows) {
@@ -136,8 +136,8 @@ final class LanguageModelHead implements Layer {
     }
 
     /** As many rows as fit, in equal chunks, so that the last one is not a sliver. */
-    private long chunkRows(long rows) {
-        long most = Math.max(1, CHUNK_ELEMENTS / config.vocabulary());
+    private long chunkRows(Pass pass, long rows) {
+        long most = Math.max(1, CHUNK_BYTES / (config.vocabulary() * pass.dtype().byteSize()));
         return Math.ceilDiv(rows, Math.ceilDiv(rows, most));
     }
 }

@@ -10,7 +10,13 @@ import java.util.Arrays;
  * @param stride elements from a row to the next
  * @param size D, the elements of a row
  */
-record HeadRows(Elements elements, long first, long stride, int size) {
+public record HeadRows(Elements elements, long first, long stride, int size) {
+    /** {@return the address of a row's first element} */
+    public long address(long row) {
+        return elements.memory().address()
+                + (first + row * stride) * elements.dtype().byteSize();
+    }
+
     /** Brings a row into {@code to[at ..]}, filled up with zeros to whole vectors. */
     void read(long row, float[] to, int at) {
         elements.read(first + row * stride, to, at, size);

@@ -1,0 +1,208 @@
+package ds.backend.cpu;
+
+import ds.api.Attention;
+import ds.api.DType;
+import ds.api.Tensor;
+import ds.backend.cpu.AttentionProducts.Block;
+import ds.backend.cpu.AttentionProducts.HeadShape;
+import ds.backend.cpu.vector.AttentionRows;
+import ds.backend.cpu.vector.Elements;
+import ds.backend.cpu.vector.HeadRows;
+import ds.backend.cpu.vector.Part;
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.LongFunction;
+
+/**
+ * Causal self-attention with the matrix products of oneDNN: each thread takes heads, and of a head one block of queries after the
+ * other. Scores exist for the block at hand only (Dao et al., arXiv:2205.14135); since a block sees whole rows of them, nothing
+ * has to be corrected afterwards. The backward pass computes probabilities again from logSumExp.
+ *
+ * <p>With P the probabilities, F the factors of dropout:
+ *
+ * <pre>
+ * dV = (P F)ᵀ dY      dP = (dY Vᵀ) F      dS = P (dP - sum of dY Y over the row)
+ * dQ = dS K / √D      dK = dSᵀ Q / √D
+ * </pre>
+ *
+ * <p>In BF16 the products take P and dS rounded to BF16, and add in F32. Where oneDNN has no fast products of a type,
+ * {@link ds.backend.cpu.vector.AttentionKernel} is used, which multiplies in F32 itself.
+ */
+final class TiledAttention implements AutoCloseable {
+    private static final long NO_BIAS = 0;
+
+    private final OneDnn library;
+    private final WorkerPool pool;
+    private final WorkMemory[] memories;
+    private final Map<HeadShape, AttentionProducts> byShape = new ConcurrentHashMap<>();
+
+    TiledAttention(OneDnn library, WorkerPool pool, LongFunction<HostBuffer> allocator) {
+        this.library = library;
+        this.pool = pool;
+        this.memories = new WorkMemory[pool.threads()];
+        for (int i = 0; i < memories.length; i++) {
+            memories[i] = new WorkMemory(allocator);
+        }
+    }
+
+    /** {@return whether it is the faster way for tensors of this type, all of them} */
+    boolean takes(Tensor... tensors) {
+        DType dtype = tensors[0].dtype();
+        for (Tensor each : tensors) {
+            if (each.dtype() != dtype) {
+                return false;
+            }
+        }
+        return switch (dtype) {
+            case F32 -> library.hasAvx512();
+            case BF16 -> library.hasBf16();
+            case F16, F64, I32 -> false;
+        };
+    }
+
+    /** See {@link ds.api.Kernels#attention}. One call at a time. */
+    synchronized void forward(Tensor qkv, Attention attention, Tensor y, Tensor logSumExp) {
+        Heads heads = new Heads(qkv, attention);
+        pool.run(heads.number(), 1, (part, worker) -> {
+            Worker own = new Worker(heads, part, worker);
+            int time = heads.shape.time();
+            for (long head = part.first(); head < part.last(); head++) {
+                own.forward(head, qkv, y);
+                Elements.of(logSumExp).write(own.rows.logSumExp(), 0, head * time, time);
+            }
+        });
+    }
+
+    /** See {@link ds.api.Kernels#attentionBackward}. One call at a time. */
+    synchronized void backward(Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
+        Heads heads = new Heads(qkv, attention);
+        pool.run(heads.number(), 1, (part, worker) -> {
+            Worker own = new Worker(heads, part, worker);
+            int time = heads.shape.time();
+            for (long head = part.first(); head < part.last(); head++) {
+                Elements.of(logSumExp).read(head * time, own.rows.logSumExp(), 0, time);
+                own.backward(head, new Operands(dy, qkv, y, dqkv));
+            }
+        });
+    }
+
+    @Override
+    public void close() {
+        byShape.values().forEach(AttentionProducts::close);
+        for (WorkMemory memory : memories) {
+            memory.close();
+        }
+    }
+
+    private record Operands(Tensor dy, Tensor qkv, Tensor y, Tensor dqkv) {}
+
+    /** All heads of one call. Memory is reserved for every worker: which of them get a head is chance, what is allocated is not. */
+    private final class Heads {
+        private final Attention attention;
+        private final HeadShape shape;
+        private final long batch;
+        private final AttentionProducts products;
+
+        Heads(Tensor qkv, Attention attention) {
+            this.attention = attention;
+            this.batch = qkv.shape().dim(0);
+            int time = Math.toIntExact(qkv.shape().dim(1));
+            long channels = qkv.shape().dim(2) / 3;
+            shape = new HeadShape(qkv.dtype(), time, Math.toIntExact(channels / attention.heads()), channels);
+            products = byShape.computeIfAbsent(shape, s -> new AttentionProducts(library, s, pool.threads()));
+            for (int worker = 0; worker < memories.length; worker++) {
+                memory(worker);
+            }
+        }
+
+        private AttentionMemory memory(int worker) {
+            return AttentionMemory.of(shape, products.scratchpadBytes(), memories[worker]);
+        }
+
+        long number() {
+            return batch * attention.heads();
+        }
+
+        /** {@return a head's rows of queries (0), keys (1) or values (2)} */
+        HeadRows rows(Tensor qkv, long head, int which) {
+            return rows(qkv, head, which * shape.channels(), 3 * shape.channels());
+        }
+
+        /** {@return a head's rows of results} */
+        HeadRows results(Tensor y, long head) {
+            return rows(y, head, 0, shape.channels());
+        }
+
+        private HeadRows rows(Tensor tensor, long head, long column, long stride) {
+            long first = head / attention.heads() * shape.time() * stride;
+            long own = head % attention.heads() * shape.size();
+            return new HeadRows(Elements.of(tensor), first + column + own, stride, shape.size());
+        }
+    }
+
+    /** One thread, at one head after the other. */
+    private final class Worker {
+        private final Heads heads;
+        private final AttentionMemory memory;
+        private final AttentionRows rows;
+        private final int number;
+        private final float[] perQuery = new float[AttentionProducts.QUERIES]; // sums forward, deltas backward
+
+        Worker(Heads heads, Part part, int number) {
+            this.heads = heads;
+            this.memory = heads.memory(number);
+            this.rows = new AttentionRows(heads.attention, heads.shape.time(), heads.shape.size(), part.scratch());
+            this.number = number;
+        }
+
+        void forward(long head, Tensor qkv, Tensor y) {
+            HeadRows q = heads.rows(qkv, head, 0);
+            long keys = heads.rows(qkv, head, 1).address(0);
+            long values = heads.rows(qkv, head, 2).address(0);
+            for (Block block : heads.products.blocks()) {
+                AttentionRows.Block at = block.of(head);
+                multiply(block.scores(), q.address(block.first()), keys, memory.scores());
+                rows.softmax(at, memory.scores(), memory.probabilities(), perQuery);
+                multiply(block.results(), memory.probabilities().memory().address(), values, memory.rows());
+                rows.writeResults(at, memory.rows(), perQuery, heads.results(y, head));
+            }
+        }
+
+        void backward(long head, Operands tensors) {
+            HeadRows q = heads.rows(tensors.qkv, head, 0);
+            HeadRows dy = heads.results(tensors.dy, head);
+            HeadRows y = heads.results(tensors.y, head);
+            long keys = heads.rows(tensors.qkv, head, 1).address(0);
+            long values = heads.rows(tensors.qkv, head, 2).address(0);
+            long p = memory.probabilities().memory().address();
+            long ds = memory.dScores().memory().address();
+            for (Block block : heads.products.blocks().reversed()) {
+                AttentionRows.Block at = block.of(head);
+                long queries = q.address(block.first());
+                long dResults = dy.address(block.first());
+                multiply(block.scores(), queries, keys, memory.scores());
+                multiply(block.dProbabilities(), dResults, values, memory.dProbabilities());
+                rows.deltas(at, dy, y, perQuery);
+                rows.softmaxBackward(at, memory.gradients(), perQuery);
+                multiply(block.dValues(), p, dResults, memory.dValues());
+                multiply(block.dKeys(), ds, queries, memory.dKeys());
+                multiply(block.dQueries(), ds, keys, memory.rows());
+                rows.writeQueries(at, memory.rows(), heads.rows(tensors.dqkv, head, 0));
+            }
+            rows.writeKeys(memory.dKeys(), heads.rows(tensors.dqkv, head, 1));
+            rows.writeValues(memory.dValues(), heads.rows(tensors.dqkv, head, 2));
+        }
+
+        private void multiply(TileProduct product, long left, long right, MemorySegment result) {
+            product.run(
+                    library,
+                    number,
+                    left,
+                    right,
+                    NO_BIAS,
+                    result.address(),
+                    memory.scratchpad().address());
+        }
+    }
+}

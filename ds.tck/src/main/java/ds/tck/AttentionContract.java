@@ -46,6 +46,7 @@ public interface AttentionContract extends BackendContract {
         "2, 7, 3, 16, 0",
         "1, 65, 2, 64, 0",
         "1, 130, 1, 80, 0",
+        "1, 1090, 1, 8, 0",
         "3, 16, 2, 5, 0",
         "1, 33, 5, 1, 0",
         "2, 7, 3, 16, 0.3",

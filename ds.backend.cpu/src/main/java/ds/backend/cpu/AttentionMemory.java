@@ -4,6 +4,7 @@ import ds.api.DType;
 import ds.backend.cpu.AttentionProducts.HeadShape;
 import ds.backend.cpu.vector.AttentionRows;
 import ds.backend.cpu.vector.Elements;
+import ds.backend.cpu.vector.Lanes;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -32,14 +33,14 @@ record AttentionMemory(
 
     /** {@return memory for heads of this shape} */
     static AttentionMemory of(HeadShape head, long scratchpadBytes, WorkMemory memory) {
-        long block = (long) AttentionProducts.QUERIES * head.time();
+        long block = (long) AttentionRows.QUERIES * Lanes.padded(head.time());
         long sums = (long) head.time() * head.size() * Float.BYTES;
         long[] bytes = {
             block * Float.BYTES,
             head.dtype() == DType.F32 ? 0 : block * head.dtype().byteSize(),
             block * Float.BYTES,
             head.dtype() == DType.F32 ? 0 : block * head.dtype().byteSize(),
-            (long) AttentionProducts.QUERIES * head.size() * Float.BYTES,
+            (long) AttentionRows.QUERIES * head.size() * Float.BYTES,
             sums,
             sums,
             scratchpadBytes

@@ -15,9 +15,7 @@ import java.util.Map;
  * sequence needs few different products.
  */
 final class AttentionProducts implements AutoCloseable {
-    /** Queries of a block: more multiply faster, and waste more on keys that a query does not see. */
-    static final int QUERIES = 64;
-
+    private static final int QUERIES = AttentionRows.QUERIES;
     private static final int MOST_STEPS = 16;
 
     /**
@@ -82,9 +80,10 @@ final class AttentionProducts implements AutoCloseable {
         Layout rows = Layout.of(head.dtype, false, 3 * head.channels); // of queries, keys or values
         Layout columns = Layout.of(head.dtype, true, 3 * head.channels);
         Layout dResults = Layout.of(head.dtype, false, head.channels);
-        Layout scores = Layout.of(DType.F32, false, keys);
-        Layout probabilities = Layout.of(head.dtype, false, keys);
-        Layout transposed = Layout.of(head.dtype, true, keys);
+        long stride = new AttentionRows.Block(0, first, count, keys).stride();
+        Layout scores = Layout.of(DType.F32, false, stride);
+        Layout probabilities = Layout.of(head.dtype, false, stride);
+        Layout transposed = Layout.of(head.dtype, true, stride);
         Layout sums = Layout.of(DType.F32, false, d);
         boolean add = first + count < head.time;
         return new Block(

@@ -147,7 +147,7 @@ final class TiledAttention implements AutoCloseable {
         private final AttentionMemory memory;
         private final AttentionRows rows;
         private final int number;
-        private final float[] perQuery = new float[AttentionProducts.QUERIES]; // sums forward, deltas backward
+        private final float[] perQuery = new float[AttentionRows.QUERIES]; // sums forward, deltas backward
 
         Worker(Heads heads, Part part, int number) {
             this.heads = heads;

@@ -1,7 +1,9 @@
 package ds.backend.cpu.core;
 
 import ds.api.CoreKernels.Rows;
+import ds.api.DType;
 import ds.api.Tensor;
+import ds.backend.cpu.vector.Bf16Kernel;
 import ds.backend.cpu.vector.Lanes;
 import ds.backend.cpu.vector.Part;
 import java.lang.foreign.MemorySegment;
@@ -14,6 +16,13 @@ public final class Copies {
     /** Sets a part of the elements of {@code y}. */
     public static void fill(Part part, Tensor y, double value) {
         AnyElements to = AnyElements.of(y);
+        if (Double.doubleToRawLongBits(value) == 0) { // not -0.0: zero bytes are zero in every type
+            long size = y.dtype().byteSize();
+            to.memory()
+                    .asSlice(part.first() * size, (part.last() - part.first()) * size)
+                    .fill((byte) 0);
+            return;
+        }
         float[] values = part.scratch().floats(0, Lanes.CHUNK);
         Arrays.fill(values, (float) value);
         for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
@@ -46,6 +55,10 @@ public final class Copies {
         if (x.dtype() == y.dtype()) {
             long size = x.dtype().byteSize();
             MemorySegment.copy(x.memory(), firstX * size, y.memory(), firstY * size, count * size);
+        } else if (x.dtype() == DType.F32 && y.dtype() == DType.BF16) {
+            Bf16Kernel.round(x.memory(), firstX, y.memory(), firstY, count);
+        } else if (x.dtype() == DType.BF16 && y.dtype() == DType.F32) {
+            Bf16Kernel.widen(x.memory(), firstX, y.memory(), firstY, count);
         } else if (!x.floating() && !y.floating()) {
             for (long i = 0; i < count; i++) {
                 y.set(firstY + i, x.number(firstX + i));

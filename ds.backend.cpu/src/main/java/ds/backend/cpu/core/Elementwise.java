@@ -146,6 +146,10 @@ public final class Elementwise {
 
     /** {@code y[i] = alpha · x[i] + beta · y[i]} for a part of the elements. */
     public static void axpby(Part part, double alpha, Tensor x, double beta, Tensor y) {
+        if (alpha == 1 && beta == 0) {
+            Copies.copy(part, x, y);
+            return;
+        }
         AnyElements from = AnyElements.of(x);
         AnyElements to = AnyElements.of(y);
         Scratch scratch = part.scratch();

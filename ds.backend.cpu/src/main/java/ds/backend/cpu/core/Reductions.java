@@ -1,17 +1,23 @@
 package ds.backend.cpu.core;
 
+import static jdk.incubator.vector.VectorOperators.F2D;
+
 import ds.api.CoreKernels.Reduction;
 import ds.api.Tensor;
 import ds.backend.cpu.vector.Lanes;
 import ds.backend.cpu.vector.Part;
 import java.util.Arrays;
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
 
 /** Kernels that make one number of many. The order of summation depends on the dims alone. */
 public final class Reductions {
     /** AnyElements whose squares are summed to one number: what one call of {@link #sumOfSquares} is given. */
     public static final long BLOCK = 64 * Lanes.CHUNK;
 
-    private static final int SUMS = 32; // as many chains of additions as keep the vector units busy
+    private static final VectorSpecies<Double> F64 = DoubleVector.SPECIES_PREFERRED;
+    private static final int SUMS = 4 * F64.length(); // as many chains of additions as keep the vector units busy
     private static final long BLOCK_ROWS = 64; // summed by themselves first: shorter chains of rounding errors
 
     private Reductions() {}
@@ -125,12 +131,28 @@ public final class Reductions {
         to.set(0, sum);
     }
 
+    /** {@code sums[j] += x[i]²} for j = i mod {@link #SUMS}, in F64: no square overflows or vanishes. */
     private static void addSquares(float[] x, int n, double[] sums) {
+        int lanes = F64.length();
+        DoubleVector s0 = DoubleVector.fromArray(F64, sums, 0);
+        DoubleVector s1 = DoubleVector.fromArray(F64, sums, lanes);
+        DoubleVector s2 = DoubleVector.fromArray(F64, sums, 2 * lanes);
+        DoubleVector s3 = DoubleVector.fromArray(F64, sums, 3 * lanes);
         for (int i = 0; i < n; i += SUMS) {
-            for (int j = 0; j < SUMS; j++) {
-                double value = x[i + j];
-                sums[j] += value * value;
-            }
+            FloatVector first = FloatVector.fromArray(Lanes.F32, x, i);
+            FloatVector second = FloatVector.fromArray(Lanes.F32, x, i + Lanes.COUNT);
+            DoubleVector d0 = (DoubleVector) first.convertShape(F2D, F64, 0);
+            DoubleVector d1 = (DoubleVector) first.convertShape(F2D, F64, 1);
+            DoubleVector d2 = (DoubleVector) second.convertShape(F2D, F64, 0);
+            DoubleVector d3 = (DoubleVector) second.convertShape(F2D, F64, 1);
+            s0 = d0.fma(d0, s0);
+            s1 = d1.fma(d1, s1);
+            s2 = d2.fma(d2, s2);
+            s3 = d3.fma(d3, s3);
         }
+        s0.intoArray(sums, 0);
+        s1.intoArray(sums, lanes);
+        s2.intoArray(sums, 2 * lanes);
+        s3.intoArray(sums, 3 * lanes);
     }
 }

@@ -5,22 +5,26 @@ import ds.api.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * What attention does with rows of scores between matrix products that are somebody else's: the softmax and its gradient. A block
  * of scores has a row for each of some consecutive queries and a column for each key that the last of them sees; keys that a
- * query does not see count as 0. Takes head after head; belongs to one thread.
+ * query does not see count as 0. Rows are {@link Block#stride} elements apart. Takes head after head; belongs to one thread.
  */
 public final class AttentionRows {
+    /** The most queries of a block: more multiply faster, and waste more on keys that a query does not see. */
+    public static final int QUERIES = 64;
+
     private final Attention attention;
     private final int time;
     private final int size;
     private final float scale;
     private final float[] logSumExp;
-    private final float[] row;
-    private final float[] gradient;
+    private final float[] scores;
+    private final float[] gradients;
     private final float[] factors;
-    private final float[] one;
+    private final float[] rows;
     private final float[] other;
 
     /**
@@ -35,10 +39,10 @@ public final class AttentionRows {
         this.size = size;
         this.scale = (float) (1 / Math.sqrt(size));
         this.logSumExp = scratch.floats(0, Lanes.padded(time));
-        this.row = scratch.floats(1, Lanes.padded(time));
-        this.gradient = scratch.floats(2, Lanes.padded(time));
+        this.scores = scratch.floats(1, QUERIES * Lanes.padded(time));
+        this.gradients = scratch.floats(2, QUERIES * Lanes.padded(time));
         this.factors = scratch.floats(3, Lanes.padded(time));
-        this.one = scratch.floats(4, Lanes.padded(size));
+        this.rows = scratch.floats(4, Lanes.padded(time * size));
         this.other = scratch.floats(5, Lanes.padded(size));
     }
 
@@ -47,16 +51,21 @@ public final class AttentionRows {
      *
      * @param head {@code b · NH + h}
      * @param first position of the first query
-     * @param count queries: rows
+     * @param count queries: rows; at most {@link #QUERIES}
      * @param keys columns; at least {@code first + count}
      */
     public record Block(long head, int first, int count, int keys) {
-        private int visible(int i) {
-            return first + i + 1;
+        /** {@return elements from a row to the next: whole vectors} */
+        public int stride() {
+            return Lanes.padded(keys);
         }
 
-        private long at(int i) {
-            return (long) i * keys;
+        private int elements() {
+            return count * stride();
+        }
+
+        private int visible(int i) {
+            return first + i + 1;
         }
     }
 
@@ -69,32 +78,44 @@ public final class AttentionRows {
      * From {@code Q Kᵀ} to {@code P F}, both {@code [count, keys]}, where P lacks the factor {@code 1 / sums[i]}; sets
      * {@link #logSumExp}.
      *
-     * @param scores F32
-     * @param probabilities written; may be the same memory if they are F32
+     * @param from F32
+     * @param to may be the same memory if it is F32
      * @param sums at least {@code count}; written
      */
-    public void softmax(Block block, MemorySegment scores, Elements probabilities, float[] sums) {
+    public void softmax(Block block, MemorySegment from, Elements to, float[] sums) {
+        Lanes.read(from, DType.F32, 0, scores, 0, block.elements());
         for (int i = 0; i < block.count; i++) {
-            int n = readScores(block, scores, i);
-            float max = RowSums.max(row, 0, n);
-            sums[i] = Exponential.run(row, 0, n, max);
+            int at = i * block.stride();
+            int n = Lanes.padded(block.visible(i));
+            float max = scaleAndMask(block, i);
+            sums[i] = Exponential.run(scores, at, n, max);
             logSumExp[block.first + i] = (float) (max + Math.log(sums[i]));
             if (attention.dropout().active()) {
                 dropout(block, i, n);
-                DropoutKernel.multiply(factors, row, 0, n);
+                DropoutKernel.multiply(factors, scores, at, n);
             }
-            write(row, probabilities, block, i);
+            Arrays.fill(scores, at + n, at + block.stride(), 0f);
         }
+        to.write(scores, 0, 0, block.elements());
     }
 
-    /** {@return the elements of whole vectors, of which those after the visible keys are minus infinity} */
-    private int readScores(Block block, MemorySegment scores, int i) {
-        int visible = block.visible(i);
-        int n = Lanes.padded(visible);
-        Lanes.read(scores, DType.F32, block.at(i), row, 0, visible);
-        AttentionForward.scale(row, 0, n, scale);
-        Arrays.fill(row, visible, n, Float.NEGATIVE_INFINITY);
-        return n;
+    /**
+     * Divides a row of scores by √D, and sets those in its last vector that are not visible to minus infinity.
+     *
+     * @return the largest, or NaN if there is one
+     */
+    private float scaleAndMask(Block block, int i) {
+        int first = i * block.stride();
+        int end = first + block.visible(i);
+        int last = first + Lanes.padded(block.visible(i));
+        Arrays.fill(scores, end, last, Float.NEGATIVE_INFINITY);
+        FloatVector max = FloatVector.broadcast(Lanes.F32, Float.NEGATIVE_INFINITY);
+        for (int at = first; at < last; at += Lanes.COUNT) {
+            FloatVector scaled = FloatVector.fromArray(Lanes.F32, scores, at).mul(scale);
+            scaled.intoArray(scores, at);
+            max = max.max(scaled);
+        }
+        return max.reduceLanes(VectorOperators.MAX);
     }
 
     private void dropout(Block block, int i, int n) {
@@ -102,55 +123,58 @@ public final class AttentionRows {
         DropoutKernel.factors(attention.dropout(), element, factors, 0, n);
     }
 
-    private static void write(float[] values, Elements to, Block block, int i) {
-        int visible = block.visible(i);
-        to.write(values, 0, block.at(i), visible);
-        long bytes = to.dtype().byteSize();
-        to.memory()
-                .asSlice((block.at(i) + visible) * bytes, (block.keys - visible) * bytes)
-                .fill((byte) 0);
-    }
-
     /** Writes {@code products[i] / sums[i]}, F32 {@code [count, D]}, to the results of a block. */
     public void writeResults(Block block, MemorySegment products, float[] sums, HeadRows y) {
+        Lanes.read(products, DType.F32, 0, rows, 0, block.count * size);
         for (int i = 0; i < block.count; i++) {
-            writeScaled(products, i, 1 / sums[i], y, block.first + i);
+            scaleRow(i, 1 / sums[i]);
+            y.write(rows, i * size, block.first + i);
         }
     }
 
     /** Writes {@code products / √D}, F32 {@code [count, D]}, to the gradient of a block's queries. */
     public void writeQueries(Block block, MemorySegment products, HeadRows dQueries) {
+        Lanes.read(products, DType.F32, 0, rows, 0, block.count * size);
         for (int i = 0; i < block.count; i++) {
-            writeScaled(products, i, scale, dQueries, block.first + i);
+            scaleRow(i, scale);
+            dQueries.write(rows, i * size, block.first + i);
         }
     }
 
     /** Writes {@code products / √D}, F32 {@code [T, D]}, to the gradient of a head's keys. */
     public void writeKeys(MemorySegment products, HeadRows dKeys) {
+        Lanes.read(products, DType.F32, 0, rows, 0, time * size);
         for (int i = 0; i < time; i++) {
-            writeScaled(products, i, scale, dKeys, i);
+            scaleRow(i, scale);
+            dKeys.write(rows, i * size, i);
         }
     }
 
     /** Writes {@code products}, F32 {@code [T, D]}, to the gradient of a head's values. */
     public void writeValues(MemorySegment products, HeadRows dValues) {
+        Lanes.read(products, DType.F32, 0, rows, 0, time * size);
         for (int i = 0; i < time; i++) {
-            writeScaled(products, i, 1f, dValues, i);
+            dValues.write(rows, i * size, i);
         }
     }
 
-    private void writeScaled(MemorySegment products, int i, float factor, HeadRows to, int row) {
-        Lanes.read(products, DType.F32, (long) i * size, one, 0, size);
-        AttentionForward.scale(one, 0, Lanes.padded(size), factor);
-        to.write(one, 0, row);
+    private void scaleRow(int i, float factor) {
+        int end = (i + 1) * size;
+        int at = i * size;
+        for (; at <= end - Lanes.COUNT; at += Lanes.COUNT) {
+            FloatVector.fromArray(Lanes.F32, rows, at).mul(factor).intoArray(rows, at);
+        }
+        for (; at < end; at++) {
+            rows[at] *= factor;
+        }
     }
 
     /** Sets {@code deltas[i]} to the sum of {@code dY Y} over the row of query i. */
     public void deltas(Block block, HeadRows dResults, HeadRows results, float[] deltas) {
         for (int i = 0; i < block.count; i++) {
-            dResults.read(block.first + i, one, 0);
+            dResults.read(block.first + i, rows, 0);
             results.read(block.first + i, other, 0);
-            deltas[i] = RowSums.dot(one, 0, other, Lanes.padded(size));
+            deltas[i] = RowSums.dot(rows, 0, other, Lanes.padded(size));
         }
     }
 
@@ -166,31 +190,35 @@ public final class AttentionRows {
             MemorySegment scores, MemorySegment dProbabilities, Elements probabilities, Elements dScores) {}
 
     /** The gradient of the softmax, with {@link #logSumExp} of the forward pass and {@link #deltas}. */
-    public void softmaxBackward(Block block, Gradients gradients, float[] deltas) {
+    public void softmaxBackward(Block block, Gradients operands, float[] deltas) {
+        Lanes.read(operands.scores, DType.F32, 0, scores, 0, block.elements());
+        Lanes.read(operands.dProbabilities, DType.F32, 0, gradients, 0, block.elements());
         for (int i = 0; i < block.count; i++) {
-            int visible = block.visible(i);
-            int n = readScores(block, gradients.scores, i);
-            Exponential.run(row, 0, n, logSumExp[block.first + i]);
-            Lanes.read(gradients.dProbabilities, DType.F32, block.at(i), gradient, 0, visible);
-            Arrays.fill(gradient, visible, n, 0f);
+            int at = i * block.stride();
+            int n = Lanes.padded(block.visible(i));
+            scaleAndMask(block, i);
+            Arrays.fill(gradients, at + block.visible(i), at + n, 0f);
+            Exponential.run(scores, at, n, logSumExp[block.first + i]);
             if (attention.dropout().active()) {
                 dropout(block, i, n);
-                DropoutKernel.multiply(factors, gradient, 0, n);
+                DropoutKernel.multiply(factors, gradients, at, n);
+                differentiate(at, n, deltas[i]);
+                DropoutKernel.multiply(factors, scores, at, n);
+            } else {
+                differentiate(at, n, deltas[i]);
             }
-            differentiate(n, deltas[i]);
-            write(gradient, gradients.dScores, block, i);
-            if (attention.dropout().active()) {
-                DropoutKernel.multiply(factors, row, 0, n);
-            }
-            write(row, gradients.probabilities, block, i);
+            Arrays.fill(scores, at + n, at + block.stride(), 0f);
+            Arrays.fill(gradients, at + n, at + block.stride(), 0f);
         }
+        operands.probabilities.write(scores, 0, 0, block.elements());
+        operands.dScores.write(gradients, 0, 0, block.elements());
     }
 
-    private void differentiate(int n, float delta) {
-        for (int j = 0; j < n; j += Lanes.COUNT) {
+    private void differentiate(int first, int n, float delta) {
+        for (int at = first; at < first + n; at += Lanes.COUNT) {
             FloatVector difference =
-                    FloatVector.fromArray(Lanes.F32, gradient, j).sub(delta);
-            difference.mul(FloatVector.fromArray(Lanes.F32, row, j)).intoArray(gradient, j);
+                    FloatVector.fromArray(Lanes.F32, gradients, at).sub(delta);
+            difference.mul(FloatVector.fromArray(Lanes.F32, scores, at)).intoArray(gradients, at);
         }
     }
 }

@@ -21,7 +21,7 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Stochastic rounding, split and join of {@link Bf16}, a vector at a time: the memory's bandwidth is the limit. */
+/** Conversion, stochastic rounding, split and join of {@link Bf16}, a vector at a time: the memory's bandwidth is the limit. */
 public final class Bf16Kernel {
     private static final VectorSpecies<Long> I64 = LongVector.SPECIES_PREFERRED;
     private static final VectorSpecies<Short> I16 =
@@ -110,6 +110,50 @@ public final class Bf16Kernel {
         for (; i < part.last(); i++) {
             float value = Bf16.join(upper.get(SHORT, i * Short.BYTES), lower.get(SHORT, i * Short.BYTES));
             to.set(FLOAT, i * Float.BYTES, value);
+        }
+    }
+
+    /** Rounds {@code n} F32 to the nearest BF16, ties to even: {@code to[firstTo ..] = from[firstFrom ..]}. */
+    public static void round(MemorySegment from, long firstFrom, MemorySegment to, long firstTo, long n) {
+        for (long i = 0; i < n; i += Lanes.CHUNK) {
+            int count = (int) Math.min(Lanes.CHUNK, n - i);
+            roundChunk(
+                    from.asSlice((firstFrom + i) * Float.BYTES, (long) count * Float.BYTES),
+                    to.asSlice((firstTo + i) * Short.BYTES, (long) count * Short.BYTES),
+                    count);
+        }
+    }
+
+    private static void roundChunk(MemorySegment from, MemorySegment to, int n) {
+        int i = 0;
+        for (int whole = Lanes.F32.loopBound(n); i < whole; i += Lanes.COUNT) {
+            store(Lanes.toBf16(IntVector.fromMemorySegment(Lanes.I32, from, (long) i * Float.BYTES, ORDER)), to, i);
+        }
+        for (; i < n; i++) {
+            to.set(SHORT, (long) i * Short.BYTES, Bf16.nearest(from.get(FLOAT, (long) i * Float.BYTES)));
+        }
+    }
+
+    /** Widens {@code n} BF16 to F32: {@code to[firstTo ..] = from[firstFrom ..]}. */
+    public static void widen(MemorySegment from, long firstFrom, MemorySegment to, long firstTo, long n) {
+        for (long i = 0; i < n; i += Lanes.CHUNK) {
+            int count = (int) Math.min(Lanes.CHUNK, n - i);
+            widenChunk(
+                    from.asSlice((firstFrom + i) * Short.BYTES, (long) count * Short.BYTES),
+                    to.asSlice((firstTo + i) * Float.BYTES, (long) count * Float.BYTES),
+                    count);
+        }
+    }
+
+    private static void widenChunk(MemorySegment from, MemorySegment to, int n) {
+        int i = 0;
+        for (int whole = Lanes.F32.loopBound(n); i < whole; i += Lanes.COUNT) {
+            ShortVector halves = ShortVector.fromMemorySegment(I16, from, (long) i * Short.BYTES, ORDER);
+            IntVector bits = (IntVector) halves.convertShape(ZERO_EXTEND_S2I, Lanes.I32, 0);
+            bits.lanewise(LSHL, 16).intoMemorySegment(to, (long) i * Float.BYTES, ORDER);
+        }
+        for (; i < n; i++) {
+            to.set(FLOAT, (long) i * Float.BYTES, Float.intBitsToFloat(from.get(SHORT, (long) i * Short.BYTES) << 16));
         }
     }
 

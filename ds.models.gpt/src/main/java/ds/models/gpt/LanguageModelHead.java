@@ -21,7 +21,7 @@ import java.util.List;
  */
 final class LanguageModelHead implements Layer {
     /** Bytes of logits that exist at a time: enough rows to multiply fast, whatever the vocabulary and the batch. */
-    private static final long CHUNK_BYTES = 64 << 20;
+    private static final long CHUNK_BYTES = 128 << 20;
 
     private final GptConfig config;
     private final Normalization norm;

@@ -1,6 +1,5 @@
 package ds.bench;
 
-import ds.api.DType;
 import ds.api.MemoryUse;
 import ds.api.comm.Rendezvous;
 import ds.api.comm.Traffic;
@@ -10,7 +9,6 @@ import ds.models.gpt.GptConfig;
 import ds.zero.Stack;
 import ds.zero.StepResult;
 import ds.zero.ZeroEngine;
-import ds.zero.config.Known;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
 import ds.zero.plan.MemoryPlan;
@@ -43,25 +41,8 @@ public final class StepBenchmark {
         return new StepBenchmark(setup).measure(rendezvous);
     }
 
-    private ZeroConfig config(int ranks) {
-        ObjectNode root = JsonMapper.shared().createObjectNode();
-        root.put("train_micro_batch_size_per_gpu", setup.microBatch());
-        root.put("gradient_accumulation_steps", setup.accumulation());
-        root.putObject("bf16").put("enabled", setup.dtype() == DType.BF16);
-        root.putObject("fp16").put("enabled", setup.dtype() == DType.F16);
-        // Stage 3 as the paper has it: nothing stays gathered that can be gathered again.
-        root.putObject("zero_optimization")
-                .put("stage", setup.stage())
-                .put("stage3_param_persistence_threshold", 0)
-                .put("stage3_max_reuse_distance", 0);
-        root.putObject("ds").put("backend", setup.backend()).put("communicator", setup.communicator());
-        ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
-        optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
-        return ZeroConfig.parse(root.toString(), Known.ofWorld(ranks)).value();
-    }
-
     private String measure(Rendezvous rendezvous) {
-        ZeroConfig config = config(rendezvous.worldSize());
+        ZeroConfig config = setup.config(rendezvous.worldSize());
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
                 ZeroEngine engine =
                         ZeroEngine.initialize(new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
@@ -123,7 +104,7 @@ public final class StepBenchmark {
                         .perRank(
                                 engine.parameterElements(),
                                 engine.worldSize(),
-                                config(engine.worldSize()).zero().stage())
+                                setup.config(engine.worldSize()).zero().stage())
                         .total());
         ArrayNode peaks = node.putArray("ranks_peak_bytes");
         ArrayNode resident = node.putArray("ranks_max_rss_bytes");

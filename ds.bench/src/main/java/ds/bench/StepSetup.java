@@ -1,6 +1,10 @@
 package ds.bench;
 
 import ds.api.DType;
+import ds.zero.config.Known;
+import ds.zero.config.ZeroConfig;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Which training step is measured.
@@ -31,6 +35,24 @@ public record StepSetup(
         positive("--seq", time);
         positive("--accumulation", accumulation);
         positive("--steps", steps);
+    }
+
+    /** {@return the configuration of such a run} */
+    ZeroConfig config(int ranks) {
+        ObjectNode root = JsonMapper.shared().createObjectNode();
+        root.put("train_micro_batch_size_per_gpu", microBatch);
+        root.put("gradient_accumulation_steps", accumulation);
+        root.putObject("bf16").put("enabled", dtype == DType.BF16);
+        root.putObject("fp16").put("enabled", dtype == DType.F16);
+        // Stage 3 as the paper has it: nothing stays gathered that can be gathered again.
+        root.putObject("zero_optimization")
+                .put("stage", stage)
+                .put("stage3_param_persistence_threshold", 0)
+                .put("stage3_max_reuse_distance", 0);
+        root.putObject("ds").put("backend", backend).put("communicator", communicator);
+        ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
+        optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
+        return ZeroConfig.parse(root.toString(), Known.ofWorld(ranks)).value();
     }
 
     static void positive(String option, int value) {

@@ -7,19 +7,22 @@ import java.util.function.IntConsumer;
 
 /** The same loop on as many threads as this process has processors. */
 record AllProcessors(int count) {
-    private static final int RUNS = 7;
+    private static final int RUNS = 9;
+    private static final int WARMUP_RUNS = 5; // until the loop is compiled
 
     static AllProcessors ofThisProcess() {
         return new AllProcessors(Runtime.getRuntime().availableProcessors());
     }
 
     /**
-     * {@return how long it takes until all are done: the median of seven runs in seconds, after one that is not counted}
+     * {@return how long it takes until all are done: the median of nine runs in seconds, after five that are not counted}
      *
      * @param loop gets the thread's number, from 0 to count − 1
      */
     double seconds(IntConsumer loop) {
-        run(loop);
+        for (int i = 0; i < WARMUP_RUNS; i++) {
+            run(loop);
+        }
         double[] seconds = new double[RUNS];
         for (int i = 0; i < RUNS; i++) {
             seconds[i] = run(loop);

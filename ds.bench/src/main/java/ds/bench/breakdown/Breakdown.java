@@ -42,7 +42,7 @@ public final class Breakdown {
             throw new IllegalArgumentException("a breakdown of 0 steps; at least one is needed");
         }
         Map<DType, List<MatrixRate.Measured>> products = MatrixRate.measure(backend, times.products());
-        MachineLimits limits = new MachineLimits(products, MemoryBandwidth.measure(), ExponentialRate.measure());
+        MachineLimits limits = new MachineLimits(products, MemoryBandwidth.measure(backend), ExponentialRate.measure());
         return new Breakdown(times.steps(), limits, modelFlops);
     }
 

@@ -42,11 +42,10 @@ final class BreakdownJson {
         limits.products().keySet().forEach(dtype -> best.put(dtype.toString(), limits.matrixRate(dtype)));
         MemoryBandwidth memory = limits.memory();
         node.putObject("memory_bytes_per_second")
-                .put("limit", memory.bytesPerSecond())
                 .put("read", memory.read())
+                .put("write", memory.write())
                 .put("copy", memory.copy())
-                .put("update", memory.update())
-                .put("triad", memory.triad());
+                .put("update", memory.update());
         node.put("exponentials_per_second", limits.exponentialsPerSecond());
         ArrayNode products = node.putArray("products");
         limits.products()
@@ -65,7 +64,7 @@ final class BreakdownJson {
         node.put("seconds", line.seconds());
         node.put("fraction_of_step", line.seconds() / step);
         node.put("flops_per_second", work.flops() / line.seconds());
-        node.put("bytes_per_second", work.bytes() / line.seconds());
+        node.put("bytes_per_second", work.moved().total() / line.seconds());
         node.put("exponentials_per_second", work.exponentials() / line.seconds());
         node.put("limit", breakdown.limits().resource(work).toString().toLowerCase(Locale.ROOT));
         node.put("fraction_of_limit", line.ofLimit());

@@ -35,12 +35,8 @@ final class BreakdownTable {
                         "limit  products %-4s %8.1f GFLOP/s  the best of %d, medians of at least 7 runs%n",
                         dtype, limits.matrixRate(dtype) * 1e-9, products.size()));
         text.format(
-                "limit  memory        %8.1f GB/s     best of copy %.1f, update in place %.1f, triad %.1f; read alone %.1f%n",
-                memory.bytesPerSecond() * 1e-9,
-                memory.copy() * 1e-9,
-                memory.update() * 1e-9,
-                memory.triad() * 1e-9,
-                memory.read() * 1e-9);
+                "limit  memory        %8.1f GB/s     update in place; copy %.1f, read %.1f, write %.1f%n",
+                memory.update() * 1e-9, memory.copy() * 1e-9, memory.read() * 1e-9, memory.write() * 1e-9);
         text.format(
                 "limit  e^x           %8.2f G/s      F32, in the first cache%n", limits.exponentialsPerSecond() * 1e-9);
         text.format("%s%n", MachineLimits.DEFINITION);
@@ -98,7 +94,7 @@ final class BreakdownTable {
         KernelCall work = line.work();
         return work.flops() > 0
                 ? String.format(Locale.ROOT, "%.1f GFLOP/s", work.flops() / line.seconds() * 1e-9)
-                : String.format(Locale.ROOT, "%.1f GB/s", work.bytes() / line.seconds() * 1e-9);
+                : String.format(Locale.ROOT, "%.1f GB/s", work.moved().total() / line.seconds() * 1e-9);
     }
 
     private void share(String what, double seconds) {

@@ -5,12 +5,12 @@ import ds.api.CoreKernels.Operand;
 import ds.api.DType;
 import ds.api.Kernels;
 import ds.api.Tensor;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
- * What one call of a kernel has to do, whoever does it. Calls with the same name, shape and amounts are the same kernel in a
- * breakdown.
+ * What one call of a kernel has to do, whoever does it. Calls with the same name and shape are the same kernel in a breakdown.
  *
  * @param kernel name of the method of {@link Kernels}
  * @param shape types and dims of its operands, for people; a vector's length is left out, since flat buffers come in pieces
@@ -19,7 +19,7 @@ import java.util.stream.Stream;
  * @param flops floating-point operations of matrix products: 2mnk each. Of causal attention, those on and below the diagonal:
  *     half of what the model's FLOP formula counts
  * @param exponentials values of e to the x
- * @param bytes what has to be read and written at least: each operand once, and once more if it is updated in place
+ * @param moved bytes
  */
 record KernelCall(
         String kernel,
@@ -28,21 +28,21 @@ record KernelCall(
         Optional<Product> product,
         double flops,
         double exponentials,
-        double bytes) {
+        Moved moved) {
 
-    /** {@return a kernel that is limited by its operands' way through memory} */
-    static KernelCall elementwise(String kernel, Tensor of, Tensor... moved) {
-        return new KernelCall(kernel, describe(of), of.dtype(), Optional.empty(), 0, 0, bytes(moved));
+    /** {@return a kernel without products} */
+    static KernelCall elementwise(String kernel, Tensor of, List<Tensor> inputs, List<Tensor> outputs) {
+        return elementwise(kernel, of, Moved.between(inputs, outputs));
+    }
+
+    /** {@return a kernel without products that moves so much} */
+    static KernelCall elementwise(String kernel, Tensor of, Moved moved) {
+        return new KernelCall(kernel, describe(of), of.dtype(), Optional.empty(), 0, 0, moved);
     }
 
     /** {@return this call, with so many values of e to the x} */
     KernelCall withExponentials(double count) {
-        return new KernelCall(kernel, shape, dtype, product, flops, count, bytes);
-    }
-
-    /** {@return this call, moving so many bytes} */
-    KernelCall withBytes(double count) {
-        return new KernelCall(kernel, shape, dtype, product, flops, exponentials, count);
+        return new KernelCall(kernel, shape, dtype, product, flops, count, moved);
     }
 
     /**
@@ -50,7 +50,7 @@ record KernelCall(
      *
      * @param added what else is read: the bias, or the result if it is added to
      */
-    static KernelCall product(String kernel, Operand a, Operand b, Tensor c, boolean add, Tensor... added) {
+    static KernelCall product(String kernel, Operand a, Operand b, Tensor c, List<Tensor> added) {
         Product product = new Product(
                 a.rows(),
                 b.columns(),
@@ -59,24 +59,32 @@ record KernelCall(
                 b.transposed(),
                 a.tensor().dtype(),
                 c.dtype(),
-                add);
-        double moved = bytes(a.tensor(), b.tensor(), c) + bytes(added);
+                added.contains(c));
+        List<Tensor> inputs = new ArrayList<>(List.of(a.tensor(), b.tensor()));
+        inputs.addAll(added);
         return new KernelCall(
-                kernel, product.toString(), product.dtype(), Optional.of(product), product.flops(), 0, moved);
+                kernel,
+                product.toString(),
+                product.dtype(),
+                Optional.of(product),
+                product.flops(),
+                0,
+                Moved.between(inputs, List.of(c)));
     }
 
     /** {@return the forward pass of attention: scores and weighted values} */
     static KernelCall attention(Tensor qkv, Attention attention, Tensor y, Tensor logSumExp) {
-        return attention("attention", 2, qkv, attention, bytes(qkv, y, logSumExp));
+        return attention("attention", 2, qkv, attention, Moved.between(List.of(qkv), List.of(y, logSumExp)));
     }
 
     /** {@return its backward pass: scores again, and the gradients of probabilities, queries, keys and values} */
     static KernelCall attentionBackward(
             Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
-        return attention("attentionBackward", 5, qkv, attention, bytes(dy, qkv, y, logSumExp, dqkv));
+        Moved moved = Moved.between(List.of(dy, qkv, y, logSumExp), List.of(dqkv));
+        return attention("attentionBackward", 5, qkv, attention, moved);
     }
 
-    private static KernelCall attention(String kernel, int products, Tensor qkv, Attention attention, double bytes) {
+    private static KernelCall attention(String kernel, int products, Tensor qkv, Attention attention, Moved moved) {
         double b = qkv.shape().dim(0);
         double t = qkv.shape().dim(1);
         double c = qkv.shape().dim(2) / 3.0;
@@ -88,16 +96,11 @@ record KernelCall(
                 Optional.empty(),
                 products * 2 * seen * c,
                 seen * attention.heads(),
-                bytes);
+                moved);
     }
 
     private static String describe(Tensor tensor) {
         return tensor.dtype()
                 + (tensor.shape().dimCount() < 2 ? "[n]" : tensor.shape().toString());
-    }
-
-    /** {@return the bytes of all of these together} */
-    static double bytes(Tensor... tensors) {
-        return Stream.of(tensors).mapToDouble(Tensor::byteSize).sum();
     }
 }

@@ -46,7 +46,7 @@ public final class KernelTimes {
         private long nanos;
         private double flops;
         private double exponentials;
-        private double bytes;
+        private Moved moved = Moved.NOTHING;
 
         private Sums(KernelCall first) {
             this.first = first;
@@ -57,7 +57,7 @@ public final class KernelTimes {
             this.nanos += nanos;
             flops += call.flops();
             exponentials += call.exponentials();
-            bytes += call.bytes();
+            moved = moved.plus(call.moved());
         }
 
         int calls() {
@@ -71,7 +71,7 @@ public final class KernelTimes {
         /** {@return all calls as one: a call that does what they did together} */
         KernelCall total() {
             return new KernelCall(
-                    first.kernel(), first.shape(), first.dtype(), first.product(), flops, exponentials, bytes);
+                    first.kernel(), first.shape(), first.dtype(), first.product(), flops, exponentials, moved);
         }
     }
 

@@ -28,8 +28,10 @@ record MachineLimits(
     static final String DEFINITION =
             "A kernel's limit is the shortest time in which this machine could do it: the longer"
                     + " one of [FLOPs of its products / rate of the best product of this type in this run + values of e^x / rate of"
-                    + " e^x] and [bytes that it must read and write / memory bandwidth]. Operands that are still in a cache can"
-                    + " make a kernel faster than 100 %.";
+                    + " e^x] and [bytes that it must move, each operand once, at the rate of the loop that moves them alike, over"
+                    + " arrays that no cache holds: update in place for what is updated in place, copy for reading and writing"
+                    + " elsewhere, read or write for the rest]. Operands that are still in a cache can make a kernel faster than"
+                    + " 100 %.";
 
     /** {@return the FLOP/s of the fastest product of factors of this type; 0 if none was measured} */
     double matrixRate(DType dtype) {
@@ -48,7 +50,7 @@ record MachineLimits(
     }
 
     private double memorySeconds(KernelCall call) {
-        return call.bytes() / memory.bytesPerSecond();
+        return memory.seconds(call.moved());
     }
 
     /** {@return the shortest time in which this machine could do it, in seconds} */

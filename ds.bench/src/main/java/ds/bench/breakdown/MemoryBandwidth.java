@@ -1,8 +1,10 @@
 package ds.bench.breakdown;
 
-import java.lang.foreign.Arena;
+import ds.api.Buffer;
+import ds.api.TensorBackend;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import java.util.List;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -11,47 +13,68 @@ import jdk.incubator.vector.VectorSpecies;
  * (McCalpin, 1995): what the loop reads and writes, not what the caches fetch beside it.
  *
  * @param read {@code sum += a}
- * @param copy {@code b = a}, by the system's own copy
+ * @param write {@code a = s}
+ * @param copy {@code b = a}, by the system's own copy, or {@code a = b + s · c}, whichever moves more
  * @param update {@code a = s · a}: what an optimizer does
- * @param triad {@code a = b + s · c}
  */
-record MemoryBandwidth(double read, double copy, double update, double triad) {
+record MemoryBandwidth(double read, double write, double copy, double update) {
     private static final VectorSpecies<Float> LANES = FloatVector.SPECIES_PREFERRED;
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
     private static final long ARRAY_BYTES = 256L << 20;
+    private static final long BLOCK_BYTES = 256L << 10;
     private static final long STEP = 4L * LANES.vectorByteSize();
 
-    /** {@return the limit of a kernel: the best of the loops that write as well} */
-    double bytesPerSecond() {
-        return Math.max(copy, Math.max(update, triad));
+    /** {@return how long these loops take to move as much, in the same way} */
+    double seconds(Moved moved) {
+        double copied = Math.min(moved.read(), moved.written());
+        return moved.updated() / update
+                + 2 * copied / copy
+                + (moved.read() - copied) / read
+                + (moved.written() - copied) / write;
     }
 
-    /** {@return what this machine does, on as many threads as this process has processors} */
-    static MemoryBandwidth measure() {
+    /**
+     * {@return what this machine does, on as many threads as this process has processors}
+     *
+     * @param backend from which the memory comes: its pages are the kernels' pages
+     */
+    static MemoryBandwidth measure(TensorBackend backend) {
         AllProcessors processors = AllProcessors.ofThisProcess();
-        try (Arena arena = Arena.ofShared()) {
-            MemorySegment[] a = parts(arena, processors.count());
-            MemorySegment[] b = parts(arena, processors.count());
-            MemorySegment[] c = parts(arena, processors.count());
+        try (Buffer a = backend.allocateHost(ARRAY_BYTES, "memoryBandwidth");
+                Buffer b = backend.allocateHost(ARRAY_BYTES, "memoryBandwidth");
+                Buffer c = backend.allocateHost(ARRAY_BYTES, "memoryBandwidth")) {
+            List.of(a, b, c).forEach(buffer -> buffer.host().fill((byte) 1)); // no page is the system's page of zeros
             float[] sums = new float[processors.count()];
-            double bytes = (double) a[0].byteSize() * processors.count();
+            double n = ARRAY_BYTES;
+            double copy = 2 * n / seconds(processors, (i, at) -> block(b, at).copyFrom(block(a, at)));
+            double triad = 3 * n / seconds(processors, (i, at) -> triad(block(a, at), block(b, at), block(c, at)));
             return new MemoryBandwidth(
-                    bytes / processors.seconds(i -> sums[i] += read(a[i])),
-                    2 * bytes / processors.seconds(i -> b[i].copyFrom(a[i])),
-                    2 * bytes / processors.seconds(i -> update(a[i])),
-                    3 * bytes / processors.seconds(i -> triad(a[i], b[i], c[i])));
+                    n / seconds(processors, (i, at) -> sums[i] += read(block(a, at))),
+                    n / seconds(processors, (i, at) -> block(a, at).fill((byte) 1)),
+                    Math.max(copy, triad),
+                    2 * n / seconds(processors, (i, at) -> update(block(a, at))));
         }
     }
 
-    /** {@return one array, in a part for each thread, every page of it touched} */
-    private static MemorySegment[] parts(Arena arena, int count) {
-        long bytes = ARRAY_BYTES / count / STEP * STEP;
-        MemorySegment all = arena.allocate(bytes * count, 64).fill((byte) 0);
-        MemorySegment[] parts = new MemorySegment[count];
-        for (int i = 0; i < count; i++) {
-            parts[i] = all.asSlice(i * bytes, bytes);
-        }
-        return parts;
+    /** What is done with the block of each array that begins at this byte, on a thread of this number. */
+    @FunctionalInterface
+    private interface Loop {
+        void run(int thread, long at);
+    }
+
+    /** Block by block: a loop that is called often is compiled as a whole. */
+    private static double seconds(AllProcessors processors, Loop loop) {
+        long blocks = ARRAY_BYTES / BLOCK_BYTES;
+        return processors.seconds(i -> {
+            long last = blocks * (i + 1) / processors.count();
+            for (long block = blocks * i / processors.count(); block < last; block++) {
+                loop.run(i, block * BLOCK_BYTES);
+            }
+        });
+    }
+
+    private static MemorySegment block(Buffer array, long at) {
+        return array.host().asSlice(at, BLOCK_BYTES);
     }
 
     private static FloatVector load(MemorySegment from, long at) {

@@ -1,9 +1,11 @@
 package ds.bench;
 
 import ds.api.MemoryUse;
+import ds.api.TensorBackend;
 import ds.api.comm.Rendezvous;
 import ds.api.comm.Traffic;
 import ds.api.layer.Batch;
+import ds.bench.breakdown.MatrixRate;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.zero.Stack;
@@ -16,6 +18,10 @@ import ds.zero.plan.ModelStates;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.DoubleSupplier;
+import java.util.stream.DoubleStream;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -38,42 +44,56 @@ public final class StepBenchmark {
 
     /** {@return one line of JSON; all ranks run it, and rank 0's line is the result} */
     public static String run(StepSetup setup, Rendezvous rendezvous) {
-        return new StepBenchmark(setup).measure(rendezvous);
+        return new StepBenchmark(setup).measure(rendezvous, Optional.empty());
     }
 
-    private String measure(Rendezvous rendezvous) {
+    /** {@return the same of the steps that are asked for; each rank is asked by itself, all alike} */
+    public static String run(StepSetup setup, Rendezvous rendezvous, RequestedSteps requests) {
+        return new StepBenchmark(setup).measure(rendezvous, Optional.of(requests));
+    }
+
+    private String measure(Rendezvous rendezvous, Optional<RequestedSteps> requests) {
         ZeroConfig config = setup.config(rendezvous.worldSize());
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
                 ZeroEngine engine =
                         ZeroEngine.initialize(new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
             Batch batch = RandomTokens.batch(
                     stack.backend(), rendezvous.rank(), setup.microBatch(), setup.time(), shape.vocabulary());
-            double[] seconds = new double[setup.steps()];
-            Traffic before = Traffic.NONE;
-            StepResult last = null;
-            for (int i = -WARMUP_STEPS; i < setup.steps(); i++) {
-                before = stack.communicator().traffic();
+            AtomicReference<StepResult> last = new AtomicReference<>();
+            DoubleSupplier step = () -> {
                 long start = System.nanoTime();
-                last = engine.trainBatch(micro -> batch);
-                if (i >= 0) {
-                    seconds[i] = (System.nanoTime() - start) * 1e-9;
-                }
-            }
+                last.set(engine.trainBatch(micro -> batch));
+                return (System.nanoTime() - start) * 1e-9;
+            };
+            double[] warmup = DoubleStream.generate(step).limit(WARMUP_STEPS).toArray();
+            Traffic before = stack.communicator().traffic();
+            double[] seconds = requests.map(asked -> asked.run(step, () -> matrixRate(stack.backend())))
+                    .orElseGet(() ->
+                            DoubleStream.generate(step).limit(setup.steps()).toArray());
+            long sent = stack.communicator().traffic().since(before).elements() / seconds.length;
             ObjectNode result =
                     result(seconds, rendezvous.worldSize(), stack.backend().memory());
-            result.put(
-                    "elements_sent_per_step",
-                    stack.communicator().traffic().since(before).elements());
+            result.put("elements_sent_per_step", sent);
+            ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
+            DoubleStream.concat(Arrays.stream(warmup), Arrays.stream(seconds)).forEach(all::add);
             result.put("parameters", engine.parameterElements());
-            result.put("loss", last.loss());
-            ObjectNode phases = result.putObject("last_step_seconds");
-            phases.put("forward", last.timing().forwardNanos() * 1e-9);
-            phases.put("backward", last.timing().backwardNanos() * 1e-9);
-            phases.put("communication", last.timing().communicationNanos() * 1e-9);
-            phases.put("update", last.timing().updateNanos() * 1e-9);
+            result.put("loss", last.get().loss());
+            addPhases(result.putObject("last_step_seconds"), last.get().timing());
             addMemory(result, stack, engine, MemoryPlan.of(new Gpt(shape).layers(), config, loop()));
             return result.toString();
         }
+    }
+
+    private double matrixRate(TensorBackend backend) {
+        long rows = (long) setup.microBatch() * setup.time();
+        return MatrixRate.best(backend, MatrixRate.products(setup.dtype(), rows, shape));
+    }
+
+    private static void addPhases(ObjectNode node, StepResult.Timing timing) {
+        node.put("forward", timing.forwardNanos() * 1e-9);
+        node.put("backward", timing.backwardNanos() * 1e-9);
+        node.put("communication", timing.communicationNanos() * 1e-9);
+        node.put("update", timing.updateNanos() * 1e-9);
     }
 
     private MemoryPlan.Loop loop() {

@@ -49,7 +49,11 @@ public record StepSetup(
                 .put("stage", stage)
                 .put("stage3_param_persistence_threshold", 0)
                 .put("stage3_max_reuse_distance", 0);
-        root.putObject("ds").put("backend", backend).put("communicator", communicator);
+        // A rank may wait long for its turn (RequestedSteps).
+        root.putObject("ds")
+                .put("backend", backend)
+                .put("communicator", communicator)
+                .put("collective_timeout_seconds", 3600);
         ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
         optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
         return ZeroConfig.parse(root.toString(), Known.ofWorld(ranks)).value();

@@ -1,11 +1,15 @@
 package ds.cli;
 
 import ds.api.comm.Rendezvous;
+import ds.bench.RequestedSteps;
 import ds.bench.StepBenchmark;
 import ds.bench.StepBreakdown;
 import ds.bench.StepSetup;
 import ds.cli.terminal.Console;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.OptionalInt;
@@ -105,6 +109,13 @@ final class BenchCommand implements Runnable {
                 description = "Time every kernel, beside what this machine could do; prints a table.")
         private boolean breakdown;
 
+        @Option(
+                names = "--on-request",
+                description =
+                        "Read the standard input: a line 'step' asks for a step, 'rate' for the best matrix product;"
+                                + " the JSON line comes when it ends. For scripts that let programs take turns.")
+        private boolean onRequest;
+
         @Option(names = "--json", description = "Print one JSON line: of a breakdown too. All else is JSON anyway.")
         private boolean json;
 
@@ -132,14 +143,24 @@ final class BenchCommand implements Runnable {
                     steps,
                     stack.backend(),
                     stack.communicator());
-            if (breakdown) {
+            if (breakdown && !onRequest) {
                 StepBreakdown result = StepBreakdown.run(setup, rendezvous);
                 print(rendezvous, json ? result.json() : result.table().stripTrailing(), result.json());
             } else {
-                String line = StepBenchmark.run(setup, rendezvous);
+                String line = onRequest
+                        ? StepBenchmark.run(setup, rendezvous, requests())
+                        : StepBenchmark.run(setup, rendezvous);
                 print(rendezvous, line, line);
             }
             return ExitCode.OK;
+        }
+
+        private RequestedSteps requests() {
+            if (breakdown) {
+                throw new ParameterException(spec.commandLine(), "--on-request and --breakdown: only one of them");
+            }
+            var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+            return new RequestedSteps(input, ((BenchCommand) spec.parent().userObject()).console.out());
         }
 
         private void print(Rendezvous rendezvous, String text, String line) throws IOException {

@@ -9,6 +9,7 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.bench.Statistics;
+import ds.models.gpt.GptConfig;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashSet;
@@ -17,7 +18,7 @@ import java.util.Map;
 import java.util.Set;
 
 /** How fast a backend multiplies matrices: the products of a step by themselves, and square ones of a size that suits everybody. */
-final class MatrixRate {
+public final class MatrixRate {
     private static final long[] SQUARES = {1024, 2048};
     private static final int LEAST_RUNS = 7;
     private static final double LEAST_SECONDS = 0.25;
@@ -38,6 +39,30 @@ final class MatrixRate {
      * @param flopsPerSecond by the median of at least seven runs
      */
     record Measured(Product product, double flopsPerSecond) {}
+
+    /** {@return the FLOP/s of the fastest of these products and of square ones of the same types} */
+    public static double best(TensorBackend backend, List<Product> products) {
+        return measure(backend, products).values().stream()
+                .flatMap(List::stream)
+                .mapToDouble(Measured::flopsPerSecond)
+                .max()
+                .orElseThrow(() -> new IllegalArgumentException("the best of 0 products; at least one is needed"));
+    }
+
+    /**
+     * {@return the products of a block's forward pass, and those that carry a gradient back through it}
+     *
+     * @param rows B·T
+     */
+    public static List<Product> products(DType dtype, long rows, GptConfig shape) {
+        long c = shape.channels();
+        return List.of(
+                new Product(rows, 3 * c, c, false, false, dtype, dtype, false),
+                new Product(rows, 4 * c, c, false, false, dtype, dtype, false),
+                new Product(rows, c, 4 * c, false, false, dtype, dtype, false),
+                new Product(rows, c, 3 * c, false, true, dtype, dtype, false),
+                new Product(rows, c, 4 * c, false, true, dtype, dtype, false));
+    }
 
     /** {@return these products and the square ones of the same types, in this order} */
     static Map<DType, List<Measured>> measure(TensorBackend backend, List<Product> products) {

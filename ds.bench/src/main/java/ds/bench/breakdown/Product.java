@@ -14,7 +14,7 @@ import ds.api.DType;
  * @param result type of the result
  * @param add whether the result is added to what was there
  */
-record Product(
+public record Product(
         long m,
         long n,
         long k,

@@ -39,7 +39,7 @@ public final class StepBenchmark {
 
     private StepBenchmark(StepSetup setup) {
         this.setup = setup;
-        this.shape = GptConfig.preset(setup.model());
+        this.shape = setup.shape();
     }
 
     /** {@return one line of JSON; all ranks run it, and rank 0's line is the result} */
@@ -141,6 +141,7 @@ public final class StepBenchmark {
         double tokens = (double) setup.microBatch() * setup.accumulation() * setup.time() * ranks;
         ObjectNode node = JsonMapper.shared().createObjectNode();
         node.put("model", setup.model());
+        node.put("layers", shape.layers());
         node.put("ranks", ranks);
         node.put("stage", setup.stage());
         node.put("dtype", Precision.nameOf(setup.dtype()));

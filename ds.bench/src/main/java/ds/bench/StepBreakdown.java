@@ -29,7 +29,7 @@ public record StepBreakdown(String table, String json) {
     /** {@return what one rank measured; all ranks run it at once, and rank 0's is the result} */
     public static StepBreakdown run(StepSetup setup, Rendezvous rendezvous) {
         ZeroConfig config = setup.config(rendezvous.worldSize());
-        GptConfig shape = GptConfig.preset(setup.model());
+        GptConfig shape = setup.shape();
         KernelTimes times = new KernelTimes();
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
                 TimedBackend timed = new TimedBackend(stack.backend(), times);
@@ -75,6 +75,7 @@ public record StepBreakdown(String table, String json) {
         return JsonMapper.shared()
                 .createObjectNode()
                 .put("model", setup.model())
+                .put("layers", setup.shape().layers())
                 .put("ranks", ranks)
                 .put("threads", Runtime.getRuntime().availableProcessors())
                 .put("stage", setup.stage())

@@ -1,8 +1,10 @@
 package ds.bench;
 
 import ds.api.DType;
+import ds.models.gpt.GptConfig;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
+import java.util.OptionalInt;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -10,6 +12,7 @@ import tools.jackson.databind.node.ObjectNode;
  * Which training step is measured.
  *
  * @param model name of a preset
+ * @param layers blocks in place of the preset's
  * @param microBatch sequences of a micro-batch on one rank
  * @param time T: tokens of a sequence
  * @param accumulation micro-batches of a step
@@ -21,6 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public record StepSetup(
         String model,
+        OptionalInt layers,
         int microBatch,
         int time,
         int accumulation,
@@ -31,10 +35,22 @@ public record StepSetup(
         String communicator) {
     /** Rejects counts below 1. */
     public StepSetup {
+        layers.ifPresent(count -> positive("--layers", count));
         positive("--micro-batch", microBatch);
         positive("--seq", time);
         positive("--accumulation", accumulation);
         positive("--steps", steps);
+    }
+
+    /** {@return the preset's shape with so many layers, and with positions for the whole sequence} */
+    GptConfig shape() {
+        GptConfig preset = GptConfig.preset(model);
+        return GptConfig.of(
+                preset.vocabulary(),
+                Math.max(preset.positions(), time),
+                layers.orElse(preset.layers()),
+                preset.channels(),
+                preset.heads());
     }
 
     /** {@return the configuration of such a run} */

@@ -77,6 +77,12 @@ final class BenchCommand implements Runnable {
         private String model;
 
         @Option(
+                names = "--layers",
+                paramLabel = "L",
+                description = "Transformer blocks; those of the preset by default.")
+        private Integer layers;
+
+        @Option(
                 names = "--micro-batch",
                 paramLabel = "B",
                 defaultValue = "4",
@@ -135,6 +141,7 @@ final class BenchCommand implements Runnable {
             Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
             StepSetup setup = new StepSetup(
                     model,
+                    layers == null ? OptionalInt.empty() : OptionalInt.of(layers),
                     microBatch,
                     time,
                     accumulation,

@@ -3,6 +3,7 @@ module ds.bench {
     requires transitive ds.api;
     requires transitive ds.models.gpt;
     requires ds.zero;
+    requires jdk.incubator.vector; // what the processors can do
     requires jdk.unsupported; // com.sun.nio.file: direct I/O
     requires tools.jackson.databind;
 

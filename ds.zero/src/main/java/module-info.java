@@ -7,6 +7,7 @@
 module ds.zero {
     requires transitive ds.api;
     requires ds.safetensors;
+    requires jdk.jfr;
     requires jdk.unsupported; // com.sun.nio.file: direct I/O
     requires tools.jackson.databind;
 

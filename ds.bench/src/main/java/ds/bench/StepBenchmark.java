@@ -1,16 +1,16 @@
 package ds.bench;
 
-import ds.api.DType;
 import ds.api.MemoryUse;
+import ds.api.TensorBackend;
 import ds.api.comm.Rendezvous;
 import ds.api.comm.Traffic;
 import ds.api.layer.Batch;
+import ds.bench.breakdown.MatrixRate;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.zero.Stack;
 import ds.zero.StepResult;
 import ds.zero.ZeroEngine;
-import ds.zero.config.Known;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
 import ds.zero.plan.MemoryPlan;
@@ -18,6 +18,10 @@ import ds.zero.plan.ModelStates;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.DoubleSupplier;
+import java.util.stream.DoubleStream;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -35,64 +39,61 @@ public final class StepBenchmark {
 
     private StepBenchmark(StepSetup setup) {
         this.setup = setup;
-        this.shape = GptConfig.preset(setup.model());
+        this.shape = setup.shape();
     }
 
     /** {@return one line of JSON; all ranks run it, and rank 0's line is the result} */
     public static String run(StepSetup setup, Rendezvous rendezvous) {
-        return new StepBenchmark(setup).measure(rendezvous);
+        return new StepBenchmark(setup).measure(rendezvous, Optional.empty());
     }
 
-    private ZeroConfig config(int ranks) {
-        ObjectNode root = JsonMapper.shared().createObjectNode();
-        root.put("train_micro_batch_size_per_gpu", setup.microBatch());
-        root.put("gradient_accumulation_steps", setup.accumulation());
-        root.putObject("bf16").put("enabled", setup.dtype() == DType.BF16);
-        root.putObject("fp16").put("enabled", setup.dtype() == DType.F16);
-        // Stage 3 as the paper has it: nothing stays gathered that can be gathered again.
-        root.putObject("zero_optimization")
-                .put("stage", setup.stage())
-                .put("stage3_param_persistence_threshold", 0)
-                .put("stage3_max_reuse_distance", 0);
-        root.putObject("ds").put("backend", setup.backend()).put("communicator", setup.communicator());
-        ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
-        optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
-        return ZeroConfig.parse(root.toString(), Known.ofWorld(ranks)).value();
+    /** {@return the same of the steps that are asked for; each rank is asked by itself, all alike} */
+    public static String run(StepSetup setup, Rendezvous rendezvous, RequestedSteps requests) {
+        return new StepBenchmark(setup).measure(rendezvous, Optional.of(requests));
     }
 
-    private String measure(Rendezvous rendezvous) {
-        ZeroConfig config = config(rendezvous.worldSize());
+    private String measure(Rendezvous rendezvous, Optional<RequestedSteps> requests) {
+        ZeroConfig config = setup.config(rendezvous.worldSize());
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
                 ZeroEngine engine =
                         ZeroEngine.initialize(new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
             Batch batch = RandomTokens.batch(
                     stack.backend(), rendezvous.rank(), setup.microBatch(), setup.time(), shape.vocabulary());
-            double[] seconds = new double[setup.steps()];
-            Traffic before = Traffic.NONE;
-            StepResult last = null;
-            for (int i = -WARMUP_STEPS; i < setup.steps(); i++) {
-                before = stack.communicator().traffic();
+            AtomicReference<StepResult> last = new AtomicReference<>();
+            DoubleSupplier step = () -> {
                 long start = System.nanoTime();
-                last = engine.trainBatch(micro -> batch);
-                if (i >= 0) {
-                    seconds[i] = (System.nanoTime() - start) * 1e-9;
-                }
-            }
+                last.set(engine.trainBatch(micro -> batch));
+                return (System.nanoTime() - start) * 1e-9;
+            };
+            double[] warmup = DoubleStream.generate(step).limit(WARMUP_STEPS).toArray();
+            Traffic before = stack.communicator().traffic();
+            double[] seconds = requests.map(asked -> asked.run(step, () -> matrixRate(stack.backend())))
+                    .orElseGet(() ->
+                            DoubleStream.generate(step).limit(setup.steps()).toArray());
+            long sent = stack.communicator().traffic().since(before).elements() / seconds.length;
             ObjectNode result =
                     result(seconds, rendezvous.worldSize(), stack.backend().memory());
-            result.put(
-                    "elements_sent_per_step",
-                    stack.communicator().traffic().since(before).elements());
+            result.put("elements_sent_per_step", sent);
+            ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
+            DoubleStream.concat(Arrays.stream(warmup), Arrays.stream(seconds)).forEach(all::add);
             result.put("parameters", engine.parameterElements());
-            result.put("loss", last.loss());
-            ObjectNode phases = result.putObject("last_step_seconds");
-            phases.put("forward", last.timing().forwardNanos() * 1e-9);
-            phases.put("backward", last.timing().backwardNanos() * 1e-9);
-            phases.put("communication", last.timing().communicationNanos() * 1e-9);
-            phases.put("update", last.timing().updateNanos() * 1e-9);
+            result.put("loss", last.get().loss());
+            addPhases(result.putObject("last_step_seconds"), last.get().timing());
             addMemory(result, stack, engine, MemoryPlan.of(new Gpt(shape).layers(), config, loop()));
             return result.toString();
         }
+    }
+
+    private double matrixRate(TensorBackend backend) {
+        long rows = (long) setup.microBatch() * setup.time();
+        return MatrixRate.best(backend, MatrixRate.products(setup.dtype(), rows, shape));
+    }
+
+    private static void addPhases(ObjectNode node, StepResult.Timing timing) {
+        node.put("forward", timing.forwardNanos() * 1e-9);
+        node.put("backward", timing.backwardNanos() * 1e-9);
+        node.put("communication", timing.communicationNanos() * 1e-9);
+        node.put("update", timing.updateNanos() * 1e-9);
     }
 
     private MemoryPlan.Loop loop() {
@@ -123,7 +124,7 @@ public final class StepBenchmark {
                         .perRank(
                                 engine.parameterElements(),
                                 engine.worldSize(),
-                                config(engine.worldSize()).zero().stage())
+                                setup.config(engine.worldSize()).zero().stage())
                         .total());
         ArrayNode peaks = node.putArray("ranks_peak_bytes");
         ArrayNode resident = node.putArray("ranks_max_rss_bytes");
@@ -140,6 +141,7 @@ public final class StepBenchmark {
         double tokens = (double) setup.microBatch() * setup.accumulation() * setup.time() * ranks;
         ObjectNode node = JsonMapper.shared().createObjectNode();
         node.put("model", setup.model());
+        node.put("layers", shape.layers());
         node.put("ranks", ranks);
         node.put("stage", setup.stage());
         node.put("dtype", Precision.nameOf(setup.dtype()));

@@ -1,11 +1,18 @@
 package ds.bench;
 
 import ds.api.DType;
+import ds.models.gpt.GptConfig;
+import ds.zero.config.Known;
+import ds.zero.config.ZeroConfig;
+import java.util.OptionalInt;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Which training step is measured.
  *
  * @param model name of a preset
+ * @param layers blocks in place of the preset's
  * @param microBatch sequences of a micro-batch on one rank
  * @param time T: tokens of a sequence
  * @param accumulation micro-batches of a step
@@ -17,6 +24,7 @@ import ds.api.DType;
  */
 public record StepSetup(
         String model,
+        OptionalInt layers,
         int microBatch,
         int time,
         int accumulation,
@@ -27,10 +35,44 @@ public record StepSetup(
         String communicator) {
     /** Rejects counts below 1. */
     public StepSetup {
+        layers.ifPresent(count -> positive("--layers", count));
         positive("--micro-batch", microBatch);
         positive("--seq", time);
         positive("--accumulation", accumulation);
         positive("--steps", steps);
+    }
+
+    /** {@return the preset's shape with so many layers, and with positions for the whole sequence} */
+    GptConfig shape() {
+        GptConfig preset = GptConfig.preset(model);
+        return GptConfig.of(
+                preset.vocabulary(),
+                Math.max(preset.positions(), time),
+                layers.orElse(preset.layers()),
+                preset.channels(),
+                preset.heads());
+    }
+
+    /** {@return the configuration of such a run} */
+    ZeroConfig config(int ranks) {
+        ObjectNode root = JsonMapper.shared().createObjectNode();
+        root.put("train_micro_batch_size_per_gpu", microBatch);
+        root.put("gradient_accumulation_steps", accumulation);
+        root.putObject("bf16").put("enabled", dtype == DType.BF16);
+        root.putObject("fp16").put("enabled", dtype == DType.F16);
+        // Stage 3 as the paper has it: nothing stays gathered that can be gathered again.
+        root.putObject("zero_optimization")
+                .put("stage", stage)
+                .put("stage3_param_persistence_threshold", 0)
+                .put("stage3_max_reuse_distance", 0);
+        // A rank may wait long for its turn (RequestedSteps).
+        root.putObject("ds")
+                .put("backend", backend)
+                .put("communicator", communicator)
+                .put("collective_timeout_seconds", 3600);
+        ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
+        optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
+        return ZeroConfig.parse(root.toString(), Known.ofWorld(ranks)).value();
     }
 
     static void positive(String option, int value) {

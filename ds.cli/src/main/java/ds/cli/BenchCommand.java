@@ -1,9 +1,17 @@
 package ds.cli;
 
 import ds.api.comm.Rendezvous;
+import ds.bench.RequestedSteps;
 import ds.bench.StepBenchmark;
+import ds.bench.StepBreakdown;
 import ds.bench.StepSetup;
 import ds.cli.terminal.Console;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -48,7 +56,8 @@ final class BenchCommand implements Runnable {
                 "",
                 "Examples:",
                 "  ds bench step --model gpt2-124m --micro-batch 4 --seq 256 --dtype bf16 --steps 5",
-                "  ds bench step --model gpt2-124m --micro-batch 2 --seq 256 --ranks 2 --stage 2"
+                "  ds bench step --model gpt2-124m --micro-batch 2 --seq 256 --ranks 2 --stage 2",
+                "  ds bench step --breakdown --micro-batch 4 --seq 256"
             })
     static final class Step implements Callable<Integer> {
         @Spec
@@ -66,6 +75,12 @@ final class BenchCommand implements Runnable {
                 defaultValue = "gpt2-124m",
                 description = "Default ${DEFAULT-VALUE}.")
         private String model;
+
+        @Option(
+                names = "--layers",
+                paramLabel = "L",
+                description = "Transformer blocks; those of the preset by default.")
+        private Integer layers;
 
         @Option(
                 names = "--micro-batch",
@@ -95,12 +110,29 @@ final class BenchCommand implements Runnable {
                 description = "Steps measured, after two that are not; default ${DEFAULT-VALUE}.")
         private int steps;
 
-        @SuppressWarnings("UnusedVariable") // accepted for clarity: there is no other format
-        @Option(names = "--json", description = "Print one JSON line; the only format there is.")
+        @Option(
+                names = "--breakdown",
+                description = "Time every kernel, beside what this machine could do; prints a table.")
+        private boolean breakdown;
+
+        @Option(
+                names = "--on-request",
+                description =
+                        "Read the standard input: a line 'step' asks for a step, 'rate' for the best matrix product;"
+                                + " the JSON line comes when it ends. For scripts that let programs take turns.")
+        private boolean onRequest;
+
+        @Option(names = "--json", description = "Print one JSON line: of a breakdown too. All else is JSON anyway.")
         private boolean json;
 
+        @Option(
+                names = "--output",
+                paramLabel = "FILE",
+                description = "Write the JSON line to a file as well; an older one is replaced.")
+        private Path output;
+
         @Override
-        public Integer call() {
+        public Integer call() throws IOException {
             BenchCommand parent = (BenchCommand) spec.parent().userObject();
             OptionalInt launched = ranks.launch(spec, parent.console, System.getenv());
             if (launched.isPresent()) {
@@ -109,6 +141,7 @@ final class BenchCommand implements Runnable {
             Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
             StepSetup setup = new StepSetup(
                     model,
+                    layers == null ? OptionalInt.empty() : OptionalInt.of(layers),
                     microBatch,
                     time,
                     accumulation,
@@ -117,11 +150,33 @@ final class BenchCommand implements Runnable {
                     steps,
                     stack.backend(),
                     stack.communicator());
-            String line = StepBenchmark.run(setup, rendezvous);
-            if (rendezvous.rank() == 0) {
-                parent.console.out().println(line);
+            if (breakdown && !onRequest) {
+                StepBreakdown result = StepBreakdown.run(setup, rendezvous);
+                print(rendezvous, json ? result.json() : result.table().stripTrailing(), result.json());
+            } else {
+                String line = onRequest
+                        ? StepBenchmark.run(setup, rendezvous, requests())
+                        : StepBenchmark.run(setup, rendezvous);
+                print(rendezvous, line, line);
             }
             return ExitCode.OK;
+        }
+
+        private RequestedSteps requests() {
+            if (breakdown) {
+                throw new ParameterException(spec.commandLine(), "--on-request and --breakdown: only one of them");
+            }
+            var input = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+            return new RequestedSteps(input, ((BenchCommand) spec.parent().userObject()).console.out());
+        }
+
+        private void print(Rendezvous rendezvous, String text, String line) throws IOException {
+            if (rendezvous.rank() == 0) {
+                ((BenchCommand) spec.parent().userObject()).console.out().println(text);
+                if (output != null) {
+                    Files.writeString(output, line + System.lineSeparator());
+                }
+            }
         }
     }
 }

@@ -55,9 +55,11 @@ final class InFlight {
 
     void awaitOldest() {
         Entry oldest = entries.removeFirst();
+        PhaseEvent event = PhaseEvent.started();
         long start = System.nanoTime();
         oldest.work().await(stream);
         waitNanos += System.nanoTime() - start;
+        event.done(PhaseEvent.Phase.COMMUNICATION);
         elements -= oldest.elements();
         oldest.then().run();
     }

@@ -244,6 +244,7 @@ final class ShardedWeights implements WeightStage {
         if (!isArriving(unit)) {
             return;
         }
+        PhaseEvent event = PhaseEvent.started();
         long start = System.nanoTime();
         if (fetching[unit]) {
             // All ranks come here in the same order, as they must where they communicate; when a disk is done differs.
@@ -255,6 +256,7 @@ final class ShardedWeights implements WeightStage {
         arriving[unit].await(stream);
         arriving[unit] = null;
         waitNanos += System.nanoTime() - start;
+        event.done(PhaseEvent.Phase.COMMUNICATION);
         arrivingElements -= units.layout(unit).paddedElements();
     }
 

@@ -74,7 +74,9 @@ public final class TrainingCheckpoints implements AutoCloseable {
      */
     public void save(String tag, Map<String, String> texts) {
         engine.requireBetweenSteps("save()");
+        PhaseEvent event = PhaseEvent.started();
         checkpointer.save(tag, new Content(pieces.toSave(), state(), texts));
+        event.done(PhaseEvent.Phase.CHECKPOINT);
     }
 
     private TrainingState state() {

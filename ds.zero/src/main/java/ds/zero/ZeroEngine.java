@@ -161,6 +161,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             throw new IllegalStateException(
                     "forward() twice without backward() between; evaluate() is for losses alone");
         }
+        PhaseEvent event = PhaseEvent.started();
         long start = System.nanoTime();
         boolean first = microBatch == 0;
         if (first) {
@@ -172,6 +173,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         loss = model.forward(pass, batch.inputs(), saved);
         sums.addLoss(loss);
         timer.addForward(start);
+        event.done(PhaseEvent.Phase.FORWARD);
         return loss;
     }
 
@@ -180,10 +182,12 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         if (loss == null) {
             throw new IllegalStateException("backward() without forward() before it");
         }
+        PhaseEvent event = PhaseEvent.started();
         long start = System.nanoTime();
         model.backward(pass, pass.lossGradient(), saved);
         loss = null;
         timer.addBackward(start);
+        event.done(PhaseEvent.Phase.BACKWARD);
     }
 
     /** {@return whether the micro-batch under way is the last of its step} */
@@ -205,7 +209,10 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             return Optional.empty();
         }
         microBatch = 0;
-        return Optional.of(update.run(timer));
+        PhaseEvent event = PhaseEvent.started();
+        StepResult result = update.run(timer);
+        event.done(PhaseEvent.Phase.UPDATE);
+        return Optional.of(result);
     }
 
     /**

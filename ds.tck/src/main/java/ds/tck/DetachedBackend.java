@@ -106,7 +106,8 @@ public final class DetachedBackend implements TensorBackend {
         requireSize(target, source);
         DetachedStream on = mine(stream);
         if (on.reaches(target)) {
-            on.enqueueCopy(List.of(source), inner -> target.copyFrom(inner.get(0).host()));
+            on.enqueueCopy(
+                    List.of(source), inner -> target.copyFrom(inner.get(0).host()));
         } else {
             MemorySegment bytes = MemorySegment.ofArray(new byte[Math.toIntExact(source.byteSize())]);
             on.enqueueCopy(List.of(source), inner -> bytes.copyFrom(inner.get(0).host()));

@@ -93,7 +93,8 @@ final class Lane implements AutoCloseable {
     private Event run(Staging staging, Event after) {
         fetches.await(after);
         puts.await(after);
-        long most = Math.max(1, bufferBytes / ((long) staging.width() * staging.dtype().byteSize()));
+        long most = Math.max(
+                1, bufferBytes / ((long) staging.width() * staging.dtype().byteSize()));
         int count = Math.toIntExact(Math.ceilDiv(staging.elements(), most));
         Event ready = fetch(staging, chunk(staging, 0, most), 0);
         for (int i = 0; i < count; i++) {
@@ -113,12 +114,13 @@ final class Lane implements AutoCloseable {
 
     private static Chunk chunk(Staging staging, int number, long most) {
         long first = number * most;
-        return new Chunk(first, Math.min(most, staging.elements() - first), staging.elements());
+        long all = staging.elements();
+        String whole = staging.dtype() + "[" + all * staging.width() + "]";
+        return new Chunk(first, Math.min(most, all - first), all, whole);
     }
 
     private Tensor buffer(Staging staging, Chunk chunk, int number) {
-        return new Tensor(
-                buffers.get(number % BUFFERS), staging.dtype(), Shape.of(chunk.count() * staging.width()));
+        return new Tensor(buffers.get(number % BUFFERS), staging.dtype(), Shape.of(chunk.count() * staging.width()));
     }
 
     private Event fetch(Staging staging, Chunk chunk, int number) {

@@ -31,8 +31,8 @@ public final class StagedCommunicator implements Communicator {
     private final Crossing crossing;
     private final Device staged;
     private final long bufferBytes;
-    private final Lane collectives;
     // What one rank sends another waits neither for collectives nor for what comes the other way.
+    private final Map<Integer, Lane> collectives = new ConcurrentHashMap<>(1); // one, made when it is needed
     private final Map<Integer, Lane> sends = new ConcurrentHashMap<>();
     private final Map<Integer, Lane> receives = new ConcurrentHashMap<>();
     private final Object issuing = new Object();
@@ -45,7 +45,6 @@ public final class StagedCommunicator implements Communicator {
         this.crossing = crossing;
         this.staged = crossing.toHost() ? crossing.device().device() : Device.HOST;
         this.bufferBytes = bufferBytes;
-        this.collectives = new Lane(crossing, bufferBytes, "collectives");
     }
 
     /**
@@ -97,6 +96,7 @@ public final class StagedCommunicator implements Communicator {
 
     @Override
     public Work allReduce(Tensor data, ReduceOp op, Call call) {
+        requireOpen("allReduce", call);
         if (!isStaged(data)) {
             return directly(() -> inner.allReduce(data, op, call));
         }
@@ -106,7 +106,8 @@ public final class StagedCommunicator implements Communicator {
                         data.elements(),
                         1,
                         in(data),
-                        (chunk, buffer, ready) -> issue(chunk, () -> inner.allReduce(buffer, op, part(call, chunk, ready))),
+                        (chunk, buffer, ready) ->
+                                issue(chunk, () -> inner.allReduce(buffer, op, part(call, chunk, ready))),
                         out(data)),
                 call);
     }
@@ -125,6 +126,7 @@ public final class StagedCommunicator implements Communicator {
 
     @Override
     public Work reduceScatter(Tensor input, Tensor output, ReduceOp op, Call call) {
+        requireOpen("reduceScatter", call);
         if (!isStaged(input) && !isStaged(output)) {
             return directly(() -> inner.reduceScatter(input, output, op, call));
         }
@@ -134,8 +136,7 @@ public final class StagedCommunicator implements Communicator {
                 crossing.fetch(chunk.of(input, rank), chunk.in(buffer, rank), stream);
             }
         };
-        Copy put = (chunk, buffer, stream) ->
-                crossing.put(chunk.in(buffer, rank()), chunk.of(output, 0), stream);
+        Copy put = (chunk, buffer, stream) -> crossing.put(chunk.in(buffer, rank()), chunk.of(output, 0), stream);
         return collective(
                 new Staging(
                         input.dtype(),
@@ -152,12 +153,12 @@ public final class StagedCommunicator implements Communicator {
 
     @Override
     public Work allGather(Tensor input, Tensor output, Call call) {
+        requireOpen("allGather", call);
         if (!isStaged(input) && !isStaged(output)) {
             return directly(() -> inner.allGather(input, output, call));
         }
         requireShards("allGather", output, input, call);
-        Copy fetch = (chunk, buffer, stream) ->
-                crossing.fetch(chunk.of(input, 0), chunk.in(buffer, rank()), stream);
+        Copy fetch = (chunk, buffer, stream) -> crossing.fetch(chunk.of(input, 0), chunk.in(buffer, rank()), stream);
         Copy put = (chunk, buffer, stream) -> {
             for (int rank = 0; rank < worldSize(); rank++) {
                 crossing.put(chunk.in(buffer, rank), chunk.of(output, rank), stream);
@@ -178,6 +179,7 @@ public final class StagedCommunicator implements Communicator {
 
     @Override
     public Work broadcast(Tensor data, int root, Call call) {
+        requireOpen("broadcast", call);
         if (!isStaged(data)) {
             return directly(() -> inner.broadcast(data, root, call));
         }
@@ -197,51 +199,57 @@ public final class StagedCommunicator implements Communicator {
 
     @Override
     public Work send(Tensor data, int peer, Call call) {
+        requireOpen("send", call);
         requirePeer("send", peer, call);
-        Lane lane = lane(sends, peer, "send-");
         if (!isStaged(data)) {
-            lane.drain();
+            drain(sends, peer);
             return issue(() -> inner.send(data, peer, call));
         }
-        return lane.submit(
-                new Staging(
-                        data.dtype(),
-                        data.elements(),
-                        1,
-                        in(data),
-                        (chunk, buffer, ready) -> issue(() -> inner.send(buffer, peer, part(call, chunk, ready))),
-                        Copy.NOTHING),
-                call.after());
+        return lane(sends, peer, "send-")
+                .submit(
+                        new Staging(
+                                data.dtype(),
+                                data.elements(),
+                                1,
+                                in(data),
+                                (chunk, buffer, ready) ->
+                                        issue(() -> inner.send(buffer, peer, part(call, chunk, ready))),
+                                Copy.NOTHING),
+                        call.after());
     }
 
     @Override
     public Work receive(Tensor data, int peer, Call call) {
+        requireOpen("receive", call);
         requirePeer("receive", peer, call);
-        Lane lane = lane(receives, peer, "receive-");
         if (!isStaged(data)) {
-            lane.drain();
+            drain(receives, peer);
             return issue(() -> inner.receive(data, peer, call));
         }
-        return lane.submit(
-                new Staging(
-                        data.dtype(),
-                        data.elements(),
-                        1,
-                        Copy.NOTHING,
-                        (chunk, buffer, ready) -> issue(() -> inner.receive(buffer, peer, part(call, chunk, ready))),
-                        out(data)),
-                call.after());
+        return lane(receives, peer, "receive-")
+                .submit(
+                        new Staging(
+                                data.dtype(),
+                                data.elements(),
+                                1,
+                                Copy.NOTHING,
+                                (chunk, buffer, ready) ->
+                                        issue(() -> inner.receive(buffer, peer, part(call, chunk, ready))),
+                                out(data)),
+                        call.after());
     }
 
     private Lane lane(Map<Integer, Lane> lanes, int peer, String name) {
-        requireOpen();
         return lanes.computeIfAbsent(peer, p -> new Lane(crossing, bufferBytes, name + p));
     }
 
     @Override
     public Work barrier(Call call) {
-        requireOpen();
-        return collectives.submit(() -> {
+        requireOpen("barrier", call);
+        if (collectives.isEmpty()) {
+            return issue(() -> inner.barrier(call));
+        }
+        return lane(collectives, 0, "collectives").submit(() -> {
             issue(() -> inner.barrier(call)).await();
             return Event.DONE;
         });
@@ -250,18 +258,24 @@ public final class StagedCommunicator implements Communicator {
     /** Between operations of the same group: the inner one takes part in it as it is. */
     @Override
     public Communicator split(int color, int key) {
-        collectives.drain();
+        drain(collectives, 0);
         return new StagedCommunicator(crossing, inner.split(color, key), true, bufferBytes);
     }
 
     private Work collective(Staging staging, Call call) {
-        requireOpen();
-        return collectives.submit(staging, call.after());
+        return lane(collectives, 0, "collectives").submit(staging, call.after());
     }
 
     private Work directly(Supplier<Work> operation) {
-        collectives.drain(); // all ranks call in one order, and so must this one its inner communicator
+        drain(collectives, 0); // all ranks call in one order, and so must this one its inner communicator
         return issue(operation);
+    }
+
+    private static void drain(Map<Integer, Lane> lanes, int peer) {
+        Lane lane = lanes.get(peer);
+        if (lane != null) {
+            lane.drain();
+        }
     }
 
     private Work issue(Chunk chunk, Supplier<Work> operation) {
@@ -277,9 +291,10 @@ public final class StagedCommunicator implements Communicator {
         }
     }
 
-    private void requireOpen() {
+    private void requireOpen(String name, Call call) {
         if (closed) {
-            throw new CommunicatorException("rank " + rank() + ": an operation on a communicator that is closed");
+            throw new CommunicatorException(
+                    "rank " + rank() + ": " + name + " '" + call.label() + "' on a communicator that is closed");
         }
     }
 
@@ -294,8 +309,8 @@ public final class StagedCommunicator implements Communicator {
     private void requirePeer(String name, int peer, Call call) {
         requireRank(name, "peer", peer, call);
         if (peer == rank()) {
-            throw new IllegalArgumentException("rank " + rank() + ": " + name + " '" + call.label() + "': peer = " + peer
-                    + " is this rank itself; copy the tensor instead");
+            throw new IllegalArgumentException("rank " + rank() + ": " + name + " '" + call.label() + "': peer = "
+                    + peer + " is this rank itself; copy the tensor instead");
         }
     }
 
@@ -327,7 +342,7 @@ public final class StagedCommunicator implements Communicator {
         closed = true;
         sends.values().forEach(Lane::close);
         receives.values().forEach(Lane::close);
-        collectives.close();
+        collectives.values().forEach(Lane::close);
         if (ownsInner) {
             inner.close();
         }

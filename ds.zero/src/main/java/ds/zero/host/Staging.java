@@ -38,11 +38,14 @@ record Staging(DType dtype, long elements, int width, Copy fetch, Inner inner, C
      * @param first of its elements
      * @param count of them
      * @param of how many there are in all
+     * @param whole what all of them are, for messages
      */
-    record Chunk(long first, long count, long of) {
+    record Chunk(long first, long count, long of, String whole) {
         /** {@return a label by which ranks that cut otherwise notice} */
         String label(String operation) {
-            return count == of ? operation : operation + ", elements " + first + " to " + (first + count) + " of " + of;
+            return count == of
+                    ? operation
+                    : operation + ", elements " + first + " to " + (first + count) + " of " + whole;
         }
 
         /** {@return the part of a shard that lies in the chunk} */

@@ -60,7 +60,7 @@ public record MemoryPlan(
         PlanningBackend backend = new PlanningBackend(Device.HOST);
         PlanningCommunicator communicator =
                 new PlanningCommunicator(0, config.batch().worldSize());
-        try (ZeroEngine engine = ZeroEngine.dryRun(model, config, backend, communicator)) {
+        try (ZeroEngine engine = ZeroEngine.dryRun(model, config, backend, backend, communicator)) {
             Batch batch = loop.batches().apply(backend);
             Traffic sent = Traffic.NONE;
             for (int step = 0; step < STEPS; step++) {

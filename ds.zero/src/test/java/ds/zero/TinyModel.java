@@ -20,13 +20,13 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** An auto-encoder of three layers with a tied weight, odd sizes, and a loss that is a mean over rows. */
-final class TinyModel {
+public final class TinyModel {
     static final int WIDTH = 5;
     private static final int HIDDEN = 7;
 
     private TinyModel() {}
 
-    static Sequential build() {
+    public static Sequential build() {
         Parameter shared = new Parameter("shared", Shape.of(WIDTH, HIDDEN), new Initializer.Normal(0, 0.5));
         return new Sequential(
                 "tiny",
@@ -34,7 +34,7 @@ final class TinyModel {
     }
 
     /** Row g of the global batch of a step, whatever rank and micro-batch it falls to. */
-    static Batch batch(TensorBackend backend, long step, long firstRow, int rows) {
+    public static Batch batch(TensorBackend backend, long step, long firstRow, int rows) {
         Tensor inputs = backend.allocate(DType.F32, Shape.of(rows, WIDTH), "batch");
         Tensor targets = backend.allocate(DType.F32, Shape.of(rows, WIDTH), "batch");
         float[] sines = new float[rows * WIDTH];

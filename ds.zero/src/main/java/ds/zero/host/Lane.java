@@ -24,7 +24,6 @@ import java.util.function.Supplier;
 final class Lane implements AutoCloseable {
     private static final int BUFFERS = 2;
 
-    private final Crossing crossing;
     private final Stream fetches;
     private final Stream puts;
     private final List<Buffer> buffers = new ArrayList<>();
@@ -35,7 +34,6 @@ final class Lane implements AutoCloseable {
 
     /** Allocates the buffers, and opens two streams of the device. */
     Lane(Crossing crossing, long bufferBytes, String name) {
-        this.crossing = crossing;
         this.bufferBytes = bufferBytes;
         this.fetches = crossing.device().openStream();
         this.puts = crossing.device().openStream();

@@ -239,7 +239,7 @@ class ZeroConfigTest {
                 "offload_optimizer.device | 1 | must be one of none, cpu, nvme | {\"device\": \"disk\"}",
                 "offload_optimizer.nvme_path | 1 | is missing | {\"device\": \"nvme\"}",
                 "offload_optimizer.buffer_count | 1 | from 3 to 64 | {\"buffer_count\": 2}",
-                "offload_optimizer.ratio | 1 | must be a number from 0 to 1 | {\"device\": \"cpu\", \"ratio\": 1.5}",
+                "offload_optimizer.ratio | 1 | >= 0 and <= 1 | {\"device\": \"cpu\", \"ratio\": 1.5}",
                 "offload_param.device | 2 | needs sharded parameters | {\"device\": \"cpu\"}",
                 "offload_param.device | 3 | needs the optimizer's states in files, too | {\"device\": \"nvme\", \"nvme_path\": \"x\"}",
             })

@@ -2,6 +2,7 @@ package ds.cli;
 
 import ds.bench.OptimizerBenchmark;
 import ds.bench.OptimizerSetup;
+import ds.cli.terminal.Console;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;

@@ -83,7 +83,7 @@ final class OnDevice implements Communicator {
 
     /** A shard where it is part of the whole there, too. */
     private Tensor sharing(Tensor shard, Tensor whole, Tensor uploaded, Call call) {
-        boolean inside = shard.buffer() == whole.buffer() && shard.dtype() == whole.dtype();
+        boolean inside = shard.buffer().equals(whole.buffer()) && shard.dtype() == whole.dtype();
         long first = (shard.byteOffset() - whole.byteOffset()) / whole.dtype().byteSize();
         return inside ? uploaded.slice(first, shard.elements()) : upload(shard, call);
     }

@@ -9,6 +9,7 @@ import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
 import ds.api.layer.Batch;
 import ds.api.layer.Parameter;
+import ds.api.spi.ProviderException;
 import ds.tck.DetachedBackend;
 import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
@@ -133,6 +134,37 @@ class DeviceParityTest {
         for (double ratio : new double[] {1, 0.5, 0.2}) {
             assertSame(expected, setup(stage, 2, 1, optimizer("cpu", ratio), BF16 + optimizer));
         }
+    }
+
+    @Test
+    void ratioIsOfFilesOnTheHostToo() throws Exception {
+        ZeroRun expected = ZeroRun.of(setup(2, 2, 1, "", BF16));
+        for (double ratio : new double[] {0, 0.3, 0.6}) {
+            ZeroRun files = ZeroRun.of(setup(2, 2, 1, optimizer("nvme", ratio), BF16));
+            assertEquals(expected.weights(), files.weights());
+            assertEquals(expected.losses(), files.losses());
+        }
+        assertEquals(
+                expected.weights(),
+                ZeroRun.of(setup(2, 2, 1, optimizer("cpu", 0.6), BF16)).weights());
+    }
+
+    @Test
+    void backendOnTheHostIsOpenedByName() throws Exception {
+        Setup setup = new Setup(3, 1, 1, withZero(optimizer("cpu", 1), "\"ds\": {\"host_backend\": \"elsewhere\"}"));
+        InProcessCommunicators.run(1, communicator -> {
+            try (DetachedBackend backend = new DetachedBackend()) {
+                var e = assertThrows(
+                        ProviderException.class,
+                        () -> ZeroEngine.initialize(TinyModel.build(), setup.config(), backend, communicator));
+                assertTrue(e.getMessage().contains("ds.host_backend = elsewhere"), e.getMessage());
+                var other = assertThrows(
+                        ProviderException.class,
+                        () -> ZeroEngine.initialize(
+                                TinyModel.build(), setup.config(), backend, backend, communicator));
+                assertTrue(other.getMessage().contains("memory is on detached"), other.getMessage());
+            }
+        });
     }
 
     private static final String LOW = "\"bf16\": {\"enabled\": true, \"bf16_master_weights_and_grads\": true,"

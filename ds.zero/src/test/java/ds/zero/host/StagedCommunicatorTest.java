@@ -117,7 +117,7 @@ class StagedCommunicatorTest {
                 var e = assertThrows(
                         CommunicatorException.class,
                         () -> staged.allReduce(data, ReduceOp.SUM, call).await());
-                assertTrue(e.getMessage().contains("of 116384"), e.getMessage());
+                assertTrue(e.getMessage().contains("of F32[116384]"), e.getMessage());
             }
         });
     }

@@ -160,8 +160,7 @@ class DeviceParityTest {
                 assertTrue(e.getMessage().contains("ds.host_backend = elsewhere"), e.getMessage());
                 var other = assertThrows(
                         ProviderException.class,
-                        () -> ZeroEngine.initialize(
-                                TinyModel.build(), setup.config(), backend, backend, communicator));
+                        () -> ZeroEngine.initialize(TinyModel.build(), setup.config(), backend, backend, communicator));
                 assertTrue(other.getMessage().contains("memory is on detached"), other.getMessage());
             }
         });

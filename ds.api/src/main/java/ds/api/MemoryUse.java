@@ -10,6 +10,9 @@ import java.util.Map;
  * @param peakBytes largest value that the sum has had; at most the sum of the labels' peaks
  */
 public record MemoryUse(Map<String, Label> labels, long liveBytes, long peakBytes) {
+    /** Nothing. */
+    public static final MemoryUse NONE = new MemoryUse(Map.of(), 0, 0);
+
     /**
      * One label.
      *

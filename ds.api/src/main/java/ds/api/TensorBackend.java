@@ -35,6 +35,14 @@ public interface TensorBackend extends AutoCloseable {
     /** {@return what is allocated, by label} */
     MemoryUse memory();
 
+    /**
+     * {@return what {@link #allocateHost} has handed out, by label, where it is not part of {@link #memory}: for a device of its
+     * own. Nothing for a backend on the host}
+     */
+    default MemoryUse hostMemory() {
+        return MemoryUse.NONE;
+    }
+
     /** {@return the stream on which the forward and backward passes run; lives as long as the backend} */
     Stream computeStream();
 

@@ -164,6 +164,37 @@ class PlanCommandTest {
         }
     }
 
+    /** Of a device that this machine has not, nor a provider for it. */
+    @Test
+    void runOnADeviceHasTwoAccounts() throws IOException {
+        Path file = config("""
+                "zero_optimization": {"stage": 3, "offload_optimizer": {"device": "cpu"}, "offload_param": {"device": "cpu"}},
+                """, ", \"backend\": \"cuda\", \"memory_limit\": \"8GiB\"");
+        assertEquals(0, captured.ds("plan", "--config", file.toString(), "--ranks", "256", "--json"), captured.err());
+        JsonNode plan = json();
+        double share = plan.get("parameters").asDouble() / 256;
+        JsonNode host = plan.get("peak_bytes_by_label");
+        assertEquals(12 * share, kept(host, "masterWeights") + kept(host, "optimizerStates"), 0.01 * share);
+        assertEquals(2 * share, kept(host, "weights"), 0.01 * share);
+        JsonNode device = plan.get("device");
+        assertEquals("cuda:0", device.get("name").asString());
+        JsonNode peaks = device.get("peak_bytes_by_label");
+        assertEquals(0, kept(peaks, "masterWeights") + kept(peaks, "optimizerStates") + kept(peaks, "weights"));
+        assertEquals(2 * share, kept(peaks, "gradients"), 0.01 * share);
+        assertTrue(plan.get("fits").asBoolean(), "the limit is the host's: " + plan);
+        assertTrue(device.get("peak_bytes").asLong() > 8L << 30, "activations are on the device");
+
+        CapturedConsole table = new CapturedConsole();
+        assertEquals(0, table.ds("plan", "--config", file.toString(), "--ranks", "256"), table.err());
+        for (String part : new String[] {"on cuda:0 ", "on the host ", "cuda:0 at ", "process at ", "fits"}) {
+            assertTrue(table.out().contains(part), part + " in\n" + table.out());
+        }
+    }
+
+    private static double kept(JsonNode labels, String label) {
+        return labels.has(label) ? labels.get(label).asDouble() : 0;
+    }
+
     @Test
     void runThatDoesNotFitIsRefusedWithWhatFits() throws IOException {
         Path text = folder.resolve("text.txt");

@@ -1,5 +1,6 @@
 package ds.zero;
 
+import ds.api.Event;
 import ds.api.Stream;
 import ds.api.comm.Call;
 import ds.api.comm.Work;
@@ -32,7 +33,12 @@ final class InFlight {
 
     /** {@return what to tell a collective about a unit whose operands are complete at this point of the compute stream} */
     Call call(String what, int unit) {
-        return new Call(what + " of " + units.layout(unit).name(), stream.record());
+        return call(what, unit, stream.record());
+    }
+
+    /** {@return what to tell a collective about a unit whose operands are complete with an event} */
+    Call call(String what, int unit, Event ready) {
+        return new Call(what + " of " + units.layout(unit).name(), ready);
     }
 
     void add(Work work, long elements) {

@@ -67,7 +67,7 @@ final class MasterWriter {
         try (Buffer buffer = backend.allocate(parameter.elements() * Float.BYTES, "temporary")) {
             Tensor values = new Tensor(buffer, DType.F32, parameter.shape());
             backend.upload(source, values, backend.computeStream());
-            weights.write(parameter, values);
+            weights.write(parameter, values, source);
             if (!part.isEmpty()) {
                 MemorySegment own =
                         source.asSlice((part.first() - offset) * Float.BYTES, part.elements() * Float.BYTES);

@@ -1,7 +1,6 @@
 package ds.zero;
 
 import ds.api.DType;
-import ds.api.Device;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
@@ -9,18 +8,18 @@ import ds.api.layer.Parameter;
 import ds.api.layer.ParameterStore;
 import ds.api.layer.Sequential;
 import ds.api.layer.Weights;
-import ds.api.spi.Optimizer;
 import ds.zero.config.GradientTypes;
 import ds.zero.config.Offload;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroOptimization;
 import ds.zero.config.ZeroStage;
+import ds.zero.host.HostShards;
 import ds.zero.offload.SwapThreads;
-import ds.zero.optimizer.Optimizers;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 
 /**
  * What this rank keeps of a model: weights, gradients, master weights and optimizer states, each where the stage has it. This
@@ -40,40 +39,55 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     /**
      * Allocates what the stage keeps.
      *
+     * @param machine borrowed
      * @param swapThreads asked for if something is kept in files
      */
-    ModelState(Sequential model, ZeroConfig config, Stack stack, Supplier<SwapThreads> swapThreads) {
+    ModelState(Sequential model, ZeroConfig config, Machine machine, Supplier<SwapThreads> swapThreads) {
+        Stack stack = machine.stack();
         TensorBackend backend = stack.backend();
         Communicator communicator = stack.communicator();
         ZeroOptimization zero = config.zero();
-        requireHost(zero, backend);
         boolean shardedUpdate = zero.stage() != ZeroStage.DISABLED;
         this.units = new Units(model, communicator.rank(), communicator.worldSize(), shardedUpdate);
         this.swapThreads = swaps(zero) ? Optional.of(swapThreads.get()) : Optional.empty();
-        this.weights = weights(config, stack);
+        this.weights = weights(config, machine);
         this.reductions =
                 new InFlight(units, backend.computeStream(), zero.reduceBucketElements(), zero.overlapCommunication());
         this.gradients = gradients(zero.stage(), config.gradients(), stack);
-        this.states = states(config, stack);
+        this.states = new States(units, weights, gradients, machine).of(config, this::swapping);
         this.masterWriter = new MasterWriter(units, weights, states, backend);
-        this.masterReader = new ShardReader(units, stack, "master weights", states::master);
+        this.masterReader = new ShardReader(units, machine.on(states.backend()), "master weights", states::master);
         this.gradientReader = new ShardReader(units, stack, "gradients", gradients::reduced);
     }
 
-    private WeightStage weights(ZeroConfig config, Stack stack) {
-        TensorBackend backend = stack.backend();
+    private WeightStage weights(ZeroConfig config, Machine machine) {
+        Stack stack = machine.stack();
         ZeroOptimization zero = config.zero();
         DType dtype = config.precision().weights();
-        InFlight gathers = new InFlight(units, backend.computeStream(), zero.allgatherBucketElements(), true);
+        InFlight gathers = new InFlight(units, stack.backend().computeStream(), zero.allgatherBucketElements(), true);
         return switch (zero.stage()) {
             case DISABLED, OPTIMIZER_STATES, GRADIENTS -> new ReplicatedWeights(units, stack, dtype, gathers);
-            case PARAMETERS -> {
-                Optional<ShardFile> file = switch (zero.offloadParameters()) {
-                    case Offload.None(), Offload.Cpu() -> Optional.empty();
-                    case Offload.Nvme nvme -> Optional.of(new ShardFile(tiles(zero), dtype, swapping(stack, nvme)));
-                };
-                yield new ShardedWeights(units, stack, dtype, gathers, zero.stage3(), file);
+            case PARAMETERS ->
+                new ShardedWeights(units, stack, dtype, gathers, zero.stage3(), shards(zero, dtype, machine));
+        };
+    }
+
+    private ShardedWeights.Home shards(ZeroOptimization zero, DType dtype, Machine machine) {
+        return switch (zero.offloadParameters()) {
+            case Offload.Nvme nvme -> {
+                Tiles tiles = Tiles.ofFiles(units, Share.whole(units), zero);
+                yield new ShardedWeights.Home(
+                        Optional.of(new ShardFile(tiles, dtype, swapping(machine, nvme))), Optional.empty());
             }
+            case Offload.Cpu _
+            when machine.isDivided() -> {
+                List<Long> elements = IntStream.range(0, units.count())
+                        .mapToObj(unit -> units.layout(unit).shardElements())
+                        .toList();
+                HostShards shards = new HostShards(machine.stack().backend(), machine.host(), dtype, elements);
+                yield new ShardedWeights.Home(Optional.empty(), Optional.of(shards));
+            }
+            case Offload.None(), Offload.Cpu _ -> new ShardedWeights.Home(Optional.empty(), Optional.empty());
         };
     }
 
@@ -81,36 +95,13 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         return zero.offloadOptimizer() instanceof Offload.Nvme || zero.offloadParameters() instanceof Offload.Nvme;
     }
 
-    private static void requireHost(ZeroOptimization zero, TensorBackend backend) {
-        boolean offloads = !(zero.offloadOptimizer() instanceof Offload.None)
-                || !(zero.offloadParameters() instanceof Offload.None);
-        if (offloads && !backend.device().equals(Device.HOST)) {
-            throw new IllegalArgumentException("zero_optimization.offload_optimizer, offload_param: backend '"
-                    + backend.name() + "' keeps its tensors on " + backend.device()
-                    + "; offload from there is not supported yet: remove the blocks, or use a backend on the host");
-        }
-    }
-
-    private Tiles tiles(ZeroOptimization zero) {
-        return new Tiles(units, Math.min(Tiles.MOST_ELEMENTS, zero.subGroupElements()));
-    }
-
-    private Swapping swapping(Stack stack, Offload.Nvme nvme) {
+    private Swapping swapping(Machine machine, Offload.Nvme nvme) {
         return new Swapping(
-                stack.backend(),
+                machine.stack().backend(),
+                machine.host(),
                 swapThreads.orElseThrow(),
                 nvme,
-                stack.communicator().rank());
-    }
-
-    private UpdatedStates states(ZeroConfig config, Stack stack) {
-        Optimizer optimizer = Optimizers.of(config.optimizer());
-        StateKinds kinds = new StateKinds(
-                units, weights, config.precision().states(), config.runtime().seed(), optimizer);
-        return switch (config.zero().offloadOptimizer()) {
-            case Offload.None(), Offload.Cpu() -> new OwnedStates(kinds, gradients, stack);
-            case Offload.Nvme nvme -> new SwappedStates(tiles(config.zero()), kinds, gradients, swapping(stack, nvme));
-        };
+                machine.stack().communicator().rank());
     }
 
     private GradientStage gradients(ZeroStage stage, GradientTypes types, Stack stack) {

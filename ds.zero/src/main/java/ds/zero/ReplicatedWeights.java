@@ -2,12 +2,14 @@ package ds.zero;
 
 import ds.api.Buffer;
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
 import ds.api.layer.Parameter;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -51,18 +53,13 @@ final class ReplicatedWeights implements WeightStage {
     }
 
     @Override
-    public boolean inMemory() {
-        return true;
+    public Device home() {
+        return flat.getFirst().buffer().device();
     }
 
     @Override
     public DType dtype() {
         return flat.getFirst().dtype();
-    }
-
-    @Override
-    public void setOwned(Tiles.Tile tile, Tensor masters) {
-        kernels.copy(masters, owned(tile.unit()).slice(tile.first(), tile.elements()));
     }
 
     @Override
@@ -88,7 +85,7 @@ final class ReplicatedWeights implements WeightStage {
     }
 
     @Override
-    public void write(Parameter parameter, Tensor values) {
+    public void write(Parameter parameter, Tensor values, MemorySegment source) {
         kernels.copy(values, value(parameter));
     }
 

@@ -1,13 +1,17 @@
 package ds.zero;
 
+import ds.api.Buffer;
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.Kernels;
+import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.zero.Tiles.Tile;
 import ds.zero.offload.SwapFile;
 import ds.zero.offload.SwapThreads;
 import ds.zero.offload.SwapThreads.Ticket;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -17,6 +21,7 @@ import java.util.Map;
 
 /** This rank's shards of the weights in a file, in the compute type (ZeRO-Infinity's parameter offload). */
 final class ShardFile implements AutoCloseable {
+    private final TensorBackend device;
     private final TensorBackend backend;
     private final Kernels kernels;
     private final DType dtype;
@@ -33,6 +38,7 @@ final class ShardFile implements AutoCloseable {
     private record Write(HostTensor memory, Ticket ticket) {}
 
     ShardFile(Tiles tiles, DType dtype, Swapping swapping) {
+        this.device = swapping.device();
         this.backend = swapping.backend();
         this.kernels = backend.kernels(backend.computeStream());
         this.dtype = dtype;
@@ -46,7 +52,7 @@ final class ShardFile implements AutoCloseable {
         if (!candidates.isEmpty()) {
             return candidates.removeLast();
         }
-        HostTensor memory = new HostTensor(backend, bytes, "swapBuffers");
+        HostTensor memory = new HostTensor(device, bytes, "swapBuffers");
         all.add(memory);
         return memory;
     }
@@ -81,15 +87,23 @@ final class ShardFile implements AutoCloseable {
         fetch.tickets().forEach(Ticket::await);
         long at = 0;
         for (Tile tile : tiles.ofUnit(unit)) {
-            kernels.copy(fetch.memory().tensor(dtype, at, tile.elements()), shard.slice(tile.first(), tile.elements()));
+            put(fetch.memory().tensor(dtype, at, tile.elements()), shard.slice(tile.first(), tile.elements()));
             at += paddedBytes(tile);
         }
-        backend.computeStream().synchronize();
+        device.computeStream().synchronize();
         underWay.remove(unit);
         giveBack(fetch.memory());
     }
 
-    /** Begins to write a tile's new values. */
+    private void put(Tensor values, Tensor target) {
+        if (target.buffer().device().equals(Device.HOST)) {
+            kernels.copy(values, target);
+        } else {
+            device.upload(values, target, device.computeStream());
+        }
+    }
+
+    /** Begins to write a tile's new values, which are on the host. */
     void write(Tile tile, Tensor values) {
         while (writes.size() >= buffers) {
             awaitOldestWrite();
@@ -100,9 +114,18 @@ final class ShardFile implements AutoCloseable {
         writes.addLast(new Write(memory, file.write(tile.number(), memory.bytes())));
     }
 
-    /** Replaces some values of this rank's shard of a unit, and waits for it. */
-    void replace(int unit, long first, Tensor values) {
+    /** Replaces some values of this rank's shard of a unit by others, in F32, and waits for it. */
+    void replace(int unit, long first, MemorySegment source) {
         awaitWrites();
+        long elements = source.byteSize() / Float.BYTES;
+        try (Buffer buffer = backend.allocateHost(source.byteSize(), "temporary")) {
+            Tensor values = new Tensor(buffer, DType.F32, Shape.of(elements));
+            backend.upload(source, values, backend.computeStream());
+            replace(unit, first, values);
+        }
+    }
+
+    private void replace(int unit, long first, Tensor values) {
         UnitLayout.Range wanted = new UnitLayout.Range(first, first + values.elements());
         for (Tile tile : tiles.ofUnit(unit)) {
             UnitLayout.Range common = wanted.intersect(tile.range());

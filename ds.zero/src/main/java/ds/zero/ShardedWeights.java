@@ -2,16 +2,20 @@ package ds.zero;
 
 import ds.api.Buffer;
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.comm.Work;
 import ds.api.layer.Parameter;
 import ds.zero.UnitBuffers.Lease;
 import ds.zero.config.Stage3;
+import ds.zero.host.HostShards;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -37,7 +41,9 @@ final class ShardedWeights implements WeightStage {
     private final Stage3 limits;
     private final InFlight changes;
     private final UnitBuffers buffers;
+    private final Device device;
     private final Optional<ShardFile> file;
+    private final Optional<HostShards> onHost;
     private final List<Tensor> owned = new ArrayList<>();
     private final List<Buffer> ownedBuffers = new ArrayList<>();
     private final boolean[] persistent;
@@ -54,12 +60,23 @@ final class ShardedWeights implements WeightStage {
     private long waitNanos;
 
     /**
-     * Allocates the shards, unless they are in a file.
+     * Where shards are between their uses: on the device, unless one of the two is there. Then nothing is persistent.
+     *
+     * @param file owned
+     * @param onHost owned
+     */
+    record Home(Optional<ShardFile> file, Optional<HostShards> onHost) {
+        boolean isDevice() {
+            return file.isEmpty() && onHost.isEmpty();
+        }
+    }
+
+    /**
+     * Allocates the shards that are kept on the device.
      *
      * @param changes of persistent units, under way
-     * @param file owned; with one, nothing is persistent
      */
-    ShardedWeights(Units units, Stack stack, DType dtype, InFlight changes, Stage3 limits, Optional<ShardFile> file) {
+    ShardedWeights(Units units, Stack stack, DType dtype, InFlight changes, Stage3 limits, Home home) {
         TensorBackend backend = stack.backend();
         this.units = units;
         this.communicator = stack.communicator();
@@ -68,14 +85,19 @@ final class ShardedWeights implements WeightStage {
         this.limits = limits;
         this.changes = changes;
         this.buffers = new UnitBuffers(units, backend, dtype, "gatheredWeights");
-        this.file = file;
+        this.device = backend.device();
+        this.file = home.file();
+        this.onHost = home.onHost();
         this.fetching = new boolean[units.count()];
         this.plan = new GatherPlan(units, List.of());
         this.persistent = new boolean[units.count()];
         this.gathered = new Lease[units.count()];
         this.arriving = new Work[units.count()];
-        if (file.isEmpty()) {
+        if (home.isDevice()) {
             allocate(backend, dtype);
+        }
+        for (int unit = 0; unit < units.count() && onHost.isPresent(); unit++) {
+            owned.add(onHost.get().shard(unit));
         }
     }
 
@@ -129,22 +151,18 @@ final class ShardedWeights implements WeightStage {
     }
 
     @Override
-    public boolean inMemory() {
-        return file.isEmpty();
+    public Device home() {
+        return onHost.isPresent() ? Device.HOST : device;
+    }
+
+    @Override
+    public Optional<ShardFile> file() {
+        return file;
     }
 
     @Override
     public DType dtype() {
         return buffers.dtype();
-    }
-
-    @Override
-    public void setOwned(Tiles.Tile tile, Tensor masters) {
-        if (file.isPresent()) {
-            file.get().write(tile, masters);
-        } else {
-            kernels.copy(masters, owned.get(tile.unit()).slice(tile.first(), tile.elements()));
-        }
     }
 
     @Override
@@ -226,14 +244,17 @@ final class ShardedWeights implements WeightStage {
         if (file.isPresent()) {
             file.get().fetch(unit);
             fetching[unit] = true;
+        } else if (onHost.isPresent()) {
+            Tensor shard = shardOf(unit, lease.flat());
+            send(unit, shard, changes.call("weights", unit, onHost.get().upload(unit, shard)));
         } else {
-            send(unit, owned.get(unit));
+            send(unit, owned.get(unit), changes.call("weights", unit));
         }
     }
 
-    private void send(int unit, Tensor shard) {
-        // What was computed with the buffer's last contents comes before this point of the stream.
-        arriving[unit] = communicator.allGather(shard, gathered[unit].flat(), changes.call("weights", unit));
+    /** What was computed with the buffer's last contents comes before the point of the stream that the call names. */
+    private void send(int unit, Tensor shard, Call call) {
+        arriving[unit] = communicator.allGather(shard, gathered[unit].flat(), call);
     }
 
     private boolean isArriving(int unit) {
@@ -251,7 +272,7 @@ final class ShardedWeights implements WeightStage {
             Tensor shard = shardOf(unit, gathered[unit].flat());
             file.orElseThrow().finish(unit, shard);
             fetching[unit] = false;
-            send(unit, shard);
+            send(unit, shard, changes.call("weights", unit));
         }
         arriving[unit].await(stream);
         arriving[unit] = null;
@@ -297,18 +318,21 @@ final class ShardedWeights implements WeightStage {
     }
 
     @Override
-    public void write(Parameter parameter, Tensor values) {
+    public void write(Parameter parameter, Tensor values, MemorySegment source) {
         int unit = units.unitOf(parameter);
         long offset = units.layout(unit).offset(parameter);
         UnitLayout.Range shard = units.shard(unit);
         UnitLayout.Range part = shard.intersect(new UnitLayout.Range(offset, offset + parameter.elements()));
         if (!part.isEmpty()) {
-            Tensor own = values.slice(part.first() - offset, part.elements());
+            long before = part.first() - offset;
             long first = part.first() - shard.first();
-            if (file.isPresent()) {
-                file.get().replace(unit, first, own);
+            if (home().equals(device) && file.isEmpty()) {
+                kernels.copy(
+                        values.slice(before, part.elements()), owned.get(unit).slice(first, part.elements()));
             } else {
-                kernels.copy(own, owned.get(unit).slice(first, part.elements()));
+                MemorySegment own = source.asSlice(before * Float.BYTES, part.elements() * Float.BYTES);
+                file.ifPresent(shards -> shards.replace(unit, first, own));
+                onHost.ifPresent(shards -> shards.write(unit, first, own));
             }
         }
         if (persistent[unit]) {
@@ -334,6 +358,7 @@ final class ShardedWeights implements WeightStage {
             }
         }
         file.ifPresent(ShardFile::close);
+        onHost.ifPresent(HostShards::close);
         buffers.close();
         ownedBuffers.forEach(Buffer::close);
     }

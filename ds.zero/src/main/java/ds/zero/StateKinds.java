@@ -1,6 +1,7 @@
 package ds.zero;
 
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.Tensor;
 import ds.api.spi.Optimizer;
 import ds.zero.config.StatePrecision;
@@ -18,17 +19,42 @@ final class StateKinds {
     private final Units units;
     private final WeightStage weights;
     private final Optimizer optimizer;
+    private final boolean inPlace;
     private final DType stateType;
     private final MasterWeights masters;
     private final StateRounding rounding;
 
-    StateKinds(Units units, WeightStage weights, StatePrecision precision, long seed, Optimizer optimizer) {
+    /**
+     * Decides.
+     *
+     * @param updating the device that updates, and keeps what is beside the weights
+     * @throws IllegalArgumentException if split masters are asked for where the weights are elsewhere
+     */
+    StateKinds(
+            Units units,
+            WeightStage weights,
+            StatePrecision precision,
+            long seed,
+            Optimizer optimizer,
+            Device updating) {
         this.units = units;
         this.weights = weights;
+        this.inPlace = weights.inMemory() && weights.home().equals(updating);
         this.optimizer = optimizer;
         this.stateType = precision.optimizerStates();
         this.masters = precision.masterWeights();
         this.rounding = new StateRounding(precision.rounding(), seed);
+        if (masters == MasterWeights.SPLIT && !inPlace) {
+            throw new IllegalArgumentException(
+                    "ds.states.master_weights = split: the other 16 bits are kept beside the"
+                            + " weights, and zero_optimization.offload_optimizer keeps masters on " + updating
+                            + ", the weights elsewhere; choose fp32, which takes no more there, or bf16, or offload_param, too");
+        }
+    }
+
+    /** {@return whether the weights are in the memory of the backend that updates} */
+    boolean inPlace() {
+        return inPlace;
     }
 
     Units units() {
@@ -64,7 +90,7 @@ final class StateKinds {
 
     /** {@return whether something is kept for masters beside the weights} */
     boolean hasMasters() {
-        return !weightsAreMasters() && !(weights.inMemory() && masters == MasterWeights.BF16);
+        return !weightsAreMasters() && !(inPlace && masters == MasterWeights.BF16);
     }
 
     /** {@return whether masters are other numbers than the weights, of which these have to be told after an update} */
@@ -73,13 +99,13 @@ final class StateKinds {
     }
 
     private boolean weightsAreMasters() {
-        return weights.inMemory() && weights.dtype() == DType.F32;
+        return inPlace && weights.dtype() == DType.F32;
     }
 
     /**
      * {@return masters of consecutive elements of a unit}
      *
-     * @param owned the weights themselves, unless those are in a file
+     * @param owned the weights themselves, where they are {@link #inPlace}
      * @param beside what is kept beside them, where there is
      */
     StoredElements masters(int unit, long firstInUnit, Optional<Tensor> owned, Optional<Tensor> beside) {
@@ -90,7 +116,7 @@ final class StateKinds {
             case FP32 -> new StoredElements.F32(beside.orElseThrow());
             case SPLIT -> new StoredElements.Split(owned.orElseThrow(), beside.orElseThrow());
             case BF16 -> {
-                Tensor own = (weights.inMemory() ? owned : beside).orElseThrow();
+                Tensor own = (inPlace ? owned : beside).orElseThrow();
                 yield rounding.of(own, units.layout(unit).name(), "master weights", firstInUnit);
             }
         };

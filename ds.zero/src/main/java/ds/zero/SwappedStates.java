@@ -4,14 +4,14 @@ import ds.api.DType;
 import ds.api.Kernels;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.api.spi.LayerwiseOptimizer;
-import ds.api.spi.MatrixOptimizer;
 import ds.api.spi.Optimizer;
 import ds.zero.Tiles.Tile;
 import ds.zero.offload.SwapFile;
 import ds.zero.offload.SwapThreads;
 import ds.zero.offload.SwapThreads.Ticket;
 import ds.zero.optimizer.StoredElements;
+import ds.zero.optimizer.Transfers;
+import ds.zero.optimizer.UnitUpdate;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,9 +29,10 @@ final class SwappedStates implements UpdatedStates {
     private final Kernels kernels;
     private final StateKinds kinds;
     private final WeightStage weights;
-    private final GradientStage gradients;
     private final Optimizer optimizer;
+    private final Transfers transfers;
     private final Tiles tiles;
+    private final List<Tensor> given = new ArrayList<>(); // the gradient of each tile
     private final SwapFile file;
     private final boolean dry;
     private final List<Frame> ring = new ArrayList<>();
@@ -53,17 +54,23 @@ final class SwappedStates implements UpdatedStates {
         }
     }
 
-    SwappedStates(Tiles tiles, StateKinds kinds, GradientStage gradients, Swapping swapping) {
+    /** Makes the file; owns the transfers. */
+    SwappedStates(Tiles tiles, StateKinds kinds, GradientStage gradients, Swapping swapping, Transfers transfers) {
         requireElementwise(kinds.optimizer());
+        this.transfers = transfers;
         this.backend = swapping.backend();
         this.kernels = backend.kernels(backend.computeStream());
         this.tiles = tiles;
         this.kinds = kinds;
         this.weights = kinds.weights();
-        this.gradients = gradients;
         this.optimizer = kinds.optimizer();
         this.dry = swapping.threads().isIdle();
         this.file = swapping.open("optimizer.swap", tiles.bytes(this::tileBytes));
+        for (int unit = 0; unit < kinds.units().count(); unit++) {
+            for (Tile tile : tiles.ofUnit(unit)) {
+                given.add(gradients.reduced(unit).slice(tile.first(), tile.elements()));
+            }
+        }
         long most = tiles.mostElements();
         for (int i = 0; i < swapping.buffers(); i++) {
             ring.add(new Frame(new HostTensor(backend, tileBytes(most), "swapBuffers")));
@@ -92,11 +99,11 @@ final class SwappedStates implements UpdatedStates {
     }
 
     private static void requireElementwise(Optimizer optimizer) {
-        if (optimizer instanceof LayerwiseOptimizer || optimizer instanceof MatrixOptimizer) {
+        if (!UnitUpdate.isElementwise(optimizer)) {
             throw new IllegalArgumentException(
                     "optimizer.type: " + optimizer.getClass().getSimpleName()
                             + " works on whole parameters, which files hold in tiles; choose an elementwise one such as AdamW, or"
-                            + " set zero_optimization.offload_optimizer.device to none");
+                            + " set zero_optimization.offload_optimizer.device to cpu or none");
         }
     }
 
@@ -106,7 +113,14 @@ final class SwappedStates implements UpdatedStates {
     }
 
     @Override
-    public void prepare(Optimizer.Step step) {}
+    public TensorBackend backend() {
+        return backend;
+    }
+
+    @Override
+    public void prepare(Optimizer.Step step) {
+        transfers.expect(given);
+    }
 
     @Override
     public void update(int unit, Optimizer.Step step) {
@@ -117,6 +131,7 @@ final class SwappedStates implements UpdatedStates {
             backend.computeStream().synchronize();
             frame.ticket = file.write(tile.number(), frame.memory.bytes());
         }
+        transfers.published();
     }
 
     /** {@return the frame in which a tile is, once it is; tiles come in order, so that those behind it can be read ahead} */
@@ -146,9 +161,9 @@ final class SwappedStates implements UpdatedStates {
             kept.add(numbers);
             loaded.add(numbers.load(kernels, scratch(i, tile.elements())));
         }
-        Tensor given = gradients.reduced(tile.unit()).slice(tile.first(), tile.elements());
+        Tensor gradientSum = inF32(transfers.take(given.get(tile.number())));
         optimizer.update(
-                kernels, new Optimizer.Shard(loaded.getLast(), inF32(given), loaded.subList(0, states())), step);
+                kernels, new Optimizer.Shard(loaded.getLast(), gradientSum, loaded.subList(0, states())), step);
         for (int i = 0; i <= states(); i++) {
             kept.get(i).store(kernels, loaded.get(i), step.number());
         }
@@ -161,8 +176,14 @@ final class SwappedStates implements UpdatedStates {
     }
 
     private void publish(Tile tile, HostTensor memory) {
-        if (kinds.publishes()) {
-            weights.setOwned(tile, besideWeights(memory, tile));
+        if (!kinds.publishes()) {
+            return;
+        }
+        Tensor masters = besideWeights(memory, tile);
+        if (weights.file().isPresent()) {
+            weights.file().get().write(tile, masters);
+        } else {
+            transfers.publish(masters, weights.owned(tile.unit()).slice(tile.first(), tile.elements()));
         }
     }
 
@@ -178,7 +199,7 @@ final class SwappedStates implements UpdatedStates {
     /** The numbers of a tile whose file is in memory: those of a state, or masters. */
     private StoredElements numbers(HostTensor memory, Tile tile, int state) {
         if (state == MASTER) {
-            Optional<Tensor> owned = weights.inMemory()
+            Optional<Tensor> owned = kinds.inPlace()
                     ? Optional.of(weights.owned(tile.unit()).slice(tile.first(), tile.elements()))
                     : Optional.empty();
             Optional<Tensor> beside = kinds.hasMasters() ? Optional.of(besideWeights(memory, tile)) : Optional.empty();
@@ -197,6 +218,7 @@ final class SwappedStates implements UpdatedStates {
     @Override
     public void awaitUpdates() {
         ring.forEach(frame -> frame.ticket.await());
+        transfers.await();
         next = 0;
         requested = 0;
     }
@@ -211,6 +233,7 @@ final class SwappedStates implements UpdatedStates {
                 publish(tile, memory);
                 backend.computeStream().synchronize();
             }
+            transfers.published();
         }
     }
 
@@ -300,6 +323,7 @@ final class SwappedStates implements UpdatedStates {
         forget();
         SwapThreads.settle(ring.stream().map(frame -> frame.ticket).toList());
         file.close();
+        transfers.close();
         ring.forEach(frame -> frame.memory.close());
         gradient.close();
         scratch.forEach(tensor -> tensor.ifPresent(HostTensor::close));

@@ -1,5 +1,6 @@
 package ds.zero;
 
+import ds.zero.config.ZeroOptimization;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongUnaryOperator;
@@ -31,11 +32,12 @@ final class Tiles {
         }
     }
 
-    Tiles(Units units, long mostElements) {
+    /** Cuts a share of what is owned. */
+    Tiles(Units units, Share share, long mostElements) {
         for (int unit = 0; unit < units.count(); unit++) {
             UnitLayout.Range owned = units.owned(unit);
             List<Tile> ofUnit = new ArrayList<>();
-            for (UnitLayout.Group group : units.layout(unit).groups(owned)) {
+            for (UnitLayout.Group group : units.layout(unit).groups(share.of(unit))) {
                 for (long at = group.range().first(); at < group.range().end(); at += mostElements) {
                     long count = Math.min(mostElements, group.range().end() - at);
                     Tile tile = new Tile(all.size(), unit, at - owned.first(), at, count, group.decays());
@@ -45,6 +47,11 @@ final class Tiles {
             }
             byUnit.add(ofUnit);
         }
+    }
+
+    /** {@return tiles as large as files want them, unless fewer elements are to be updated at once} */
+    static Tiles ofFiles(Units units, Share share, ZeroOptimization zero) {
+        return new Tiles(units, share, Math.min(MOST_ELEMENTS, zero.subGroupElements()));
     }
 
     int count() {

@@ -1,6 +1,7 @@
 package ds.zero;
 
 import ds.api.Tensor;
+import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -9,9 +10,12 @@ import java.util.List;
  * What this rank updates: master weights and optimizer states of the elements that it owns; in memory, or in files between
  * updates; in F32, or in less as the configuration says.
  */
-sealed interface UpdatedStates extends AutoCloseable permits OwnedStates, SwappedStates {
+sealed interface UpdatedStates extends AutoCloseable permits OwnedStates, SwappedStates, DividedStates {
     /** The number of the masters among what {@link #read} and {@link #write} reach; the optimizer's states follow from 0. */
     int MASTER = -1;
+
+    /** {@return the backend that updates, and whose memory {@link #master} is in; borrowed} */
+    TensorBackend backend();
 
     /** {@return the names of the optimizer's states} */
     List<String> stateNames();
@@ -42,7 +46,7 @@ sealed interface UpdatedStates extends AutoCloseable permits OwnedStates, Swappe
      * Reads elements to host memory.
      *
      * @param state {@link #MASTER}, or an optimizer state by its place among the names
-     * @param first counted from the first element that this rank owns in the unit
+     * @param first counted from the first element that this rank owns in the unit; one that is kept here, as all are
      * @param target F32; as many elements as it has are read
      */
     void read(int state, int unit, long first, MemorySegment target);

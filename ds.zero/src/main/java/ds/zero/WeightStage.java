@@ -1,9 +1,12 @@
 package ds.zero;
 
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.Tensor;
 import ds.api.layer.Parameter;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Where the weights are that the model computes with, in the compute type: what sets stage 3 apart. All ranks make the same
@@ -21,13 +24,20 @@ sealed interface WeightStage extends AutoCloseable permits ReplicatedWeights, Sh
     Tensor owned(int unit);
 
     /** {@return whether the owned values are in memory, and not in a file} */
-    boolean inMemory();
+    default boolean inMemory() {
+        return file().isEmpty();
+    }
 
     /** {@return the type of the values} */
     DType dtype();
 
-    /** Replaces owned values by what their masters, F32 or of the values' own type, are now. */
-    void setOwned(Tiles.Tile tile, Tensor masters);
+    /** {@return where the owned values are, if they are in memory} */
+    Device home();
+
+    /** {@return the file in which the owned values are, if they are not in memory; borrowed} */
+    default Optional<ShardFile> file() {
+        return Optional.empty();
+    }
 
     /** Begins a micro-batch whose layers will be called in this order. */
     void begin(List<Visit> visits);
@@ -48,8 +58,9 @@ sealed interface WeightStage extends AutoCloseable permits ReplicatedWeights, Sh
      * Replaces the values of a parameter, wherever they are kept.
      *
      * @param values F32, all elements of the parameter, the same on every rank
+     * @param source the same in host memory
      */
-    void write(Parameter parameter, Tensor values);
+    void write(Parameter parameter, Tensor values, MemorySegment source);
 
     /** {@return how long the calling thread has waited for weights since it last asked} */
     long takeWaitNanos();

@@ -43,7 +43,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     private static final int SWAP_THREADS = 3;
 
     private final ZeroConfig config;
-    private final Stack stack;
+    private final Machine machine;
+    private final Stack stack; // the machine's
     private final Optional<Stack> owned; // what close() closes beside the engine's own
     private final ModelState state;
     private final Sequential model;
@@ -61,14 +62,16 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     private ZeroEngine(
             Sequential model,
             ZeroConfig config,
-            Stack stack,
+            Machine machine,
             Optional<Stack> owned,
             Supplier<SwapThreads> swapThreads) {
+        Stack stack = machine.stack();
         TensorBackend backend = stack.backend();
         this.config = config;
+        this.machine = machine;
         this.stack = stack;
         this.owned = owned;
-        this.state = new ModelState(model, config, stack, swapThreads);
+        this.state = new ModelState(model, config, machine, swapThreads);
         this.model = config.checkpointing().apply(state.wrap(model));
         List<Layer> layers = config.checkpointing().apply(model).layers();
         this.trainingVisits = Visit.ofTraining(layers);
@@ -95,7 +98,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                 ZeroConfig.parse(config, Known.ofWorld(rendezvous.worldSize())).value();
         Stack stack = Stack.open(resolved.runtime(), rendezvous);
         try {
-            return initialize(model, resolved, stack, Optional.of(stack));
+            return initialize(model, resolved, stack, Optional.empty(), Optional.of(stack));
         } catch (RuntimeException e) {
             stack.close();
             throw e;
@@ -103,7 +106,9 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     }
 
     /**
-     * Prepares training: allocates what the stage needs and initialises the weights, the same for any number of ranks.
+     * Prepares training: allocates what the stage needs and initialises the weights, the same for any number of ranks. Where the
+     * backend is a device of its own and something is offloaded, the backend on the host that {@code ds.host_backend} names is
+     * opened, and closed with the engine.
      *
      * @param model whose last layer returns the loss; each of its layers is a unit of sharding
      * @param backend borrowed for the engine's life
@@ -112,41 +117,55 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
      */
     public static ZeroEngine initialize(
             Sequential model, ZeroConfig config, TensorBackend backend, Communicator communicator) {
-        return initialize(model, config, new Stack(backend, communicator), Optional.empty());
+        return initialize(model, config, new Stack(backend, communicator), Optional.empty(), Optional.empty());
     }
 
-    private static ZeroEngine initialize(Sequential model, ZeroConfig config, Stack stack, Optional<Stack> owned) {
+    /**
+     * Prepares training as {@link #initialize(Sequential, ZeroConfig, TensorBackend, Communicator)} does.
+     *
+     * @param host keeps and updates what is offloaded from the backend; its memory is the host's; borrowed for the engine's life
+     * @return handed over
+     */
+    public static ZeroEngine initialize(
+            Sequential model, ZeroConfig config, TensorBackend backend, TensorBackend host, Communicator communicator) {
+        return initialize(model, config, new Stack(backend, communicator), Optional.of(host), Optional.empty());
+    }
+
+    private static ZeroEngine initialize(
+            Sequential model, ZeroConfig config, Stack stack, Optional<TensorBackend> host, Optional<Stack> owned) {
         TensorBackend backend = stack.backend();
         Communicator communicator = stack.communicator();
         if (config.batch().worldSize() != communicator.worldSize()) {
             throw new IllegalArgumentException("rank " + communicator.rank() + ": the configuration was resolved for "
                     + config.batch().worldSize() + " ranks, the communicator has " + communicator.worldSize());
         }
-        if (!communicator.accepts(backend.device())) {
-            throw new IllegalArgumentException(
-                    "rank " + communicator.rank() + ": the communicator does not reach memory of " + backend.device()
-                            + ", where backend '" + backend.name() + "' keeps its tensors; choose one that does");
-        }
         if (!backend.supports(config.precision().weights())) {
             throw new IllegalArgumentException("backend '" + backend.name() + "' has no "
                     + config.precision().weights() + "; choose another precision: bf16.enabled, fp16.enabled");
         }
-        ZeroEngine engine = new ZeroEngine(model, config, stack, owned, () -> new SwapThreads(SWAP_THREADS));
-        engine.state.initialise(config.runtime().seed());
-        return engine;
+        Machine machine = Machine.of(config, stack, host);
+        try {
+            ZeroEngine engine = new ZeroEngine(model, config, machine, owned, () -> new SwapThreads(SWAP_THREADS));
+            engine.state.initialise(config.runtime().seed());
+            return engine;
+        } catch (RuntimeException e) {
+            machine.close();
+            throw e;
+        }
     }
 
     /**
      * Prepares a dry run: without initial weights, and without files where something is offloaded to files.
      *
      * @param backend borrowed; one that computes nothing, such as {@code ds.zero.plan}'s
+     * @param host borrowed; such a one, for what is offloaded from a device of its own
      * @param communicator borrowed
      * @return handed over
      */
     public static ZeroEngine dryRun(
-            Sequential model, ZeroConfig config, TensorBackend backend, Communicator communicator) {
-        Stack stack = new Stack(backend, communicator);
-        ZeroEngine engine = new ZeroEngine(model, config, stack, Optional.empty(), SwapThreads::idle);
+            Sequential model, ZeroConfig config, TensorBackend backend, TensorBackend host, Communicator communicator) {
+        Machine machine = Machine.of(config, new Stack(backend, communicator), Optional.of(host));
+        ZeroEngine engine = new ZeroEngine(model, config, machine, Optional.empty(), SwapThreads::idle);
         engine.state.publishAll();
         return engine;
     }
@@ -369,6 +388,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         pass.close();
         sums.close();
         state.close();
+        machine.close();
         owned.ifPresent(Stack::close);
     }
 }

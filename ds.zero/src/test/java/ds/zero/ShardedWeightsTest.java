@@ -36,14 +36,20 @@ class ShardedWeightsTest {
             this.units = new Units(model, communicator.rank(), communicator.worldSize(), true);
             InFlight changes = new InFlight(units, backend.computeStream(), 1000, true);
             Stack stack = new Stack(backend, communicator);
-            this.weights = new ShardedWeights(units, stack, DType.F32, changes, limits, Optional.empty());
+            this.weights = new ShardedWeights(
+                    units,
+                    stack,
+                    DType.F32,
+                    changes,
+                    limits,
+                    new ShardedWeights.Home(Optional.empty(), Optional.empty()));
             for (int p = 0; p < units.parameters().size(); p++) {
                 Parameter parameter = units.parameters().get(p);
                 Tensor values = backend.allocate(DType.F32, Shape.of(parameter.elements()), "test");
                 for (long i = 0; i < parameter.elements(); i++) {
                     values.host().setAtIndex(ValueLayout.JAVA_FLOAT, i, number(p, i));
                 }
-                weights.write(parameter, values);
+                weights.write(parameter, values, values.host());
             }
             for (int unit = 0; unit < units.count(); unit++) {
                 weights.ownedChanged(unit);

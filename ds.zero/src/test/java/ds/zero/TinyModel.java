@@ -16,17 +16,17 @@ import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
 import ds.api.layer.Saved;
 import ds.api.layer.Sequential;
-import java.lang.foreign.ValueLayout;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** An auto-encoder of three layers with a tied weight, odd sizes, and a loss that is a mean over rows. */
-final class TinyModel {
+public final class TinyModel {
     static final int WIDTH = 5;
     private static final int HIDDEN = 7;
 
     private TinyModel() {}
 
-    static Sequential build() {
+    public static Sequential build() {
         Parameter shared = new Parameter("shared", Shape.of(WIDTH, HIDDEN), new Initializer.Normal(0, 0.5));
         return new Sequential(
                 "tiny",
@@ -34,16 +34,20 @@ final class TinyModel {
     }
 
     /** Row g of the global batch of a step, whatever rank and micro-batch it falls to. */
-    static Batch batch(TensorBackend backend, long step, long firstRow, int rows) {
+    public static Batch batch(TensorBackend backend, long step, long firstRow, int rows) {
         Tensor inputs = backend.allocate(DType.F32, Shape.of(rows, WIDTH), "batch");
         Tensor targets = backend.allocate(DType.F32, Shape.of(rows, WIDTH), "batch");
+        float[] sines = new float[rows * WIDTH];
+        float[] cosines = new float[rows * WIDTH];
         for (int r = 0; r < rows; r++) {
             for (int c = 0; c < WIDTH; c++) {
                 double phase = 0.7 * step + 1.3 * (firstRow + r) + 2.1 * c;
-                inputs.host().setAtIndex(ValueLayout.JAVA_FLOAT, (long) r * WIDTH + c, (float) Math.sin(phase));
-                targets.host().setAtIndex(ValueLayout.JAVA_FLOAT, (long) r * WIDTH + c, (float) Math.cos(phase));
+                sines[r * WIDTH + c] = (float) Math.sin(phase);
+                cosines[r * WIDTH + c] = (float) Math.cos(phase);
             }
         }
+        backend.upload(MemorySegment.ofArray(sines), inputs, backend.computeStream());
+        backend.upload(MemorySegment.ofArray(cosines), targets, backend.computeStream());
         return Batch.of(inputs, targets, firstRow);
     }
 

@@ -174,7 +174,8 @@ class TrapsTest {
         Resolved<ZeroConfig> resolved = parse(
                 "\"zero_optimization\": {\"stage\": 2, \"offload_optimizer\": {\"device\": \"cpu\", \"pin_memory\": true}},");
         assertTrue(
-                resolved.toJson().contains("\"zero_optimization.offload_optimizer.pin_memory\" : \"host memory is"),
+                resolved.toJson()
+                        .contains("\"zero_optimization.offload_optimizer.pin_memory\" : \"what a device copies"),
                 resolved::toJson);
     }
 

@@ -1,5 +1,6 @@
 package ds.zero;
 
+import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
 import ds.api.comm.Traffic;
 import ds.api.layer.Parameter;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
 
 /**
  * A few steps of the tiny model on ranks that are threads of this JVM.
@@ -60,9 +62,18 @@ record ZeroRun(List<StepResult> results, Map<String, List<Float>> weights, Traff
     }
 
     static ZeroRun of(Setup setup) throws Exception {
+        return of(setup, ReferenceBackend::new);
+    }
+
+    /** {@return a run on a backend of another kind, with the reference beside it on the host} */
+    static ZeroRun of(Setup setup, Supplier<TensorBackend> opener) throws Exception {
         Map<Integer, ZeroRun> runs = new ConcurrentHashMap<>();
-        InProcessCommunicators.run(
-                setup.ranks(), communicator -> runs.put(communicator.rank(), onRank(setup, communicator)));
+        InProcessCommunicators.run(setup.ranks(), communicator -> {
+            try (TensorBackend backend = opener.get();
+                    ReferenceBackend host = new ReferenceBackend()) {
+                runs.put(communicator.rank(), onRank(setup, communicator, backend, host));
+            }
+        });
         for (ZeroRun run : runs.values()) {
             if (!run.weights.equals(runs.get(0).weights)) {
                 throw new AssertionError("ranks ended with different weights");
@@ -71,11 +82,10 @@ record ZeroRun(List<StepResult> results, Map<String, List<Float>> weights, Traff
         return runs.get(0);
     }
 
-    private static ZeroRun onRank(Setup setup, Communicator communicator) {
+    private static ZeroRun onRank(Setup setup, Communicator communicator, TensorBackend backend, TensorBackend host) {
         ZeroConfig config = setup.config();
         int micro = config.batch().microBatchSize();
-        try (ReferenceBackend backend = new ReferenceBackend();
-                ZeroEngine engine = ZeroEngine.initialize(TinyModel.build(), config, backend, communicator)) {
+        try (ZeroEngine engine = ZeroEngine.initialize(TinyModel.build(), config, backend, host, communicator)) {
             List<StepResult> results = new ArrayList<>();
             Traffic traffic = Traffic.NONE;
             for (int step = 0; step < STEPS; step++) {

@@ -27,6 +27,11 @@ public final class Providers<P extends Provider> {
         return of("ds.backend", ServiceLoader.load(TensorBackendProvider.class));
     }
 
+    /** {@return all tensor backends; one on the host is selected by {@code ds.host_backend}, for what is offloaded to it} */
+    public static Providers<TensorBackendProvider> hostBackends() {
+        return of("ds.host_backend", ServiceLoader.load(TensorBackendProvider.class));
+    }
+
     /** {@return all communicators; selected by {@code ds.communicator}} */
     public static Providers<CommunicatorProvider> communicators() {
         return of("ds.communicator", ServiceLoader.load(CommunicatorProvider.class));

@@ -1,9 +1,15 @@
 package ds.api.spi;
 
+import ds.api.Device;
 import ds.api.TensorBackend;
 
 /** Opens devices of one kind. */
 public interface TensorBackendProvider extends Provider {
+    /** {@return the {@link Device#type} of the devices it opens, known without opening one: for plans} */
+    default String deviceType() {
+        return Device.HOST.type();
+    }
+
     /**
      * Opens the device of a rank.
      *

@@ -21,7 +21,7 @@ enum Kind {
         return switch (label) {
             case "weights", "gatheredWeights" -> WEIGHTS;
             case "gradients", "gradientBuckets", "communicationBuckets" -> GRADIENTS;
-            case "masterWeights", "optimizerStates", "swapBuffers" -> OPTIMIZER;
+            case "masterWeights", "optimizerStates", "swapBuffers", "offloadBuffers" -> OPTIMIZER;
             case "activations", "recomputed", "offloadedActivations" -> ACTIVATIONS;
             case "checkpoint" -> CHECKPOINTS;
             default -> WORK;

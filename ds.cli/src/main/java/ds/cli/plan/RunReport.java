@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Function;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -76,21 +77,36 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
     }
 
     private void printKinds(PrintWriter out) {
-        Map<Kind, Map<String, Long>> byKind = new TreeMap<>();
-        plan.atPeak().forEach((label, bytes) -> {
-            if (bytes > 0) {
-                byKind.computeIfAbsent(Kind.of(label), kind -> new TreeMap<>()).put(label, bytes);
-            }
+        plan.onDevice().ifPresent(device -> {
+            Account account = new Account(device.atPeak(), device.memory().peakBytes(), device.trainingPeakBytes());
+            account.print("on " + device.device(), out);
+            out.println();
         });
-        String when = plan.trainingPeakBytes() == plan.peakBytes()
-                ? "while it trains"
-                : "while weights are saved; " + ByteSize.inBinary(plan.trainingPeakBytes()) + " while it trains";
-        out.printf(Locale.ROOT, "%-18s %10s  %s%n", "one rank's peak", ByteSize.inBinary(plan.peakBytes()), when);
-        byKind.forEach((kind, labels) -> {
-            long bytes = labels.values().stream().mapToLong(Long::longValue).sum();
-            String bar = "█".repeat((int) Math.max(1, Math.round((double) BAR * bytes / plan.peakBytes())));
-            out.printf(Locale.ROOT, "  %-16s %10s  %-24s  %s%n", kind, ByteSize.inBinary(bytes), bar, details(labels));
-        });
+        Account host = new Account(plan.atPeak(), plan.peakBytes(), plan.trainingPeakBytes());
+        host.print(plan.onDevice().isPresent() ? "on the host" : "one rank's peak", out);
+    }
+
+    /** What is live in one memory when most is. */
+    private record Account(Map<String, Long> atPeak, long peakBytes, long trainingPeakBytes) {
+        void print(String where, PrintWriter out) {
+            Map<Kind, Map<String, Long>> byKind = new TreeMap<>();
+            atPeak.forEach((label, bytes) -> {
+                if (bytes > 0) {
+                    byKind.computeIfAbsent(Kind.of(label), kind -> new TreeMap<>())
+                            .put(label, bytes);
+                }
+            });
+            String when = trainingPeakBytes == peakBytes
+                    ? "while it trains"
+                    : "while weights are saved; " + ByteSize.inBinary(trainingPeakBytes) + " while it trains";
+            out.printf(Locale.ROOT, "%-18s %10s  %s%n", where, ByteSize.inBinary(peakBytes), when);
+            byKind.forEach((kind, labels) -> {
+                long bytes = labels.values().stream().mapToLong(Long::longValue).sum();
+                String bar = "█".repeat((int) Math.max(1, Math.round((double) BAR * bytes / peakBytes)));
+                out.printf(
+                        Locale.ROOT, "  %-16s %10s  %-24s  %s%n", kind, ByteSize.inBinary(bytes), bar, details(labels));
+            });
+        }
     }
 
     /** {@return the labels of a kind, with their bytes if there are several} */
@@ -122,21 +138,41 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
     }
 
     private void printStages(PrintWriter out) {
-        out.printf(Locale.ROOT, "%-18s %22s %22s%n", "process at", "activations kept", "recomputed");
+        plan.onDevice().ifPresent(device -> {
+            String title = device.device() + " at";
+            printStages(title, out, option -> mark(option) + onDevice(option));
+            out.println();
+        });
+        printStages("process at", out, this::cell);
+        boolean limited = run.rankMemory().limitBytes().isPresent();
+        out.printf(Locale.ROOT, "  > as configured%s%n", limited ? "; ! does not fit" : "");
+    }
+
+    private static String onDevice(Option option) {
+        return option.plan()
+                .onDevice()
+                .map(device -> ByteSize.inBinary(device.memory().peakBytes()))
+                .orElseThrow();
+    }
+
+    private void printStages(String title, PrintWriter out, Function<Option, String> cell) {
+        out.printf(Locale.ROOT, "%-18s %22s %22s%n", title, "activations kept", "recomputed");
         for (int i = 0; i < stages.size(); i += 2) {
             out.printf(
                     Locale.ROOT,
                     "  %-16s %22s %22s%n",
                     "stage " + stages.get(i).stage().number(),
-                    cell(stages.get(i)),
-                    cell(stages.get(i + 1)));
+                    cell.apply(stages.get(i)),
+                    cell.apply(stages.get(i + 1)));
         }
-        boolean limited = run.rankMemory().limitBytes().isPresent();
-        out.printf(Locale.ROOT, "  > as configured%s%n", limited ? "; ! does not fit" : "");
+    }
+
+    private String mark(Option option) {
+        return option.config().equals(run.zero()) ? "> " : "";
     }
 
     private String cell(Option option) {
-        String mark = option.config().equals(run.zero()) ? "> " : "";
+        String mark = mark(option);
         String misfit = run.rankMemory().fits(option.plan().peakBytes()) ? "" : "! ";
         return mark + misfit + ByteSize.inBinary(RankMemory.needed(option.plan().peakBytes()));
     }
@@ -159,6 +195,7 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
         plan.memory().labels().forEach((label, use) -> peaks.put(label, use.peakBytes()));
         ObjectNode atPeak = root.putObject("bytes_at_peak");
         new TreeMap<>(plan.atPeak()).forEach(atPeak::put);
+        plan.onDevice().ifPresent(device -> addDevice(root.putObject("device"), device));
         root.put("reserved_bytes", RankMemory.RESERVED_BYTES);
         root.put("process_bytes", RankMemory.needed(plan.peakBytes()));
         run.rankMemory().limitBytes().ifPresent(limit -> {
@@ -169,14 +206,28 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
         root.put("bytes_sent_per_step", plan.sentPerStep().bytes());
         ArrayNode alternatives = root.putArray("alternatives");
         for (Option option : stages) {
-            alternatives
-                    .addObject()
+            ObjectNode alternative = alternatives.addObject();
+            option.plan()
+                    .onDevice()
+                    .ifPresent(device ->
+                            alternative.put("device_peak_bytes", device.memory().peakBytes()));
+            alternative
                     .put("stage", option.stage().number())
                     .put("recomputed", option.recomputed())
                     .put("peak_bytes", option.plan().peakBytes())
                     .put("process_bytes", RankMemory.needed(option.plan().peakBytes()));
         }
         return JsonMapper.shared().writerWithDefaultPrettyPrinter().writeValueAsString(root);
+    }
+
+    private static void addDevice(ObjectNode node, MemoryPlan.OnDevice device) {
+        node.put("name", device.device().toString());
+        node.put("peak_bytes", device.memory().peakBytes());
+        node.put("training_peak_bytes", device.trainingPeakBytes());
+        ObjectNode peaks = node.putObject("peak_bytes_by_label");
+        device.memory().labels().forEach((label, use) -> peaks.put(label, use.peakBytes()));
+        ObjectNode atPeak = node.putObject("bytes_at_peak");
+        new TreeMap<>(device.atPeak()).forEach(atPeak::put);
     }
 
     private ModelStates.PerRank modelStates() {

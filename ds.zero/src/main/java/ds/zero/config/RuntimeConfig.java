@@ -9,13 +9,19 @@ import java.util.OptionalLong;
  * This project's own block {@code "ds"}.
  *
  * @param backend name of the tensor backend's provider
+ * @param hostBackend name of the provider of a backend on the host, for what is offloaded there from a device
  * @param communicator name of the communicator's provider
  * @param seed of initial weights, dropout and sampling
  * @param collectiveTimeout after which a collective that not every rank has joined fails
  * @param memoryLimitBytes what one rank may take in all: tensors, heap and native libraries; empty for no limit
  */
 public record RuntimeConfig(
-        String backend, String communicator, long seed, Duration collectiveTimeout, OptionalLong memoryLimitBytes) {
+        String backend,
+        String hostBackend,
+        String communicator,
+        long seed,
+        Duration collectiveTimeout,
+        OptionalLong memoryLimitBytes) {
     /** The block's key. */
     public static final String BLOCK = "ds";
 
@@ -25,6 +31,10 @@ public record RuntimeConfig(
     public RuntimeConfig {
         if (backend.isBlank()) {
             throw new ConfigException(BLOCK + ".backend", backend, "must name a provider", "\"cpu\" is the default");
+        }
+        if (hostBackend.isBlank()) {
+            throw new ConfigException(
+                    BLOCK + ".host_backend", hostBackend, "must name a provider", "\"cpu\" is the default");
         }
         if (communicator.isBlank()) {
             throw new ConfigException(
@@ -43,6 +53,7 @@ public record RuntimeConfig(
         Block block = root.block(BLOCK);
         return new RuntimeConfig(
                 block.text("backend", "cpu"),
+                block.text("host_backend", "cpu"),
                 block.text("communicator", "tcp"),
                 block.integer("seed", 1234, Long.MIN_VALUE, Long.MAX_VALUE),
                 Duration.ofSeconds(block.integer("collective_timeout_seconds", 60, 1, Integer.MAX_VALUE)),

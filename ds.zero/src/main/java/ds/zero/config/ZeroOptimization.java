@@ -45,8 +45,8 @@ public record ZeroOptimization(
         Block block = root.block(NAME);
         ZeroStage stage = readStage(block);
         block.auto("sub_group_size", DEFAULT_SUB_GROUP, "DeepSpeed's default");
-        Offload offloadOptimizer = Offload.read(block.block("offload_optimizer"), 4);
-        Offload offloadParameters = Offload.read(block.block("offload_param"), 5);
+        Offload offloadOptimizer = Offload.readOptimizer(block.block("offload_optimizer"));
+        Offload offloadParameters = Offload.readParameters(block.block("offload_param"));
         checkOffload(block, stage, offloadOptimizer, offloadParameters);
         return new ZeroOptimization(
                 stage,
@@ -87,6 +87,13 @@ public record ZeroOptimization(
                             "device",
                             "needs the optimizer's states in files, too",
                             "set zero_optimization.offload_optimizer.device to nvme");
+        }
+        if (parameters instanceof Offload.Nvme && optimizer instanceof Offload.Nvme && optimizer.ratio() < 1) {
+            block.block("offload_optimizer")
+                    .problem(
+                            "ratio",
+                            "must be 1 where weights are in files, too, to which only states in files are written",
+                            "remove it, or set zero_optimization.offload_param.device to cpu or none");
         }
     }
 

@@ -1,6 +1,7 @@
 package ds.zero.optimizer;
 
 import ds.api.Kernels;
+import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.optimizer.Tiles.Tile;
@@ -13,21 +14,24 @@ final class ElementwiseUpdate implements UnitUpdate {
     private final Kernels kernels;
     private final Tiles tiles;
     private final List<List<Tile>> tilesOfUnit = new ArrayList<>();
+    private final List<Tensor> gradients = new ArrayList<>();
 
-    ElementwiseUpdate(Optimizer optimizer, TensorBackend backend, List<OwnedUnit> units) {
+    /** Owns the tiles. */
+    ElementwiseUpdate(Optimizer optimizer, TensorBackend backend, List<OwnedUnit> units, Tiles tiles) {
         this.optimizer = optimizer;
         this.kernels = backend.kernels(backend.computeStream());
-        this.tiles = new Tiles(backend, units);
+        this.tiles = tiles;
         for (OwnedUnit unit : units) {
             List<Tile> all = new ArrayList<>(tiles.cut(unit, 0, unit.decayingEnd(), true));
             all.addAll(tiles.cut(unit, unit.decayingEnd(), unit.elements(), false));
             tilesOfUnit.add(all);
+            gradients.addAll(Tiles.gradients(all));
         }
     }
 
     @Override
     public void prepare(Optimizer.Step step) {
-        // elements need nothing of each other
+        tiles.expect(gradients); // elements need nothing of each other
     }
 
     @Override

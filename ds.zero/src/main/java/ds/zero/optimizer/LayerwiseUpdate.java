@@ -30,6 +30,7 @@ final class LayerwiseUpdate implements UnitUpdate {
     private final Kernels kernels;
     private final Tiles tiles;
     private final List<List<Part>> partsOfUnit = new ArrayList<>();
+    private final List<Tensor> gradients = new ArrayList<>();
     private final Tensor direction;
     private final Tensor sums;
     private final Arena arena = Arena.ofShared();
@@ -44,18 +45,25 @@ final class LayerwiseUpdate implements UnitUpdate {
      */
     private record Part(int number, List<Tile> owned, List<Tile> shard) {}
 
+    /** Owns the tiles. */
     LayerwiseUpdate(
-            LayerwiseOptimizer optimizer, TensorBackend backend, Communicator communicator, List<OwnedUnit> units) {
+            LayerwiseOptimizer optimizer,
+            TensorBackend backend,
+            Communicator communicator,
+            List<OwnedUnit> units,
+            Tiles tiles) {
         this.optimizer = optimizer;
         this.backend = backend;
         this.communicator = communicator;
         this.kernels = backend.kernels(backend.computeStream());
-        this.tiles = new Tiles(backend, units);
+        this.tiles = tiles;
         int parameters = 0;
         for (OwnedUnit unit : units) {
             List<Part> parts = new ArrayList<>();
             for (OwnedUnit.Placed placed : unit.parameters()) {
-                parts.add(part(parameters, unit, placed));
+                Part part = part(parameters, unit, placed);
+                parts.add(part);
+                gradients.addAll(Tiles.gradients(part.owned()));
                 parameters++;
             }
             partsOfUnit.add(parts);
@@ -76,6 +84,7 @@ final class LayerwiseUpdate implements UnitUpdate {
 
     @Override
     public void prepare(Optimizer.Step step) {
+        tiles.expect(gradients);
         kernels.fill(sums, 0);
         for (List<Part> parts : partsOfUnit) {
             for (Part part : parts) {

@@ -31,6 +31,7 @@ final class MatrixUpdate implements UnitUpdate {
     private final MatrixPlan plan;
     private final Tiles tiles;
     private final List<Work> workOfUnit = new ArrayList<>();
+    private final List<Tensor> gradients = new ArrayList<>();
     private final Tensor directions;
     private final MatrixOptimizer.Scratch scratch;
 
@@ -42,16 +43,25 @@ final class MatrixUpdate implements UnitUpdate {
      */
     private record Work(List<Tile> matrices, List<Tile> others) {}
 
-    MatrixUpdate(MatrixOptimizer optimizer, TensorBackend backend, Communicator communicator, List<OwnedUnit> units) {
+    /** Owns the tiles. */
+    MatrixUpdate(
+            MatrixOptimizer optimizer,
+            TensorBackend backend,
+            Communicator communicator,
+            List<OwnedUnit> units,
+            Tiles tiles) {
         this.optimizer = optimizer;
         this.backend = backend;
         this.communicator = communicator;
         this.kernels = backend.kernels(backend.computeStream());
         this.units = List.copyOf(units);
         this.plan = new MatrixPlan(optimizer, communicator.worldSize(), units);
-        this.tiles = new Tiles(backend, units);
+        this.tiles = tiles;
         for (int unit = 0; unit < units.size(); unit++) {
-            workOfUnit.add(work(unit));
+            Work work = work(unit);
+            workOfUnit.add(work);
+            gradients.addAll(Tiles.gradients(work.others()));
+            gradients.addAll(Tiles.gradients(work.matrices()));
         }
         this.directions = allocate(DType.F32, plan.largestUnit());
         this.scratch = new MatrixOptimizer.Scratch(allocate(DType.F32, plan.scratchElements()), allocate(DType.F64, 1));
@@ -74,12 +84,13 @@ final class MatrixUpdate implements UnitUpdate {
     }
 
     private Tensor allocate(DType dtype, long elements) {
-        return backend.allocate(dtype, Shape.of(elements), "scratch");
+        return backend.allocate(
+                dtype, Shape.of(Math.max(1, elements)), "scratch"); // none of its units may have a matrix
     }
 
     @Override
     public void prepare(Optimizer.Step step) {
-        // units need nothing of each other
+        tiles.expect(gradients); // units need nothing of each other
     }
 
     @Override

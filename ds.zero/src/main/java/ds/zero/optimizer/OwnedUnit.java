@@ -4,6 +4,7 @@ import ds.api.Tensor;
 import ds.api.layer.Parameter;
 import ds.api.spi.Optimizer;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A unit as an optimizer sees it: parameters side by side in {@code elements} elements, those with weight decay first, of which
@@ -22,20 +23,31 @@ public record OwnedUnit(
      * What this rank updates of a unit.
      *
      * @param weights master weights, as they are kept
-     * @param gradient of any floating type
+     * @param gradient of any floating type; on the device of the model, which may be another one
      * @param states in the order of {@link Optimizer#states}, as they are kept
+     * @param published the weights that the model computes with, wherever they are, unless the masters are these themselves
      */
-    public record Owned(StoredElements weights, Tensor gradient, List<StoredElements> states) {
+    public record Owned(
+            StoredElements weights, Tensor gradient, List<StoredElements> states, Optional<Tensor> published) {
         /** Copies the list. */
         public Owned {
             states = List.copyOf(states);
+        }
+
+        /** Masters that the model computes with. */
+        public Owned(StoredElements weights, Tensor gradient, List<StoredElements> states) {
+            this(weights, gradient, states, Optional.empty());
         }
 
         /** {@return consecutive elements of all} */
         Owned slice(long first, long count) {
             List<StoredElements> parts =
                     states.stream().map(state -> state.slice(first, count)).toList();
-            return new Owned(weights.slice(first, count), gradient.slice(first, count), parts);
+            return new Owned(
+                    weights.slice(first, count),
+                    gradient.slice(first, count),
+                    parts,
+                    published.map(all -> all.slice(first, count)));
         }
     }
 

@@ -15,6 +15,16 @@ public sealed interface StoredElements {
     /** {@return a view of consecutive ones} */
     StoredElements slice(long first, long count);
 
+    /** {@return what the model computes with, or what that is rounded from} */
+    default Tensor published() {
+        return switch (this) {
+            case F32(Tensor all) -> all;
+            case Split(Tensor nearest, Tensor _) -> nearest;
+            case Nearest(Tensor bf16) -> bf16;
+            case Stochastic(Tensor bf16, CounterRandom _) -> bf16;
+        };
+    }
+
     /** {@return whether they are F32, and so updated where they are} */
     default boolean isF32() {
         return this instanceof F32;

@@ -19,6 +19,7 @@ final class Tiles implements AutoCloseable {
     static final long ELEMENTS = 1 << 20;
 
     private final TensorBackend backend;
+    private final Transfers transfers;
     private final Kernels kernels;
     private final long largest;
     private final List<Optional<Tensor>> scratch =
@@ -42,9 +43,14 @@ final class Tiles implements AutoCloseable {
         }
     }
 
-    /** Allocates one tile of F32 for each kind of numbers that is kept in another type. */
-    Tiles(TensorBackend backend, List<OwnedUnit> units) {
+    /**
+     * Allocates one tile of F32 for each kind of numbers that is kept in another type.
+     *
+     * @param transfers borrowed
+     */
+    Tiles(TensorBackend backend, List<OwnedUnit> units, Transfers transfers) {
         this.backend = backend;
+        this.transfers = transfers;
         this.kernels = backend.kernels(backend.computeStream());
         long most = units.stream()
                 .mapToLong(unit -> unit.owned().weights().elements())
@@ -99,13 +105,29 @@ final class Tiles implements AutoCloseable {
         };
     }
 
+    /**
+     * Begins a step.
+     *
+     * @param gradients of the tiles that will be loaded, in that order; see {@link #gradients}
+     */
+    void expect(List<Tensor> gradients) {
+        transfers.expect(gradients);
+    }
+
+    /** {@return the gradients of tiles} */
+    static List<Tensor> gradients(List<Tile> tiles) {
+        return tiles.stream().map(tile -> tile.stored().gradient()).toList();
+    }
+
     /** {@return a tile's weights, states and gradient in F32} */
     Optimizer.Shard load(Tile tile) {
-        Tensor gradient = tile.stored().gradient();
-        if (gradient.dtype() != DType.F32) {
-            kernels.copy(gradient, tile.shard().gradient());
+        Tensor given = transfers.take(tile.stored().gradient());
+        Optimizer.Shard kept = loadKept(tile);
+        if (given.dtype() != DType.F32) {
+            kernels.copy(given, kept.gradient());
+            return kept;
         }
-        return loadKept(tile);
+        return new Optimizer.Shard(kept.weights(), given, kept.states());
     }
 
     /** {@return a tile's weights and states in F32; its gradient is not to be read} */
@@ -117,9 +139,12 @@ final class Tiles implements AutoCloseable {
         return tile.shard();
     }
 
-    /** Keeps the weights of the tile that was loaded last. */
+    /** Keeps the weights of the tile that was loaded last, and publishes them. */
     void storeWeights(Tile tile, Optimizer.Step step) {
-        tile.stored().weights().store(kernels, tile.shard().weights(), step.number());
+        OwnedUnit.Owned stored = tile.stored();
+        stored.weights().store(kernels, tile.shard().weights(), step.number());
+        stored.published()
+                .ifPresent(weights -> transfers.publish(stored.weights().published(), weights));
     }
 
     /** Keeps the states of the tile that was loaded last. */

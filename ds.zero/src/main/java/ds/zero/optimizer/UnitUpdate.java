@@ -9,19 +9,34 @@ import java.util.List;
 
 /** How the weights that this rank owns change in a step. All ranks call the methods in the same order. */
 public interface UnitUpdate extends AutoCloseable {
+    /** The most elements that are updated, and travel, at once. */
+    long TILE_ELEMENTS = Tiles.ELEMENTS;
+
     /**
      * {@return the way of an optimizer's family, handed over}
      *
-     * @param backend on which the units' tensors lie
+     * @param backend on which the units' masters and states lie
      * @param communicator of the ranks that share the units
-     * @param units all of the model
+     * @param units all that are updated here
+     * @param transfers of gradients and weights; borrowed
      */
-    static UnitUpdate of(Optimizer optimizer, TensorBackend backend, Communicator communicator, List<OwnedUnit> units) {
+    static UnitUpdate of(
+            Optimizer optimizer,
+            TensorBackend backend,
+            Communicator communicator,
+            List<OwnedUnit> units,
+            Transfers transfers) {
+        Tiles tiles = new Tiles(backend, units, transfers);
         return switch (optimizer) {
-            case LayerwiseOptimizer layerwise -> new LayerwiseUpdate(layerwise, backend, communicator, units);
-            case MatrixOptimizer matrix -> new MatrixUpdate(matrix, backend, communicator, units);
-            case Optimizer elementwise -> new ElementwiseUpdate(elementwise, backend, units);
+            case LayerwiseOptimizer layerwise -> new LayerwiseUpdate(layerwise, backend, communicator, units, tiles);
+            case MatrixOptimizer matrix -> new MatrixUpdate(matrix, backend, communicator, units, tiles);
+            case Optimizer elementwise -> new ElementwiseUpdate(elementwise, backend, units, tiles);
         };
+    }
+
+    /** {@return whether an optimizer works element by element, and so on any part of a parameter} */
+    static boolean isElementwise(Optimizer optimizer) {
+        return !(optimizer instanceof LayerwiseOptimizer || optimizer instanceof MatrixOptimizer);
     }
 
     /** Does what a step needs before its first unit is updated, when all gradients are there. */

@@ -12,6 +12,7 @@ import ds.zero.ZeroEngine;
 import ds.zero.config.ZeroConfig;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
 
 /**
@@ -19,14 +20,23 @@ import java.util.function.Function;
  * {@link PlanningCommunicator}. So the plan is as right as the engine's own accounts. All ranks need the same, since shards are
  * equal.
  *
+ * <p>Where the backend is a device of its own, a plan has two accounts: {@code memory}, {@code atPeak} and {@code
+ * trainingPeakBytes} are the host's, to which {@code ds.memory_limit} applies; {@code onDevice} has the device's.
+ *
  * @param memory by label; peaks are those of steps, an evaluation, and reading all weights as a checkpoint does
  * @param atPeak live bytes by label at the moment when most was live
  * @param trainingPeakBytes most that is live in steps and evaluations, before weights are read
  * @param sentPerStep by this rank
  * @param parameters of the model: Ψ
+ * @param onDevice what is on a device of its own; empty for a backend whose memory is the host's
  */
 public record MemoryPlan(
-        MemoryUse memory, Map<String, Long> atPeak, long trainingPeakBytes, Traffic sentPerStep, long parameters) {
+        MemoryUse memory,
+        Map<String, Long> atPeak,
+        long trainingPeakBytes,
+        Traffic sentPerStep,
+        long parameters,
+        Optional<OnDevice> onDevice) {
     /** Arenas grow in the first step and are one block from the second on; the third shows that it stays so. */
     private static final int STEPS = 3;
 
@@ -52,15 +62,31 @@ public record MemoryPlan(
     public record Loop(Function<TensorBackend, Batch> batches, Checkpoints checkpoints) {}
 
     /**
-     * Runs dry.
+     * The account of a device.
+     *
+     * @param device which
+     * @param memory by label
+     * @param atPeak live bytes by label at the moment when most was live
+     * @param trainingPeakBytes most that is live in steps and evaluations
+     */
+    public record OnDevice(Device device, MemoryUse memory, Map<String, Long> atPeak, long trainingPeakBytes) {}
+
+    /**
+     * Runs dry, on the machine that {@code ds.backend} and {@code ds.communicator} name; their providers need not be at hand.
      *
      * @param model whose layers allocate through {@link ds.api.layer.Pass} and compute with kernels alone
      */
     public static MemoryPlan of(Sequential model, ZeroConfig config, Loop loop) {
-        PlanningBackend backend = new PlanningBackend(Device.HOST);
+        return of(model, config, loop, PlannedMachine.of(config.runtime()));
+    }
+
+    static MemoryPlan of(Sequential model, ZeroConfig config, Loop loop, PlannedMachine machine) {
+        PlanningBackend host = new PlanningBackend(Device.HOST);
+        boolean divided = !machine.device().equals(Device.HOST);
+        PlanningBackend backend = divided ? new PlanningBackend(machine.device(), host) : host;
         PlanningCommunicator communicator =
-                new PlanningCommunicator(0, config.batch().worldSize());
-        try (ZeroEngine engine = ZeroEngine.dryRun(model, config, backend, communicator)) {
+                new PlanningCommunicator(0, config.batch().worldSize(), machine.reached());
+        try (ZeroEngine engine = ZeroEngine.dryRun(model, config, backend, host, communicator)) {
             Batch batch = loop.batches().apply(backend);
             Traffic sent = Traffic.NONE;
             for (int step = 0; step < STEPS; step++) {
@@ -72,14 +98,18 @@ public record MemoryPlan(
                 }
             }
             engine.evaluate(batch);
-            long trainingPeak = backend.memory().peakBytes();
+            long trainingPeak = host.memory().peakBytes();
+            long devicePeak = backend.memory().peakBytes();
             for (Parameter parameter : engine.parameters()) {
                 Buffer exported = backend.allocateHost(parameter.elements() * Float.BYTES, EXPORT);
                 engine.read(parameter, MemorySegment.NULL); // nothing is copied to it
                 exported.close();
             }
+            Optional<OnDevice> onDevice = divided
+                    ? Optional.of(new OnDevice(machine.device(), backend.memory(), backend.bytesAtPeak(), devicePeak))
+                    : Optional.empty();
             return new MemoryPlan(
-                    backend.memory(), backend.bytesAtPeak(), trainingPeak, sent, engine.parameterElements());
+                    host.memory(), host.bytesAtPeak(), trainingPeak, sent, engine.parameterElements(), onDevice);
         }
     }
 
@@ -95,7 +125,7 @@ public record MemoryPlan(
         }
     }
 
-    /** {@return the most that is allocated at once} */
+    /** {@return the most that is allocated at once on the host} */
     public long peakBytes() {
         return memory.peakBytes();
     }

@@ -23,11 +23,19 @@ import java.util.Map;
 public final class PlanningBackend implements TensorBackend {
     private final Device device;
     private final PlannedMemory memory = new PlannedMemory();
+    private final PlannedMemory hostMemory;
     private final Stream computeStream = new NoStream();
 
-    /** Stands for a backend of this device. */
+    /** Stands for a backend of this device, with one account for what it allocates there and on the host. */
     public PlanningBackend(Device device) {
         this.device = device;
+        this.hostMemory = memory;
+    }
+
+    /** Stands for a backend of a device of its own: what it allocates on the host is in the accounts of a backend there. */
+    public PlanningBackend(Device device, PlanningBackend host) {
+        this.device = device;
+        this.hostMemory = host.memory;
     }
 
     @Override
@@ -52,7 +60,7 @@ public final class PlanningBackend implements TensorBackend {
 
     @Override
     public Buffer allocateHost(long byteSize, String label) {
-        return new PlannedBuffer(memory, Device.HOST, byteSize, label, true);
+        return new PlannedBuffer(hostMemory, Device.HOST, byteSize, label, true);
     }
 
     @Override

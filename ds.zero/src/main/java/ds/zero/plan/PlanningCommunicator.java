@@ -8,6 +8,7 @@ import ds.api.comm.CommunicatorException;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Traffic;
 import ds.api.comm.Work;
+import java.util.function.Predicate;
 
 /**
  * One rank of a group of which there are no others: nothing is sent, everything is done at once, and {@link #traffic} counts the
@@ -18,15 +19,26 @@ public final class PlanningCommunicator implements Communicator {
 
     private final int rank;
     private final int worldSize;
+    private final Predicate<Device> reached;
     private Traffic traffic = Traffic.NONE;
 
-    /** Stands for one rank. */
+    /** Stands for one rank, and reaches all memory. */
     public PlanningCommunicator(int rank, int worldSize) {
+        this(rank, worldSize, device -> true);
+    }
+
+    /**
+     * Stands for one rank.
+     *
+     * @param reached the devices whose tensors can be passed
+     */
+    public PlanningCommunicator(int rank, int worldSize, Predicate<Device> reached) {
         if (rank < 0 || rank >= worldSize) {
             throw new IllegalArgumentException("rank " + rank + " of " + worldSize + " ranks");
         }
         this.rank = rank;
         this.worldSize = worldSize;
+        this.reached = reached;
     }
 
     @Override
@@ -41,7 +53,7 @@ public final class PlanningCommunicator implements Communicator {
 
     @Override
     public boolean accepts(Device device) {
-        return true;
+        return reached.test(device);
     }
 
     /** Counts a reduce-scatter and an all-gather of shards as equal as the elements allow. */

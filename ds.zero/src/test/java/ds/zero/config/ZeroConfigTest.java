@@ -74,7 +74,8 @@ class ZeroConfigTest {
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.of(2000), false), config.report());
         assertEquals(
-                new RuntimeConfig("cpu", "tcp", 7, Duration.ofSeconds(60), OptionalLong.empty()), config.runtime());
+                new RuntimeConfig("cpu", "cpu", "tcp", 7, Duration.ofSeconds(60), OptionalLong.empty()),
+                config.runtime());
     }
 
     @Test
@@ -96,7 +97,8 @@ class ZeroConfigTest {
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.empty(), false), config.report());
         assertEquals(
-                new RuntimeConfig("cpu", "tcp", 1234, Duration.ofSeconds(60), OptionalLong.empty()), config.runtime());
+                new RuntimeConfig("cpu", "cpu", "tcp", 1234, Duration.ofSeconds(60), OptionalLong.empty()),
+                config.runtime());
     }
 
     @Test
@@ -237,7 +239,7 @@ class ZeroConfigTest {
                 "offload_optimizer.device | 1 | must be one of none, cpu, nvme | {\"device\": \"disk\"}",
                 "offload_optimizer.nvme_path | 1 | is missing | {\"device\": \"nvme\"}",
                 "offload_optimizer.buffer_count | 1 | from 3 to 64 | {\"buffer_count\": 2}",
-                "offload_optimizer.ratio | 1 | all states are offloaded, or none | {\"device\": \"cpu\", \"ratio\": 0.5}",
+                "offload_optimizer.ratio | 1 | >= 0 and <= 1 | {\"device\": \"cpu\", \"ratio\": 1.5}",
                 "offload_param.device | 2 | needs sharded parameters | {\"device\": \"cpu\"}",
                 "offload_param.device | 3 | needs the optimizer's states in files, too | {\"device\": \"nvme\", \"nvme_path\": \"x\"}",
             })
@@ -330,12 +332,13 @@ class ZeroConfigTest {
                         Stage3.DEFAULT));
         assertThrows(
                 ConfigException.class,
-                () -> new RuntimeConfig("", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty()));
+                () -> new RuntimeConfig("", "cpu", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty()));
         assertThrows(
                 ConfigException.class,
-                () -> new RuntimeConfig("cpu", "", 1, Duration.ofSeconds(1), OptionalLong.empty()));
+                () -> new RuntimeConfig("cpu", "cpu", "", 1, Duration.ofSeconds(1), OptionalLong.empty()));
         assertThrows(
-                ConfigException.class, () -> new RuntimeConfig("cpu", "tcp", 1, Duration.ZERO, OptionalLong.empty()));
+                ConfigException.class,
+                () -> new RuntimeConfig("cpu", "cpu", "tcp", 1, Duration.ZERO, OptionalLong.empty()));
         assertThrows(ConfigException.class, () -> new ReportConfig(OptionalLong.of(0), false));
         assertThrows(IllegalArgumentException.class, () -> Known.ofWorld(0));
         assertThrows(IllegalArgumentException.class, () -> Known.ofWorld(1).withHiddenSize(0));

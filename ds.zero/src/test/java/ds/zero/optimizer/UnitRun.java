@@ -95,7 +95,8 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
             for (int unit = 0; unit < UNITS.size(); unit++) {
                 units.add(unit(unit, communicator.rank(), made, backend));
             }
-            try (UnitUpdate update = UnitUpdate.of(made, backend, communicator, units)) {
+            try (UnitUpdate update = UnitUpdate.of(
+                    made, backend, communicator, units, Transfers.local(backend.kernels(backend.computeStream())))) {
                 long before = backend.memory().liveBytes();
                 for (int step = 1; step <= STEPS; step++) {
                     for (int unit = 0; unit < units.size(); unit++) {

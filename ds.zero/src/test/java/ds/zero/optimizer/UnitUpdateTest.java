@@ -113,7 +113,8 @@ class UnitUpdateTest {
             var gradient = backend.allocate(DType.BF16, ds.api.Shape.of(elements), "test");
             var owned = new OwnedUnit.Owned(new StoredElements.F32(weights), gradient, List.of());
             OwnedUnit unit = new OwnedUnit("unit", 3 * elements, elements, elements, owned, List.of());
-            try (Tiles tiles = new Tiles(backend, List.of(unit))) {
+            try (Tiles tiles =
+                    new Tiles(backend, List.of(unit), Transfers.local(backend.kernels(backend.computeStream())))) {
                 long next = unit.ownedFirst();
                 for (Tiles.Tile tile : tiles.cut(unit, 0, unit.elements(), true)) {
                     assertEquals(next, tile.first());
@@ -136,7 +137,12 @@ class UnitUpdateTest {
                 Optimizer muon = Optimizers.of(UnitRun.config("Muon", DECAY));
                 Exception e = assertThrows(
                         IllegalArgumentException.class,
-                        () -> UnitUpdate.of(muon, backend, communicator, List.of())
+                        () -> UnitUpdate.of(
+                                        muon,
+                                        backend,
+                                        communicator,
+                                        List.of(),
+                                        Transfers.local(backend.kernels(backend.computeStream())))
                                 .close());
                 assertTrue(e.getMessage().contains("use AdamW"), e.getMessage());
             }

@@ -11,6 +11,7 @@ import ds.zero.config.ZeroConfig;
 import ds.zero.plan.Alternatives.Option;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 
@@ -31,7 +32,7 @@ class AlternativesTest {
         long states = (400 - 100L * config.zero().stage().number()) * MEBI;
         boolean kept = config.checkpointing() instanceof ActivationCheckpointing.None;
         long peak = states + config.batch().microBatchSize() * (kept ? 100L : 25L) * MEBI;
-        return new MemoryPlan(new MemoryUse(Map.of(), peak, peak), Map.of(), peak, Traffic.NONE, 1);
+        return new MemoryPlan(new MemoryUse(Map.of(), peak, peak), Map.of(), peak, Traffic.NONE, 1, Optional.empty());
     }
 
     private static RankMemory memory(long tensors) {

@@ -1,7 +1,11 @@
 package ds.backend.cpu.vector;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
 import ds.api.Adam;
 import ds.api.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -20,6 +24,9 @@ import jdk.incubator.vector.FloatVector;
  * {@code 1 - beta2} for the usual beta2.
  */
 public final class AdamKernel {
+    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+    private static final int VECTOR_BYTES = Lanes.COUNT * Float.BYTES;
+
     private AdamKernel() {}
 
     /**
@@ -34,49 +41,65 @@ public final class AdamKernel {
     public static void step(
             Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment, Part part) {
         Factors factors = new Factors(adam);
-        Elements[] tensors = {
-            Elements.of(weights), Elements.of(firstMoment), Elements.of(secondMoment), Elements.of(gradient)
-        };
-        float[][] arrays = new float[tensors.length][];
-        for (int k = 0; k < arrays.length; k++) {
-            arrays[k] = part.scratch().floats(k, Lanes.CHUNK);
+        long whole = part.first() + Lanes.F32.loopBound(part.last() - part.first());
+        MemorySegment w = weights.host();
+        MemorySegment g = gradient.host();
+        MemorySegment m = firstMoment.host();
+        MemorySegment v = secondMoment.host();
+        for (long i = part.first(); i < whole; i += Lanes.CHUNK) {
+            int n = (int) Math.min(Lanes.CHUNK, whole - i);
+            vectors(factors, w, g, m, v, i * Float.BYTES, n * Float.BYTES);
         }
-        for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
-            int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
-            for (int k = 0; k < arrays.length; k++) {
-                tensors[k].read(i, arrays[k], 0, n);
-            }
-            moments(factors, arrays[0], arrays[3], arrays[1], arrays[2], Lanes.padded(n));
-            update(factors, arrays[0], arrays[1], arrays[2], Lanes.padded(n));
-            for (int k = 0; k < 3; k++) {
-                tensors[k].write(arrays[k], 0, i, n);
-            }
+        for (long i = whole; i < part.last(); i++) {
+            element(factors, w, g, m, v, i);
         }
     }
 
-    private static void moments(Factors c, float[] w, float[] g, float[] m, float[] v, int n) {
+    /** Whole vectors, straight from memory to memory. */
+    private static void vectors(
+            Factors c,
+            MemorySegment weights,
+            MemorySegment gradients,
+            MemorySegment moments,
+            MemorySegment squares,
+            long first,
+            int bytes) {
         FloatVector beta1 = FloatVector.broadcast(Lanes.F32, c.beta1);
         FloatVector beta2 = FloatVector.broadcast(Lanes.F32, c.beta2);
         FloatVector decay = FloatVector.broadcast(Lanes.F32, c.decay);
-        for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector scaled = FloatVector.fromArray(Lanes.F32, g, i).mul(c.scale);
-            FloatVector gradient = FloatVector.fromArray(Lanes.F32, w, i).fma(decay, scaled);
-            FloatVector part = gradient.mul(c.rest1);
-            FloatVector.fromArray(Lanes.F32, m, i).fma(beta1, part).intoArray(m, i);
-            FloatVector square = gradient.mul(gradient).mul(c.rest2);
-            FloatVector.fromArray(Lanes.F32, v, i).fma(beta2, square).intoArray(v, i);
+        FloatVector rate = FloatVector.broadcast(Lanes.F32, -c.rate);
+        for (int i = 0; i < bytes; i += VECTOR_BYTES) {
+            long at = first + i;
+            FloatVector w = FloatVector.fromMemorySegment(Lanes.F32, weights, at, ORDER);
+            FloatVector g = FloatVector.fromMemorySegment(Lanes.F32, gradients, at, ORDER);
+            FloatVector m = FloatVector.fromMemorySegment(Lanes.F32, moments, at, ORDER);
+            FloatVector v = FloatVector.fromMemorySegment(Lanes.F32, squares, at, ORDER);
+            FloatVector gradient = w.fma(decay, g.mul(c.scale));
+            FloatVector moment = m.fma(beta1, gradient.mul(c.rest1));
+            FloatVector square = v.fma(beta2, gradient.mul(gradient).mul(c.rest2));
+            FloatVector direction = moment.div(square.mul(c.vScale).sqrt().add(c.epsilon));
+            moment.intoMemorySegment(moments, at, ORDER);
+            square.intoMemorySegment(squares, at, ORDER);
+            direction.fma(rate, w.mul(c.keep)).intoMemorySegment(weights, at, ORDER);
         }
     }
 
-    private static void update(Factors c, float[] w, float[] m, float[] v, int n) {
-        FloatVector rate = FloatVector.broadcast(Lanes.F32, -c.rate);
-        for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector root =
-                    FloatVector.fromArray(Lanes.F32, v, i).mul(c.vScale).sqrt();
-            FloatVector direction = FloatVector.fromArray(Lanes.F32, m, i).div(root.add(c.epsilon));
-            FloatVector kept = FloatVector.fromArray(Lanes.F32, w, i).mul(c.keep);
-            direction.fma(rate, kept).intoArray(w, i);
-        }
+    /** One element, of those that fill no vector: the same operations, and so the same bits. */
+    private static void element(
+            Factors c,
+            MemorySegment weights,
+            MemorySegment gradients,
+            MemorySegment moments,
+            MemorySegment squares,
+            long i) {
+        float w = weights.getAtIndex(JAVA_FLOAT_UNALIGNED, i);
+        float gradient = Math.fma(w, c.decay, gradients.getAtIndex(JAVA_FLOAT_UNALIGNED, i) * c.scale);
+        float moment = Math.fma(moments.getAtIndex(JAVA_FLOAT_UNALIGNED, i), c.beta1, gradient * c.rest1);
+        float square = Math.fma(squares.getAtIndex(JAVA_FLOAT_UNALIGNED, i), c.beta2, gradient * gradient * c.rest2);
+        float direction = moment / ((float) Math.sqrt(square * c.vScale) + c.epsilon);
+        moments.setAtIndex(JAVA_FLOAT_UNALIGNED, i, moment);
+        squares.setAtIndex(JAVA_FLOAT_UNALIGNED, i, square);
+        weights.setAtIndex(JAVA_FLOAT_UNALIGNED, i, Math.fma(direction, -c.rate, w * c.keep));
     }
 
     /** What {@link Adam} says, as the loops need it. */

@@ -19,7 +19,12 @@ import picocli.CommandLine.Spec;
         name = "bench",
         header = "Measure this machine.",
         description = "Measures this machine. Scripts for PyTorch on the same machine are in ds.bench/scripts.",
-        subcommands = {BenchCommand.Step.class, BenchOffloadCommand.class, BenchCheckpointCommand.class})
+        subcommands = {
+            BenchCommand.Step.class,
+            BenchOffloadCommand.class,
+            BenchCheckpointCommand.class,
+            BenchCommCommand.class
+        })
 final class BenchCommand implements Runnable {
     private final Console console;
 

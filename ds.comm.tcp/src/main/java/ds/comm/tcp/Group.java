@@ -109,7 +109,7 @@ final class Group {
         return switch (operation) {
             case SEND -> sends[member];
             case RECEIVE -> receives[member];
-            case ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, BARRIER -> collectives;
+            default -> collectives;
         };
     }
 

@@ -166,6 +166,11 @@ abstract class Operation {
         return begun[member];
     }
 
+    /** {@return the members that take part, besides this rank} */
+    final int[] peers() {
+        return lane.peers();
+    }
+
     /** {@return whether anything of this member has not arrived} */
     final boolean awaits(int member) {
         return !begun[member] || incomplete(FrameKind.DATA, member) || incomplete(FrameKind.RESULT, member);

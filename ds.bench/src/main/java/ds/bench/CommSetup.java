@@ -1,0 +1,50 @@
+package ds.bench;
+
+import ds.api.DType;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Which collectives are measured, and how long.
+ *
+ * @param operations in turn, for each size
+ * @param bytes of the whole buffer
+ * @param dtype of its elements
+ * @param warmUp calls that are not timed
+ * @param repeats timings, of which the median is told; each is of as many calls as take {@code seconds}
+ * @param seconds of one timing, at least one call
+ * @param communicator name of a provider
+ * @param options of the provider
+ */
+public record CommSetup(
+        List<Collective> operations,
+        List<Long> bytes,
+        DType dtype,
+        int warmUp,
+        int repeats,
+        double seconds,
+        String communicator,
+        Map<String, ?> options) {
+    /** Copies the lists; rejects counts below 1. */
+    public CommSetup {
+        operations = List.copyOf(operations);
+        bytes = List.copyOf(bytes);
+        options = Map.copyOf(options);
+        StepSetup.positive("--warm-up", warmUp);
+        StepSetup.positive("--repeats", repeats);
+        if (!(seconds > 0 && seconds < 3600)) {
+            throw new IllegalArgumentException("--seconds = " + seconds + ": must be a positive number of seconds");
+        }
+    }
+
+    /** Rejects sizes that are not a shard of whole elements for each rank. */
+    void check(int ranks) {
+        long unit = (long) dtype.byteSize() * ranks;
+        for (long size : bytes) {
+            if (size < unit || size % unit != 0) {
+                throw new IllegalArgumentException("--bytes = " + size + ": must be a multiple of " + unit + ", one "
+                        + dtype + " for each of " + ranks + " ranks; use " + Math.max(1, size / unit) * unit);
+            }
+        }
+    }
+}

@@ -22,7 +22,7 @@ parser.add_argument("--ranks", type=int, default=1)
 parser.add_argument("--ops", default=",".join(OPS))
 parser.add_argument("--bytes", default="4096,65536,1048576,16777216,67108864")
 parser.add_argument("--dtype", default="fp32", choices=["fp32", "bf16", "fp16"])
-parser.add_argument("--warm-up", type=int, default=3)
+parser.add_argument("--warm-up", type=float, default=0.2, help="how long each operation is called before it is timed")
 parser.add_argument("--repeats", type=int, default=5)
 parser.add_argument("--seconds", type=float, default=0.2, help="what the calls of one timing take together")
 parser.add_argument("--json", action="store_true", help="the only format there is")
@@ -107,10 +107,12 @@ for size in map(int, args.bytes.split(",")):
     for op in args.ops.split(","):
         data, call, result, expected = prepare(op, size // dtype.itemsize)
         verify(op, data, call, result, expected)
-        one = min(combined(timed(call, 1), dist.ReduceOp.MAX) for _ in range(args.warm_up))
-        few = max(1, min(20000, int(0.1 * args.seconds / one)))
-        rough = combined(timed(call, few), dist.ReduceOp.MAX) / few
-        calls = max(1, min(20000, math.ceil(args.seconds / rough)))
+        spent, calls, fastest = 0.0, 1, math.inf
+        while spent < args.warm_up:
+            took = combined(timed(call, calls), dist.ReduceOp.MAX)
+            spent, fastest = spent + took, min(fastest, took / calls)
+            calls = min(calls * 2, 1000)
+        calls = max(1, min(20000, math.ceil(args.seconds / fastest)))
         cpu = time.process_time()
         seconds = [combined(timed(call, calls), dist.ReduceOp.MAX) / calls for _ in range(args.repeats)]
         cpu = combined(time.process_time() - cpu, dist.ReduceOp.SUM)

@@ -11,7 +11,10 @@ import ds.api.spi.ProviderOptions;
 import ds.api.spi.Providers;
 import ds.zero.config.Precision;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * Collectives by themselves, called one after the other as by a program that waits for each. Every result is compared with what
@@ -50,75 +53,86 @@ public final class CommBenchmark {
 
     private void run(Consumer<CommResult> each) {
         try (number) {
-            for (long bytes : setup.bytes()) {
-                for (Collective operation : setup.operations()) {
-                    CommResult result = measure(operation, bytes);
-                    if (comm.rank() == 0) {
-                        each.accept(result);
-                    }
+            forAll((operation, bytes) -> with(operation, bytes, this::warmUp));
+            forAll((operation, bytes) -> {
+                CommResult result = with(operation, bytes, this::measure);
+                if (comm.rank() == 0) {
+                    each.accept(result);
                 }
+            });
+        }
+    }
+
+    private void forAll(BiConsumer<Collective, Long> task) {
+        for (long bytes : setup.bytes()) {
+            for (Collective operation : setup.operations()) {
+                task.accept(operation, bytes);
             }
         }
     }
 
-    private CommResult measure(Collective operation, long bytes) {
-        int ranks = comm.worldSize();
+    /** One operation on one size, and its operands. */
+    private record Subject(Collective operation, long bytes, Tensor input, Tensor output) {}
+
+    private <T> T with(Collective operation, long bytes, Function<Subject, T> task) {
         long whole = bytes / setup.dtype().byteSize();
-        long written = operation.outputElements(whole, ranks);
-        try (HostMemory in = new HostMemory(setup.dtype(), operation.inputElements(whole, ranks));
+        long written = operation.outputElements(whole, comm.worldSize());
+        try (HostMemory in = new HostMemory(setup.dtype(), operation.inputElements(whole, comm.worldSize()));
                 HostMemory out = new HostMemory(setup.dtype(), Math.max(1, written))) {
-            Tensor input = in.tensor();
-            Tensor output = written == 0 ? input : out.tensor();
-            verify(operation, whole, input, output);
-            long calls = calls(operation, input, output);
-            double[] seconds = new double[setup.repeats()];
-            double cpu = cpuSeconds();
-            for (int i = 0; i < seconds.length; i++) {
-                seconds[i] = largest(time(operation, calls, input, output)) / calls;
-            }
-            double cpuOfAll = sum(cpuSeconds() - cpu);
-            verify(operation, whole, input, output);
-            double[] range = {seconds[0], seconds[0]};
-            for (double one : seconds) {
-                range[0] = Math.min(range[0], one);
-                range[1] = Math.max(range[1], one);
-            }
-            long timed = calls * seconds.length;
-            return new CommResult(
-                    operation,
-                    Precision.nameOf(setup.dtype()),
-                    bytes,
-                    ranks,
-                    Statistics.median(seconds),
-                    range[0],
-                    range[1],
-                    timed,
-                    cpuOfAll / timed);
+            return task.apply(new Subject(operation, bytes, in.tensor(), written == 0 ? in.tensor() : out.tensor()));
         }
     }
 
-    /** {@return how many calls one timing has, the same on all ranks} Warms up first. */
-    private long calls(Collective operation, Tensor input, Tensor output) {
-        double one = Double.MAX_VALUE;
-        for (int i = 0; i < setup.warmUp(); i++) {
-            one = Math.min(one, largest(time(operation, 1, input, output)));
+    /** {@return the seconds of the fastest call} */
+    private double warmUp(Subject subject) {
+        verify(subject);
+        double fastest = Double.MAX_VALUE;
+        long calls = 1;
+        for (double spent = 0; spent < setup.warmUpSeconds(); calls = Math.min(calls * 2, 1000)) {
+            double seconds = largest(time(subject, calls));
+            spent += seconds;
+            fastest = Math.min(fastest, seconds / calls);
         }
-        long few = Math.clamp((long) (0.1 * setup.seconds() / one), 1, MOST_CALLS);
-        double rough = largest(time(operation, few, input, output)) / few;
-        return Math.clamp((long) Math.ceil(setup.seconds() / rough), 1, MOST_CALLS);
+        return fastest;
+    }
+
+    private CommResult measure(Subject subject) {
+        long calls = Math.clamp((long) Math.ceil(setup.seconds() / warmUp(subject)), 1, MOST_CALLS);
+        double[] seconds = new double[setup.repeats()];
+        double cpu = cpuSeconds();
+        for (int i = 0; i < seconds.length; i++) {
+            seconds[i] = largest(time(subject, calls)) / calls;
+        }
+        double cpuOfAll = sum(cpuSeconds() - cpu);
+        verify(subject);
+        long timed = calls * seconds.length;
+        return new CommResult(
+                subject.operation(),
+                Precision.nameOf(setup.dtype()),
+                subject.bytes(),
+                comm.worldSize(),
+                Statistics.median(seconds),
+                Arrays.stream(seconds).min().orElseThrow(),
+                Arrays.stream(seconds).max().orElseThrow(),
+                timed,
+                cpuOfAll / timed);
     }
 
     /** {@return seconds of so many calls on this rank} */
-    private double time(Collective operation, long calls, Tensor input, Tensor output) {
+    private double time(Subject subject, long calls) {
         comm.barrier(Call.now("start")).await();
         long start = System.nanoTime();
         for (long i = 0; i < calls; i++) {
-            operation.start(comm, input, output).await();
+            subject.operation().start(comm, subject.input(), subject.output()).await();
         }
         return (System.nanoTime() - start) * 1e-9;
     }
 
-    private void verify(Collective operation, long whole, Tensor input, Tensor output) {
+    private void verify(Subject subject) {
+        Collective operation = subject.operation();
+        Tensor input = subject.input();
+        Tensor output = subject.output();
+        long whole = subject.bytes() / setup.dtype().byteSize();
         for (long i = 0; i < input.elements(); i++) {
             HostMemory.set(input, i, Collective.pattern(comm.rank(), i));
         }

@@ -10,7 +10,8 @@ import java.util.Map;
  * @param operations in turn, for each size
  * @param bytes of the whole buffer
  * @param dtype of its elements
- * @param warmUp calls that are not timed
+ * @param warmUpSeconds for which each operation is called on each size before anything is timed: Java code is fast once it
+ *     is compiled
  * @param repeats timings, of which the median is told; each is of as many calls as take {@code seconds}
  * @param seconds of one timing, at least one call
  * @param communicator name of a provider
@@ -20,7 +21,7 @@ public record CommSetup(
         List<Collective> operations,
         List<Long> bytes,
         DType dtype,
-        int warmUp,
+        double warmUpSeconds,
         int repeats,
         double seconds,
         String communicator,
@@ -30,10 +31,14 @@ public record CommSetup(
         operations = List.copyOf(operations);
         bytes = List.copyOf(bytes);
         options = Map.copyOf(options);
-        StepSetup.positive("--warm-up", warmUp);
         StepSetup.positive("--repeats", repeats);
+        positive("--warm-up", warmUpSeconds);
+        positive("--seconds", seconds);
+    }
+
+    private static void positive(String option, double seconds) {
         if (!(seconds > 0 && seconds < 3600)) {
-            throw new IllegalArgumentException("--seconds = " + seconds + ": must be a positive number of seconds");
+            throw new IllegalArgumentException(option + " = " + seconds + ": must be a positive number of seconds");
         }
     }
 

@@ -69,10 +69,12 @@ final class BenchCommCommand implements Callable<Integer> {
 
     @Option(
             names = "--warm-up",
-            paramLabel = "N",
-            defaultValue = "3",
-            description = "Calls that are not timed; default ${DEFAULT-VALUE}.")
-    private int warmUp;
+            paramLabel = "S",
+            defaultValue = "0.2",
+            description =
+                    "How long each operation is called on each size before anything is timed, and again before it is; "
+                            + "default ${DEFAULT-VALUE}.")
+    private double warmUp;
 
     @Option(
             names = "--repeats",

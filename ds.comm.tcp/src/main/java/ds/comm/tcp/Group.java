@@ -21,6 +21,7 @@ final class Group {
     private final int[] peers;
     private final Optional<Group> parent;
     private final Lane collectives;
+    private final List<Lane> lanes = new ArrayList<>();
     private final Lane[] sends;
     private final Lane[] receives;
     private final MemorySegment[] inboxes;
@@ -48,13 +49,18 @@ final class Group {
             members[worldRanks[member]] = member;
         }
         rank = member(mesh.rank());
-        peers = IntStream.range(0, size).filter(member -> member != rank).toArray();
+        peers = IntStream.range(1, size)
+                .map(distance -> (rank + distance) % size)
+                .toArray();
         collectives = new Lane(this, peers);
+        lanes.add(collectives);
         sends = new Lane[size];
         receives = new Lane[size];
         for (int peer : peers) {
             sends[peer] = new Lane(this, peer);
             receives[peer] = new Lane(this, peer);
+            lanes.add(sends[peer]);
+            lanes.add(receives[peer]);
         }
         inboxes = new MemorySegment[size];
         left = new boolean[size];
@@ -76,7 +82,7 @@ final class Group {
         return rank;
     }
 
-    /** {@return all members but this rank} */
+    /** {@return all members but this rank, from the next one on: so that not all ranks begin with the same one} */
     int[] peers() {
         return peers;
     }
@@ -113,21 +119,17 @@ final class Group {
         };
     }
 
-    private List<Lane> lanes() {
-        List<Lane> lanes = new ArrayList<>(List.of(collectives));
-        for (int peer : peers) {
-            lanes.add(sends[peer]);
-            lanes.add(receives[peer]);
-        }
-        return lanes;
-    }
-
     void forEachLane(Consumer<Lane> action) {
-        lanes().forEach(action);
+        lanes.forEach(action);
     }
 
     boolean idle() {
-        return lanes().stream().allMatch(Lane::idle);
+        for (Lane lane : lanes) {
+            if (!lane.idle()) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** {@return memory of the group, until {@link #release}} */

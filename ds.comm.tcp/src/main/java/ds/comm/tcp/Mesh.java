@@ -4,17 +4,20 @@ import ds.api.DType;
 import ds.api.Event;
 import ds.comm.tcp.combine.Combiner;
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.share.SharedChannel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -28,6 +31,9 @@ final class Mesh implements AutoCloseable {
     /** How long an end waits for the others to read it. */
     private static final long GRACE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
+    /** How long a neighbour is waited for without sleep while an operation is under way. */
+    private static final long SPIN_NANOS = TimeUnit.MICROSECONDS.toNanos(20);
+
     private enum State {
         RUNNING,
         LEAVING,
@@ -40,6 +46,7 @@ final class Mesh implements AutoCloseable {
     private final TcpOptions options;
     private final Selector selector;
     private final Connection[] connections;
+    private final Connection[] neighbours;
     private final Thread thread;
     private final Map<Long, Group> groups = new HashMap<>();
     private final Map<DType, Combiner> combiners = new EnumMap<>(DType.class);
@@ -51,14 +58,19 @@ final class Mesh implements AutoCloseable {
     private final AtomicInteger groupNumbers = new AtomicInteger(1);
     private final long checkNanos;
     private State state = State.RUNNING;
+    private volatile boolean commanded;
     private boolean leaving;
     private boolean over; // guarded by commands
     private long endNanos;
     private long nextCheckNanos;
     private String failure = "";
 
-    /** Takes over the links. */
-    Mesh(int rank, List<Link> links, TcpOptions options) throws IOException {
+    /**
+     * Takes over the links.
+     *
+     * @param shared what carries the bytes to ranks of this host, by rank
+     */
+    Mesh(int rank, List<Link> links, Map<Integer, SharedChannel> shared, TcpOptions options) throws IOException {
         this.rank = rank;
         this.options = options;
         checkNanos =
@@ -66,8 +78,12 @@ final class Mesh implements AutoCloseable {
         selector = Selector.open();
         connections = new Connection[links.size() + 1];
         for (Link link : links) {
-            connections[link.rank()] = new Connection(this, link, selector);
+            Optional<SharedChannel> memory = Optional.ofNullable(shared.get(link.rank()));
+            connections[link.rank()] = new Connection(this, link, memory, selector);
         }
+        neighbours = Arrays.stream(connections)
+                .filter(connection -> connection != null && connection.isShared())
+                .toArray(Connection[]::new);
         thread = Thread.ofPlatform().daemon().name("ds.comm.tcp rank " + rank).unstarted(this::run);
     }
 
@@ -114,6 +130,7 @@ final class Mesh implements AutoCloseable {
             if (over) {
                 command.run();
             } else {
+                commanded = true;
                 commands.add(command);
             }
         }
@@ -237,10 +254,13 @@ final class Mesh implements AutoCloseable {
     }
 
     private void turn() throws IOException {
-        if (awake.isEmpty()) {
-            selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(checkNanos)));
+        if (awake.isEmpty() && !pending()) {
+            sleep();
         } else {
             selector.selectNow(this::ready);
+        }
+        for (Connection neighbour : neighbours) {
+            neighbour.poll();
         }
         runCommands();
         do {
@@ -260,10 +280,67 @@ final class Mesh implements AutoCloseable {
         }
     }
 
+    /** {@return whether a neighbour has something for this rank} */
+    private boolean pending() {
+        for (Connection neighbour : neighbours) {
+            if (neighbour.pending()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** Waits until a socket or a neighbour has something, or until deadlines have to be checked. */
+    private void sleep() throws IOException {
+        if (neighbours.length > 0 && spin()) {
+            return;
+        }
+        for (Connection neighbour : neighbours) {
+            neighbour.sleeps(true);
+        }
+        if (pending()) { // since a neighbour may have looked just before we said that we sleep
+            selector.selectNow(this::ready);
+        } else {
+            selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(checkNanos)));
+        }
+        for (Connection neighbour : neighbours) {
+            neighbour.sleeps(false);
+        }
+    }
+
+    /**
+     * Neighbours often answer before a thread could be woken; who computes on this core meanwhile gets it by the yield.
+     *
+     * @return whether there is something to do
+     */
+    @SuppressWarnings("ThreadPriorityCheck") // the yield is a courtesy: nothing depends on who runs next
+    private boolean spin() {
+        if (!underWay()) {
+            return false;
+        }
+        long end = System.nanoTime() + SPIN_NANOS;
+        do {
+            Thread.yield();
+            if (pending() || commanded) {
+                return true;
+            }
+        } while (System.nanoTime() - end < 0);
+        return false;
+    }
+
+    private boolean underWay() {
+        for (Group group : groups.values()) {
+            if (!group.idle()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private void ready(SelectionKey key) {
         Connection connection = (Connection) key.attachment();
         if (key.isReadable()) {
-            connection.read();
+            connection.readable();
         }
         if (key.isValid() && key.isWritable()) {
             wake(connection);
@@ -275,6 +352,7 @@ final class Mesh implements AutoCloseable {
         synchronized (commands) {
             batch = commands.toArray(Runnable[]::new);
             commands.clear();
+            commanded = false;
         }
         for (Runnable command : batch) {
             command.run();

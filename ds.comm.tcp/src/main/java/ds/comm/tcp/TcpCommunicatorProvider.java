@@ -9,6 +9,7 @@ import ds.api.spi.CommunicatorProvider;
 import ds.api.spi.ProviderOptions;
 import ds.comm.tcp.meet.Link;
 import ds.comm.tcp.meet.Meeting;
+import ds.comm.tcp.share.Neighbours;
 import java.io.IOException;
 import java.util.List;
 
@@ -36,7 +37,9 @@ public final class TcpCommunicatorProvider implements CommunicatorProvider {
 
     private static TcpCommunicator start(Rendezvous rendezvous, List<Link> links, TcpOptions tcp) {
         try {
-            Mesh mesh = new Mesh(rendezvous.rank(), links, tcp);
+            Neighbours neighbours = new Neighbours(rendezvous.rank(), rendezvous.worldSize(), tcp.timeout());
+            var shared = neighbours.meet(links, tcp.sharedMemory() ? Neighbours.thisHost() : "");
+            Mesh mesh = new Mesh(rendezvous.rank(), links, shared, tcp);
             TcpCommunicator world = TcpCommunicator.world(mesh, rendezvous.worldSize());
             mesh.start();
             return world;

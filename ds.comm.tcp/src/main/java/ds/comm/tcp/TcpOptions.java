@@ -13,8 +13,9 @@ import java.util.Optional;
  * @param listenHost {@code listen_host}: where this rank listens while the job forms, if not at the address that the others
  *     see, such as behind a translated address
  * @param inboxBytes {@code inbox_bytes}: memory per group in which pieces of a reduction wait to be combined; 4 MiB
+ * @param sharedMemory {@code shared_memory}: whether ranks of one host exchange bytes through memory; true
  */
-record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes) {
+record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes, boolean sharedMemory) {
     private static final double DEFAULT_TIMEOUT_SECONDS = 60;
     private static final long DEFAULT_INBOX_BYTES = 4 << 20;
 
@@ -22,6 +23,7 @@ record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes
         double seconds = options.number("timeout_seconds", DEFAULT_TIMEOUT_SECONDS);
         String host = options.text("listen_host", "");
         long inboxBytes = options.integer("inbox_bytes", DEFAULT_INBOX_BYTES);
+        boolean sharedMemory = options.flag("shared_memory", true);
         options.rejectUnknown();
         if (!(seconds > 0 && seconds < 1e9)) {
             throw new ProviderException("timeout_seconds = " + seconds + ": must be a positive number of seconds");
@@ -31,6 +33,6 @@ record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes
                     + DEFAULT_INBOX_BYTES + " is the default");
         }
         Optional<String> listenHost = host.isEmpty() ? Optional.empty() : Optional.of(host);
-        return new TcpOptions(Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes);
+        return new TcpOptions(Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes, sharedMemory);
     }
 }

@@ -5,6 +5,7 @@ import ds.api.comm.ReduceOp;
 import ds.api.comm.Rendezvous;
 import ds.comm.tcp.meet.Link;
 import ds.comm.tcp.meet.Meeting;
+import ds.comm.tcp.share.Neighbours;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +23,13 @@ final class RawPeer implements AutoCloseable {
 
     static RawPeer join(int rank, int worldSize, int port) {
         Rendezvous rendezvous = new Rendezvous(rank, worldSize, rank, "127.0.0.1", port, Optional.of(Loopback.SECRET));
-        RawPeer peer = new RawPeer(new Meeting(rendezvous, Optional.empty(), Duration.ofSeconds(20)).join());
+        List<Link> links = new Meeting(rendezvous, Optional.empty(), Duration.ofSeconds(20)).join();
+        try {
+            new Neighbours(rank, worldSize, Duration.ofSeconds(20)).meet(links, "");
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+        RawPeer peer = new RawPeer(links);
         peer.start(OperationKind.BARRIER, DType.I32, 0, 0, "join");
         return peer;
     }

@@ -49,10 +49,10 @@ final class Exchange extends Operation {
         }
         for (int peer : peers()) {
             if (!small(outgoing[peer])) {
-                outflow(FrameKind.DATA, peer, outgoing[peer], outgoing[peer].byteSize());
+                outflow(FrameKind.DATA, peer, Parts.of(outgoing[peer]), outgoing[peer].byteSize());
             }
             if (!small(incoming[peer])) {
-                inflow(FrameKind.DATA, peer, incoming[peer], incoming[peer].byteSize());
+                inflow(FrameKind.DATA, peer, new Inflow.Straight(Parts.of(incoming[peer])));
             }
         }
     }

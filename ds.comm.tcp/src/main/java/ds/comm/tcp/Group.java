@@ -5,6 +5,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
@@ -13,12 +14,18 @@ import java.util.stream.IntStream;
 
 /** A group as the {@link Mesh} sees it: its members, lanes and inboxes. On the mesh's thread, but for the counters. */
 final class Group {
+    /** Shards of fewer bytes arrive earlier without a ring. */
+    private static final long RING_BYTES = 1 << 19;
+
     private final Mesh mesh;
     private final long id;
     private final int[] worldRanks;
     private final int[] members;
     private final int rank;
     private final int[] peers;
+    private final RingOrder ring;
+    private final int perHost;
+    private final Optional<Hierarchy> hierarchy;
     private final Optional<Group> parent;
     private final Lane collectives;
     private final List<Lane> lanes = new ArrayList<>();
@@ -52,6 +59,18 @@ final class Group {
         peers = IntStream.range(1, size)
                 .map(distance -> (rank + distance) % size)
                 .toArray();
+        int[] order = IntStream.range(0, size)
+                .boxed()
+                .sorted(Comparator.comparingInt(this::firstOfHost).thenComparingInt(member -> member))
+                .mapToInt(member -> member)
+                .toArray();
+        ring = new RingOrder(
+                order,
+                IntStream.range(0, size)
+                        .filter(i -> order[i] == rank)
+                        .findFirst()
+                        .orElseThrow());
+        perHost = countPerHost();
         collectives = new Lane(this, peers);
         lanes.add(collectives);
         sends = new Lane[size];
@@ -64,6 +83,7 @@ final class Group {
         }
         inboxes = new MemorySegment[size];
         left = new boolean[size];
+        hierarchy = Hierarchy.of(this);
     }
 
     Mesh mesh() {
@@ -85,6 +105,66 @@ final class Group {
     /** {@return all members but this rank, from the next one on: so that not all ranks begin with the same one} */
     int[] peers() {
         return peers;
+    }
+
+    /** {@return the lowest member of a member's host} */
+    private int firstOfHost(int member) {
+        int host = mesh.host(worldRanks[member]);
+        return IntStream.range(0, worldRanks.length)
+                .filter(other -> mesh.host(worldRanks[other]) == host)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    RingOrder ring() {
+        return ring;
+    }
+
+    /** {@return how many ranks each host has; all of them, or 1, if these are not as many on each of several} */
+    int perHost() {
+        return perHost;
+    }
+
+    private int countPerHost() {
+        int size = size();
+        int[] of = new int[size];
+        for (int member = 0; member < size; member++) {
+            of[firstOfHost(member)]++;
+        }
+        int[] counts = IntStream.of(of).filter(count -> count > 0).distinct().toArray();
+        return counts.length == 1 ? counts[0] : 1;
+    }
+
+    /** Combines what all members have put in, in the order of all reductions of this group. */
+    void combine(MemorySegment[] sources, MemorySegment target, Descriptor descriptor) {
+        MemorySegment[] ordered = sources;
+        if (perHost != 1 && perHost != size()) {
+            ordered = new MemorySegment[sources.length];
+            for (int i = 0; i < ordered.length; i++) {
+                ordered[i] = sources[ring.member(i)];
+            }
+        }
+        int each = perHost == 1 ? size() : perHost;
+        mesh.combiner(descriptor.dtype()).combine(ordered, target, descriptor.reduce(), each);
+    }
+
+    Optional<Hierarchy> hierarchy() {
+        return hierarchy;
+    }
+
+    /** {@return the groups that its hierarchy consists of} */
+    List<Group> parts() {
+        return hierarchy.map(Hierarchy::parts).orElse(List.of());
+    }
+
+    /** {@return whether several members are reached by sockets, and so would send to one at the same time} */
+    boolean takesTurns() {
+        return IntStream.of(peers).filter(peer -> !connection(peer).isShared()).count() > 1;
+    }
+
+    /** {@return whether a buffer of so many bytes in all goes around a ring, rather than straight from each to each} */
+    boolean inRing(long bytes) {
+        return size() > 2 && bytes / size() >= RING_BYTES;
     }
 
     int worldRank(int member) {

@@ -4,6 +4,7 @@ import ds.api.DType;
 import ds.api.Event;
 import ds.comm.tcp.combine.Combiner;
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.share.Neighbourhood;
 import ds.comm.tcp.share.SharedChannel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -57,6 +58,7 @@ final class Mesh implements AutoCloseable {
     private final Dispatcher dispatcher = new Dispatcher(this, groups);
     private final AtomicInteger groupNumbers = new AtomicInteger(1);
     private final long checkNanos;
+    private final List<Integer> hosts;
     private State state = State.RUNNING;
     private volatile boolean commanded;
     private boolean leaving;
@@ -68,9 +70,9 @@ final class Mesh implements AutoCloseable {
     /**
      * Takes over the links.
      *
-     * @param shared what carries the bytes to ranks of this host, by rank
+     * @param neighbourhood where all ranks are; its channels carry the bytes to ranks of this host, and are taken over
      */
-    Mesh(int rank, List<Link> links, Map<Integer, SharedChannel> shared, TcpOptions options) throws IOException {
+    Mesh(int rank, List<Link> links, Neighbourhood neighbourhood, TcpOptions options) throws IOException {
         this.rank = rank;
         this.options = options;
         checkNanos =
@@ -78,12 +80,14 @@ final class Mesh implements AutoCloseable {
         selector = Selector.open();
         connections = new Connection[links.size() + 1];
         for (Link link : links) {
-            Optional<SharedChannel> memory = Optional.ofNullable(shared.get(link.rank()));
+            Optional<SharedChannel> memory =
+                    Optional.ofNullable(neighbourhood.channels().get(link.rank()));
             connections[link.rank()] = new Connection(this, link, memory, selector);
         }
         neighbours = Arrays.stream(connections)
                 .filter(connection -> connection != null && connection.isShared())
                 .toArray(Connection[]::new);
+        hosts = neighbourhood.hosts();
         thread = Thread.ofPlatform().daemon().name("ds.comm.tcp rank " + rank).unstarted(this::run);
     }
 
@@ -98,6 +102,11 @@ final class Mesh implements AutoCloseable {
 
     int worldSize() {
         return connections.length;
+    }
+
+    /** {@return a number that the ranks of one host share: the lowest of them} */
+    int host(int worldRank) {
+        return hosts.get(worldRank);
     }
 
     Dispatcher dispatcher() {
@@ -117,9 +126,9 @@ final class Mesh implements AutoCloseable {
         return combiners.computeIfAbsent(dtype, Combiner::of);
     }
 
-    /** {@return bytes of one peer's inbox in a group with this many peers: a whole number of pieces} */
+    /** {@return bytes of one peer's inbox in a group with this many peers: twice a whole number of pieces} */
     long inboxBytes(int peers) {
-        return Math.max(2, options.inboxBytes() / peers / Header.PIECE_BYTES) * Header.PIECE_BYTES;
+        return Math.max(2, options.inboxBytes() / peers / Header.PIECE_BYTES / 2 * 2) * Header.PIECE_BYTES;
     }
 
     // Called by any thread.
@@ -138,7 +147,10 @@ final class Mesh implements AutoCloseable {
     }
 
     void register(Group group) {
-        submit(() -> groups.put(group.id(), group));
+        submit(() -> {
+            groups.put(group.id(), group);
+            group.parts().forEach(part -> groups.put(part.id(), part));
+        });
     }
 
     /** Queues an operation, to begin when its lane gets there and its operands are ready. */
@@ -202,6 +214,10 @@ final class Mesh implements AutoCloseable {
             for (int peer : group.peers()) {
                 group.connection(peer).bye(group);
             }
+            group.parts().forEach(part -> {
+                groups.remove(part.id());
+                part.release();
+            });
             group.release();
         }
     }

@@ -23,6 +23,10 @@ abstract class Operation {
     private final boolean[] begun;
     private Lane lane;
     private long sequence = -1;
+    private final List<Runnable> followers = new ArrayList<>();
+    private Operation whole;
+    private int awaited;
+    private int missing;
     private int unfinished;
     private boolean ready;
     private long lastProgressNanos;
@@ -59,22 +63,50 @@ abstract class Operation {
     /** A piece has arrived. */
     void arrived(FrameKind kind, int member) {}
 
+    /** A piece has gone to the socket. */
+    void departed() {}
+
+    /** All peers have begun. */
+    void met() {}
+
     /** Everything has arrived and left. */
     void finish() {}
 
-    final Inflow inflow(FrameKind kind, int member, MemorySegment memory, long total) {
+    /** Something besides the flows has to be done; {@link #finished} says that it is. */
+    final void hold() {
         unfinished++;
-        Inflow inflow = new Inflow(memory, total);
-        inflows.computeIfAbsent(kind, k -> new Inflow[group.size()])[member] = inflow;
-        return inflow;
     }
 
-    final Outflow outflow(FrameKind kind, int member, MemorySegment source, long available) {
+    /** Makes it a step of a larger operation, which begins when so many others are done. */
+    final void isPartOf(Operation larger, int others) {
+        whole = larger;
+        awaited = others;
+        ready = others == 0;
+    }
+
+    /** One of the others is done. */
+    final void oneIsDone() {
+        if (--awaited == 0) {
+            ready = true;
+            group.mesh().advance(group.lane(descriptor.operation(), 0));
+        }
+    }
+
+    /** Does something when it is done. */
+    final void then(Runnable next) {
+        followers.add(next);
+    }
+
+    final void inflow(FrameKind kind, int member, Inflow inflow) {
+        unfinished++;
+        inflows.computeIfAbsent(kind, k -> new Inflow[group.size()])[member] = inflow;
+    }
+
+    final void outflow(FrameKind kind, int member, Parts source, long available) {
         unfinished++;
         Outflow outflow = new Outflow(this, kind, source, available);
         group.connection(member).add(outflow);
         outflows.computeIfAbsent(kind, k -> new Outflow[group.size()])[member] = outflow;
-        return outflow;
     }
 
     /** {@return the flow of a frame, or null if there is none} */
@@ -94,6 +126,7 @@ abstract class Operation {
         sequence = itsSequence;
         progress();
         unfinished = lane.peers().length;
+        missing = lane.peers().length;
         prepare();
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));
@@ -107,12 +140,16 @@ abstract class Operation {
     final void peerBegan(int member, long granted, MemorySegment inline) {
         progress();
         begun[member] = true;
+        missing--;
         take(member, inline);
         if (outflow(FrameKind.DATA, member) != null) {
             grant(FrameKind.DATA, member, granted);
         }
         if (outflow(FrameKind.RESULT, member) != null) {
             grant(FrameKind.RESULT, member, Long.MAX_VALUE);
+        }
+        if (missing == 0) {
+            met();
         }
         finished();
     }
@@ -140,7 +177,9 @@ abstract class Operation {
     final void sent(Outflow outflow, int bytes) {
         progress();
         group.count(bytes / descriptor.dtype().byteSize(), bytes + Header.BYTES);
-        if (outflow.sent(bytes)) {
+        boolean last = outflow.sent(bytes);
+        departed();
+        if (last) {
             finished();
         }
     }
@@ -155,6 +194,7 @@ abstract class Operation {
     private void complete() {
         finish();
         work.complete();
+        followers.forEach(Runnable::run);
         group.mesh().advance(lane);
     }
 
@@ -183,6 +223,9 @@ abstract class Operation {
 
     private void progress() {
         lastProgressNanos = System.nanoTime();
+        if (whole != null) {
+            whole.progress();
+        }
     }
 
     final long lastProgressNanos() {

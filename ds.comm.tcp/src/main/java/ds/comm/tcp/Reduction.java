@@ -2,19 +2,23 @@ package ds.comm.tcp;
 
 import ds.api.Event;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /**
  * A large reduction by direct pairwise exchange: every rank sends shard r to rank r, which combines the pieces of all ranks in
- * the order of ranks as soon as they are there, and for an allReduce sends each combined piece to everyone at once, so that the
- * two halves overlap; for a reduce, to the root. For N ranks and S bytes: each sends and receives S(N−1)/N for a reduceScatter,
+ * the order of ranks as soon as they are there. For an allReduce each combined piece is sent on at once, so that the two halves
+ * overlap: to everyone, or where it is large along a ring, as {@link RingAllGather} does; for a reduce, to the root. For N ranks and S bytes: each sends and receives S(N−1)/N for a reduceScatter,
  * twice that for an allReduce, which is the least possible. The order of summation is that of the ranks whatever the sizes:
  * results repeat bit for bit, and do not depend on how a buffer is cut.
  */
 final class Reduction extends Operation {
     private final MemorySegment[] inputs;
     private final MemorySegment output;
-    private final Inflow[] inboxes;
+    private final Inflow.Inbox[] inboxes;
     private final MemorySegment[] sources;
+    private final RingOrder ring;
+    private final boolean ringed;
+    private Optional<Rounds> rounds = Optional.empty();
     private int[] receivers = {};
     private long combined;
 
@@ -28,15 +32,17 @@ final class Reduction extends Operation {
         super(group, descriptor, after);
         this.inputs = inputs;
         this.output = output;
-        inboxes = new Inflow[group.size()];
+        inboxes = new Inflow.Inbox[group.size()];
         sources = new MemorySegment[group.size()];
+        ring = group.ring();
+        ringed = descriptor.operation() == OperationKind.ALL_REDUCE && group.inRing(descriptor.bytes());
     }
 
-    /** {@return who gets the result of a shard, besides its owner} */
+    /** {@return who gets the result of a shard from its owner} */
     private int[] receivers(int owner) {
         int root = descriptor().root();
         return switch (descriptor().operation()) {
-            case ALL_REDUCE -> group().peers();
+            case ALL_REDUCE -> ringed ? new int[0] : group().peers();
             case REDUCE -> owner == root ? new int[0] : new int[] {root};
             default -> new int[0];
         };
@@ -49,15 +55,44 @@ final class Reduction extends Operation {
         boolean receives = descriptor().operation() == OperationKind.ALL_REDUCE
                 || (descriptor().operation() == OperationKind.REDUCE
                         && self == descriptor().root());
+        if (Boolean.getBoolean("rounds") && group().takesTurns()) {
+            rounds = Optional.of(new Rounds(group().peers(), group().inboxBytes() / 2));
+        }
         for (int peer : group().peers()) {
-            outflow(FrameKind.DATA, peer, inputs[peer], inputs[peer].byteSize());
-            inboxes[peer] = inflow(FrameKind.DATA, peer, group().inbox(peer), output.byteSize());
-            if (receives) {
-                inflow(FrameKind.RESULT, peer, inputs[peer], inputs[peer].byteSize());
+            outflow(FrameKind.DATA, peer, Parts.of(inputs[peer]), rounds.isPresent() ? 0 : inputs[peer].byteSize());
+            inboxes[peer] = new Inflow.Inbox(group().inbox(peer), output.byteSize());
+            inflow(FrameKind.DATA, peer, inboxes[peer]);
+            if (receives && !ringed) {
+                inflow(FrameKind.RESULT, peer, new Inflow.Straight(Parts.of(inputs[peer])));
             }
         }
         for (int receiver : receivers) {
-            outflow(FrameKind.RESULT, receiver, output, 0);
+            outflow(FrameKind.RESULT, receiver, Parts.of(output), 0);
+        }
+        if (ringed) {
+            outflow(FrameKind.RESULT, ring.next(), ring.passedOn(inputs), 0);
+            inflow(FrameKind.RESULT, ring.previous(), new Inflow.Straight(ring.received(inputs)));
+        }
+        rounds.ifPresent(this::open);
+    }
+
+    private void open(Rounds turn) {
+        makeAvailable(FrameKind.DATA, turn.receiver(), turn.end());
+    }
+
+    @Override
+    void departed() {
+        rounds.ifPresent(this::goOn);
+    }
+
+    /** Goes on to the next round, as soon as this one is over for this rank. */
+    private void goOn(Rounds turn) {
+        while (turn.start() < inputs[0].byteSize()
+                && inboxes[turn.sender()].received() >= Math.min(turn.end(), output.byteSize())
+                && outflow(FrameKind.DATA, turn.receiver()).bytesSent()
+                        >= Math.min(turn.end(), inputs[turn.receiver()].byteSize())) {
+            turn.next();
+            open(turn);
         }
     }
 
@@ -68,9 +103,11 @@ final class Reduction extends Operation {
 
     @Override
     void arrived(FrameKind kind, int member) {
-        if (kind != FrameKind.DATA) {
+        if (kind == FrameKind.RESULT) {
+            passOn();
             return;
         }
+        rounds.ifPresent(this::goOn);
         while (combined < output.byteSize()) {
             long bytes = Math.min(Header.PIECE_BYTES, output.byteSize() - combined);
             for (int peer : group().peers()) {
@@ -87,9 +124,7 @@ final class Reduction extends Operation {
             sources[r] = r == group().rank() ? inputs[r].asSlice(combined, bytes) : inboxes[r].slice(combined, bytes);
         }
         MemorySegment target = output.asSlice(combined, bytes);
-        group().mesh()
-                .combiner(descriptor().dtype())
-                .combine(sources, target, descriptor().reduce());
+        group().combine(sources, target, descriptor());
         combined += bytes;
         for (int peer : group().peers()) {
             if (inboxes[peer].release(combined)) {
@@ -98,6 +133,16 @@ final class Reduction extends Operation {
         }
         for (int receiver : receivers) {
             makeAvailable(FrameKind.RESULT, receiver, combined);
+        }
+        passOn();
+    }
+
+    /** The ring carries the own shard first. */
+    private void passOn() {
+        if (ringed) {
+            long others = inflow(FrameKind.RESULT, ring.previous()).received();
+            long available = combined < output.byteSize() ? combined : combined + others;
+            makeAvailable(FrameKind.RESULT, ring.next(), available);
         }
     }
 }

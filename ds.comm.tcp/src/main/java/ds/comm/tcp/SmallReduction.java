@@ -76,8 +76,6 @@ final class SmallReduction extends Operation {
         if (!receives(group().rank())) {
             return;
         }
-        group().mesh()
-                .combiner(descriptor().dtype())
-                .combine(sources, output, descriptor().reduce());
+        group().combine(sources, output, descriptor());
     }
 }

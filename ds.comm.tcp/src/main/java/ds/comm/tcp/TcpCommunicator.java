@@ -16,6 +16,9 @@ import java.util.stream.IntStream;
 
 /** A group over a {@link Mesh}: checks what the caller passes, and queues it. Any thread may use it. */
 final class TcpCommunicator implements Communicator {
+    /** Fewer bytes do not pay for the steps of a hierarchy. */
+    private static final long HIERARCHICAL_BYTES = 1 << 20;
+
     private final Mesh mesh;
     private final Group group;
     private final boolean whole;
@@ -74,9 +77,20 @@ final class TcpCommunicator implements Communicator {
         if (SmallReduction.fits(descriptor.operation(), input.byteSize(), worldSize())) {
             return start(new SmallReduction(group, descriptor, call.after(), input, output));
         }
+        boolean root = descriptor.operation() == OperationKind.REDUCE;
+        if (!root && group.hierarchy().isPresent() && input.byteSize() >= HIERARCHICAL_BYTES) {
+            return start(hierarchical(group.hierarchy().get(), descriptor, input, output, call));
+        }
         MemorySegment[] inputs = shards(input, descriptor);
         boolean scatter = descriptor.operation() == OperationKind.REDUCE_SCATTER;
         return start(new Reduction(group, descriptor, call.after(), inputs, scatter ? output : inputs[rank()]));
+    }
+
+    private Operation hierarchical(
+            Hierarchy hierarchy, Descriptor descriptor, MemorySegment input, MemorySegment output, Call call) {
+        boolean all = descriptor.operation() == OperationKind.ALL_REDUCE;
+        MemorySegment[] inputs = all ? new MemorySegment[] {input} : shards(input, descriptor);
+        return new HierarchicalReduction(group, hierarchy, descriptor, call.after(), inputs, output);
     }
 
     @Override
@@ -84,7 +98,11 @@ final class TcpCommunicator implements Communicator {
         Descriptor descriptor = descriptor(OperationKind.ALL_GATHER, ReduceOp.SUM, output, 0, call);
         requireShards(descriptor, output, input);
         MemorySegment[] outputs = shards(host(output, descriptor), descriptor);
-        return start(Exchange.allGather(group, descriptor, call.after(), host(input, descriptor), outputs));
+        MemorySegment own = host(input, descriptor);
+        return start(
+                group.inRing(descriptor.bytes())
+                        ? new RingAllGather(group, descriptor, call.after(), own, outputs)
+                        : Exchange.allGather(group, descriptor, call.after(), own, outputs));
     }
 
     @Override

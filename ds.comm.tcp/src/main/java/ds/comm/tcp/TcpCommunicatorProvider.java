@@ -9,6 +9,7 @@ import ds.api.spi.CommunicatorProvider;
 import ds.api.spi.ProviderOptions;
 import ds.comm.tcp.meet.Link;
 import ds.comm.tcp.meet.Meeting;
+import ds.comm.tcp.share.Neighbourhood;
 import ds.comm.tcp.share.Neighbours;
 import java.io.IOException;
 import java.util.List;
@@ -38,8 +39,8 @@ public final class TcpCommunicatorProvider implements CommunicatorProvider {
     private static TcpCommunicator start(Rendezvous rendezvous, List<Link> links, TcpOptions tcp) {
         try {
             Neighbours neighbours = new Neighbours(rendezvous.rank(), rendezvous.worldSize(), tcp.timeout());
-            var shared = neighbours.meet(links, tcp.sharedMemory() ? Neighbours.thisHost() : "");
-            Mesh mesh = new Mesh(rendezvous.rank(), links, shared, tcp);
+            Neighbourhood neighbourhood = neighbours.meet(links, tcp.where());
+            Mesh mesh = new Mesh(rendezvous.rank(), links, neighbourhood, tcp);
             TcpCommunicator world = TcpCommunicator.world(mesh, rendezvous.worldSize());
             mesh.start();
             return world;

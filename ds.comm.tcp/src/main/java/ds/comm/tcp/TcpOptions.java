@@ -2,6 +2,7 @@ package ds.comm.tcp;
 
 import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
+import ds.comm.tcp.share.Neighbours;
 import java.time.Duration;
 import java.util.Optional;
 
@@ -14,8 +15,9 @@ import java.util.Optional;
  *     see, such as behind a translated address
  * @param inboxBytes {@code inbox_bytes}: memory per group in which pieces of a reduction wait to be combined; 4 MiB
  * @param sharedMemory {@code shared_memory}: whether ranks of one host exchange bytes through memory; true
+ * @param host {@code host}: if not empty, only ranks with the same one count as ranks of one host
  */
-record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes, boolean sharedMemory) {
+record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes, boolean sharedMemory, String host) {
     private static final double DEFAULT_TIMEOUT_SECONDS = 60;
     private static final long DEFAULT_INBOX_BYTES = 4 << 20;
 
@@ -24,6 +26,7 @@ record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes
         String host = options.text("listen_host", "");
         long inboxBytes = options.integer("inbox_bytes", DEFAULT_INBOX_BYTES);
         boolean sharedMemory = options.flag("shared_memory", true);
+        String sameHost = options.text("host", "");
         options.rejectUnknown();
         if (!(seconds > 0 && seconds < 1e9)) {
             throw new ProviderException("timeout_seconds = " + seconds + ": must be a positive number of seconds");
@@ -33,6 +36,12 @@ record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes
                     + DEFAULT_INBOX_BYTES + " is the default");
         }
         Optional<String> listenHost = host.isEmpty() ? Optional.empty() : Optional.of(host);
-        return new TcpOptions(Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes, sharedMemory);
+        return new TcpOptions(Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes, sharedMemory, sameHost);
+    }
+
+    /** {@return where this rank is, the same text for ranks that can share memory; empty if it is to share none} */
+    String where() {
+        String machine = Neighbours.thisHost();
+        return sharedMemory && !machine.isEmpty() ? machine + " " + host : "";
     }
 }

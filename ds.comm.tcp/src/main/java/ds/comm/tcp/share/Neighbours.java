@@ -13,10 +13,11 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -61,30 +62,46 @@ public final class Neighbours {
      *
      * @param links blocking, by rank
      * @param where this rank's host, as {@link #thisHost} says; empty if it shares with nobody
-     * @return channels by the peer's rank, for those that are on this host; handed over
+     * @return handed over
      * @throws IOException if a link breaks
      */
-    public Map<Integer, SharedChannel> meet(List<Link> links, String where) throws IOException {
-        Map<Integer, SharedChannel> shared = new HashMap<>();
-        byte[] mine = where.isEmpty() ? new byte[WHERE_BYTES] : digest(where);
+    public Neighbourhood meet(List<Link> links, String where) throws IOException {
+        Neighbourhood found = new Neighbourhood(new ArrayList<>(), new HashMap<>());
+        byte[][] places = new byte[links.size() + 1][];
+        places[rank] = where.isEmpty() ? new byte[WHERE_BYTES] : digest(where);
+        boolean met = false;
         try {
             for (Link link : links) {
-                write(link, mine);
+                write(link, places[rank]);
             }
             for (Link link : links) {
-                byte[] theirs = read(link, WHERE_BYTES);
-                if (!where.isEmpty() && MessageDigest.isEqual(mine, theirs)) {
-                    SharedChannel channel = rank < link.rank() ? offer(link) : accept(link);
-                    if (channel != null) {
-                        shared.put(link.rank(), channel);
-                    }
+                places[link.rank()] = read(link, WHERE_BYTES);
+                if (!where.isEmpty() && Arrays.equals(places[rank], places[link.rank()])) {
+                    Optional<SharedChannel> channel = rank < link.rank() ? offer(link) : accept(link);
+                    channel.ifPresent(memory -> found.channels().put(link.rank(), memory));
                 }
             }
-            return shared;
-        } catch (IOException | RuntimeException e) {
-            shared.values().forEach(SharedChannel::close);
-            throw e;
+            for (int r = 0; r < places.length; r++) {
+                found.hosts().add(host(places, r));
+            }
+            met = true;
+            return found;
+        } finally {
+            if (!met) {
+                found.close();
+            }
         }
+    }
+
+    /** {@return the lowest rank at the same place} A rank that does not say where it is, is alone. */
+    private static int host(byte[][] places, int rank) {
+        boolean silent = Arrays.equals(places[rank], new byte[WHERE_BYTES]);
+        for (int lowest = 0; lowest < rank; lowest++) {
+            if (!silent && Arrays.equals(places[lowest], places[rank])) {
+                return lowest;
+            }
+        }
+        return rank;
     }
 
     /**
@@ -113,7 +130,7 @@ public final class Neighbours {
         }
     }
 
-    private SharedChannel offer(Link link) throws IOException {
+    private Optional<SharedChannel> offer(Link link) throws IOException {
         byte[] name = new byte[NAME_BYTES];
         random.nextBytes(name);
         byte[] content = new byte[PROOF_BYTES];
@@ -132,7 +149,7 @@ public final class Neighbours {
             Files.deleteIfExists(path);
             write(link, new byte[] {(byte) (proved ? 1 : 0)});
             agreed = proved;
-            return proved ? new SharedChannel(made.orElseThrow(), true, link.channel()) : null;
+            return proved ? made.map(memory -> new SharedChannel(memory, true, link.channel())) : Optional.empty();
         } finally {
             Files.deleteIfExists(path);
             if (!agreed) {
@@ -141,7 +158,7 @@ public final class Neighbours {
         }
     }
 
-    private SharedChannel accept(Link link) throws IOException {
+    private Optional<SharedChannel> accept(Link link) throws IOException {
         ByteBuffer offer = ByteBuffer.wrap(read(link, NAME_BYTES + Long.BYTES));
         byte[] name = new byte[NAME_BYTES];
         offer.get(name);
@@ -153,7 +170,7 @@ public final class Neighbours {
         try {
             write(link, opened.map(memory -> memory.content(PROOF_BYTES)).orElse(new byte[PROOF_BYTES]));
             agreed = read(link, 1)[0] == 1 && opened.isPresent();
-            return agreed ? new SharedChannel(opened.orElseThrow(), false, link.channel()) : null;
+            return agreed ? opened.map(memory -> new SharedChannel(memory, false, link.channel())) : Optional.empty();
         } finally {
             if (!agreed) {
                 opened.ifPresent(SharedMemory::close);

@@ -47,8 +47,13 @@ public final class CommBenchmark {
                 throw new IllegalArgumentException("--communicator = " + setup.communicator()
                         + ": does not take host memory; `ds bench comm` measures those that do");
             }
-            new CommBenchmark(setup, comm).run(each);
+            run(setup, comm, each);
         }
+    }
+
+    /** Measures in a group that is there already. */
+    static void run(CommSetup setup, Communicator comm, Consumer<CommResult> each) {
+        new CommBenchmark(setup, comm).run(each);
     }
 
     private void run(Consumer<CommResult> each) {

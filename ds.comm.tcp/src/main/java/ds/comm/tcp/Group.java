@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -16,6 +17,11 @@ import java.util.stream.IntStream;
 final class Group {
     /** Shards of fewer bytes arrive earlier without a ring. */
     private static final long RING_BYTES = 1 << 19;
+
+    /** How far ahead of the slowest a peer may be, where that is more than {@link #SLOWEST_WINDOW_BYTES}. */
+    private static final long AHEAD_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
+    private static final long SLOWEST_WINDOW_BYTES = 4L * Header.PIECE_BYTES;
 
     private final Mesh mesh;
     private final long id;
@@ -33,6 +39,7 @@ final class Group {
     private final Lane[] receives;
     private final MemorySegment[] inboxes;
     private final boolean[] left;
+    private long windowBytes;
     private final AtomicLong elementsSent = new AtomicLong();
     private final AtomicLong bytesSent = new AtomicLong();
     private final AtomicLong collectivesStarted = new AtomicLong();
@@ -82,6 +89,7 @@ final class Group {
             lanes.add(receives[peer]);
         }
         inboxes = new MemorySegment[size];
+        windowBytes = size == 1 ? 0 : inboxBytes();
         left = new boolean[size];
         hierarchy = Hierarchy.of(this);
     }
@@ -157,11 +165,6 @@ final class Group {
         return hierarchy.map(Hierarchy::parts).orElse(List.of());
     }
 
-    /** {@return whether several members are reached by sockets, and so would send to one at the same time} */
-    boolean takesTurns() {
-        return IntStream.of(peers).filter(peer -> !connection(peer).isShared()).count() > 1;
-    }
-
     /** {@return whether a buffer of so many bytes in all goes around a ring, rather than straight from each to each} */
     boolean inRing(long bytes) {
         return size() > 2 && bytes / size() >= RING_BYTES;
@@ -221,9 +224,25 @@ final class Group {
         arena.close();
     }
 
-    /** {@return the size of every inbox: a whole number of pieces} */
-    long inboxBytes() {
+    private long inboxBytes() {
         return mesh.inboxBytes(peers.length);
+    }
+
+    /**
+     * {@return how much of an inbox a peer may fill: a whole number of pieces} On a slow link a peer that gets far ahead takes
+     * from the others what they will need in the end, alone on the link and slowed by what they were used to.
+     */
+    long windowBytes() {
+        return windowBytes;
+    }
+
+    /** Takes note of how long each peer took for so many bytes. */
+    void received(long bytes, long nanos) {
+        if (bytes >= SLOWEST_WINDOW_BYTES && nanos > 0) {
+            double ahead = (double) bytes / nanos * AHEAD_NANOS;
+            long pieces = (long) Math.min(ahead, inboxBytes()) / Header.PIECE_BYTES;
+            windowBytes = Math.min(inboxBytes(), Math.max(SLOWEST_WINDOW_BYTES, pieces * Header.PIECE_BYTES));
+        }
     }
 
     /** {@return where pieces of a member wait to be combined} */
@@ -231,7 +250,7 @@ final class Group {
         if (inboxes[member] == null) {
             inboxes[member] = arena().allocate(inboxBytes(), 64);
         }
-        return inboxes[member];
+        return inboxes[member].asSlice(0, windowBytes);
     }
 
     boolean left(int member) {

@@ -126,9 +126,9 @@ final class Mesh implements AutoCloseable {
         return combiners.computeIfAbsent(dtype, Combiner::of);
     }
 
-    /** {@return bytes of one peer's inbox in a group with this many peers: twice a whole number of pieces} */
+    /** {@return bytes of one peer's inbox in a group with this many peers: a whole number of pieces} */
     long inboxBytes(int peers) {
-        return Math.max(2, options.inboxBytes() / peers / Header.PIECE_BYTES / 2 * 2) * Header.PIECE_BYTES;
+        return Math.max(2, options.inboxBytes() / peers / Header.PIECE_BYTES) * Header.PIECE_BYTES;
     }
 
     // Called by any thread.

@@ -63,9 +63,6 @@ abstract class Operation {
     /** A piece has arrived. */
     void arrived(FrameKind kind, int member) {}
 
-    /** A piece has gone to the socket. */
-    void departed() {}
-
     /** All peers have begun. */
     void met() {}
 
@@ -177,9 +174,7 @@ abstract class Operation {
     final void sent(Outflow outflow, int bytes) {
         progress();
         group.count(bytes / descriptor.dtype().byteSize(), bytes + Header.BYTES);
-        boolean last = outflow.sent(bytes);
-        departed();
-        if (last) {
+        if (outflow.sent(bytes)) {
             finished();
         }
     }

@@ -2,7 +2,6 @@ package ds.comm.tcp;
 
 import ds.api.Event;
 import java.lang.foreign.MemorySegment;
-import java.util.Optional;
 
 /**
  * A large reduction by direct pairwise exchange: every rank sends shard r to rank r, which combines the pieces of all ranks in
@@ -18,9 +17,9 @@ final class Reduction extends Operation {
     private final MemorySegment[] sources;
     private final RingOrder ring;
     private final boolean ringed;
-    private Optional<Rounds> rounds = Optional.empty();
     private int[] receivers = {};
     private long combined;
+    private long firstNanos;
 
     /**
      * Combines.
@@ -55,11 +54,8 @@ final class Reduction extends Operation {
         boolean receives = descriptor().operation() == OperationKind.ALL_REDUCE
                 || (descriptor().operation() == OperationKind.REDUCE
                         && self == descriptor().root());
-        if (Boolean.getBoolean("rounds") && group().takesTurns()) {
-            rounds = Optional.of(new Rounds(group().peers(), group().inboxBytes() / 2));
-        }
         for (int peer : group().peers()) {
-            outflow(FrameKind.DATA, peer, Parts.of(inputs[peer]), rounds.isPresent() ? 0 : inputs[peer].byteSize());
+            outflow(FrameKind.DATA, peer, Parts.of(inputs[peer]), inputs[peer].byteSize());
             inboxes[peer] = new Inflow.Inbox(group().inbox(peer), output.byteSize());
             inflow(FrameKind.DATA, peer, inboxes[peer]);
             if (receives && !ringed) {
@@ -73,32 +69,11 @@ final class Reduction extends Operation {
             outflow(FrameKind.RESULT, ring.next(), ring.passedOn(inputs), 0);
             inflow(FrameKind.RESULT, ring.previous(), new Inflow.Straight(ring.received(inputs)));
         }
-        rounds.ifPresent(this::open);
-    }
-
-    private void open(Rounds turn) {
-        makeAvailable(FrameKind.DATA, turn.receiver(), turn.end());
-    }
-
-    @Override
-    void departed() {
-        rounds.ifPresent(this::goOn);
-    }
-
-    /** Goes on to the next round, as soon as this one is over for this rank. */
-    private void goOn(Rounds turn) {
-        while (turn.start() < inputs[0].byteSize()
-                && inboxes[turn.sender()].received() >= Math.min(turn.end(), output.byteSize())
-                && outflow(FrameKind.DATA, turn.receiver()).bytesSent()
-                        >= Math.min(turn.end(), inputs[turn.receiver()].byteSize())) {
-            turn.next();
-            open(turn);
-        }
     }
 
     @Override
     int credit() {
-        return (int) (group().inboxBytes() / Header.PIECE_BYTES);
+        return (int) (group().windowBytes() / Header.PIECE_BYTES);
     }
 
     @Override
@@ -107,7 +82,9 @@ final class Reduction extends Operation {
             passOn();
             return;
         }
-        rounds.ifPresent(this::goOn);
+        if (firstNanos == 0) {
+            firstNanos = System.nanoTime();
+        }
         while (combined < output.byteSize()) {
             long bytes = Math.min(Header.PIECE_BYTES, output.byteSize() - combined);
             for (int peer : group().peers()) {
@@ -135,6 +112,9 @@ final class Reduction extends Operation {
             makeAvailable(FrameKind.RESULT, receiver, combined);
         }
         passOn();
+        if (combined == output.byteSize()) {
+            group().received(combined, System.nanoTime() - firstNanos);
+        }
     }
 
     /** The ring carries the own shard first. */

@@ -12,7 +12,6 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -32,9 +31,6 @@ final class Mesh implements AutoCloseable {
     /** How long an end waits for the others to read it. */
     private static final long GRACE_NANOS = TimeUnit.SECONDS.toNanos(2);
 
-    /** How long a neighbour is waited for without sleep while an operation is under way. */
-    private static final long SPIN_NANOS = TimeUnit.MICROSECONDS.toNanos(20);
-
     private enum State {
         RUNNING,
         LEAVING,
@@ -47,7 +43,7 @@ final class Mesh implements AutoCloseable {
     private final TcpOptions options;
     private final Selector selector;
     private final Connection[] connections;
-    private final Connection[] neighbours;
+    private final Vicinity vicinity;
     private final Thread thread;
     private final Map<Long, Group> groups = new HashMap<>();
     private final Map<DType, Combiner> combiners = new EnumMap<>(DType.class);
@@ -84,9 +80,7 @@ final class Mesh implements AutoCloseable {
                     Optional.ofNullable(neighbourhood.channels().get(link.rank()));
             connections[link.rank()] = new Connection(this, link, memory, selector);
         }
-        neighbours = Arrays.stream(connections)
-                .filter(connection -> connection != null && connection.isShared())
-                .toArray(Connection[]::new);
+        vicinity = new Vicinity(connections);
         hosts = neighbourhood.hosts();
         thread = Thread.ofPlatform().daemon().name("ds.comm.tcp rank " + rank).unstarted(this::run);
     }
@@ -270,14 +264,12 @@ final class Mesh implements AutoCloseable {
     }
 
     private void turn() throws IOException {
-        if (awake.isEmpty() && !pending()) {
+        if (awake.isEmpty() && !vicinity.pending()) {
             sleep();
         } else {
             selector.selectNow(this::ready);
         }
-        for (Connection neighbour : neighbours) {
-            neighbour.poll();
-        }
+        vicinity.poll();
         runCommands();
         do {
             for (Lane lane = advancing.poll(); lane != null; lane = advancing.poll()) {
@@ -296,52 +288,18 @@ final class Mesh implements AutoCloseable {
         }
     }
 
-    /** {@return whether a neighbour has something for this rank} */
-    private boolean pending() {
-        for (Connection neighbour : neighbours) {
-            if (neighbour.pending()) {
-                return true;
-            }
-        }
-        return false;
-    }
-
     /** Waits until a socket or a neighbour has something, or until deadlines have to be checked. */
     private void sleep() throws IOException {
-        if (neighbours.length > 0 && spin()) {
+        if (!vicinity.isEmpty() && underWay() && vicinity.spin(() -> commanded)) {
             return;
         }
-        for (Connection neighbour : neighbours) {
-            neighbour.sleeps(true);
-        }
-        if (pending()) { // since a neighbour may have looked just before we said that we sleep
+        vicinity.sleeps(true);
+        if (vicinity.pending()) { // since a neighbour may have looked just before we said that we sleep
             selector.selectNow(this::ready);
         } else {
             selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(checkNanos)));
         }
-        for (Connection neighbour : neighbours) {
-            neighbour.sleeps(false);
-        }
-    }
-
-    /**
-     * Neighbours often answer before a thread could be woken; who computes on this core meanwhile gets it by the yield.
-     *
-     * @return whether there is something to do
-     */
-    @SuppressWarnings("ThreadPriorityCheck") // the yield is a courtesy: nothing depends on who runs next
-    private boolean spin() {
-        if (!underWay()) {
-            return false;
-        }
-        long end = System.nanoTime() + SPIN_NANOS;
-        do {
-            Thread.yield();
-            if (pending() || commanded) {
-                return true;
-            }
-        } while (System.nanoTime() - end < 0);
-        return false;
+        vicinity.sleeps(false);
     }
 
     private boolean underWay() {

@@ -31,8 +31,9 @@ public interface Communicator extends AutoCloseable {
     Work allReduce(Tensor data, ReduceOp op, Call call);
 
     /**
-     * Combines {@code input} over all ranks; rank r receives shard r of the result. Cost S(N−1)/N. The order of summation is
-     * that of the ranks, whatever the size: the same bits for any way to cut a buffer into calls.
+     * Combines {@code input} over all ranks; rank r receives shard r of the result. Cost S(N−1)/N. The order of summation
+     * depends on the group and its placement alone, never on the size: the same bits for any way to cut a buffer into calls. On
+     * one host it is that of the ranks; a provider may sum host by host where hosts have several ranks.
      *
      * @param input {@code [N * shard]}; left as it is, except where output is part of it
      * @param output {@code [shard]}, of input's type; may be shard {@code rank} of {@code input}
@@ -48,7 +49,7 @@ public interface Communicator extends AutoCloseable {
     Work allGather(Tensor input, Tensor output, Call call);
 
     /**
-     * Combines {@code data} over all ranks, in the order of ranks, into that of rank {@code root}. Cost S(N−1)/N and S/N for
+     * Combines {@code data} over all ranks, in the order of {@link #reduceScatter}, into that of rank {@code root}. Cost S(N−1)/N and S/N for
      * every rank but the root, which receives 2S(N−1)/N.
      *
      * @param data read and overwritten: the result on the root; undefined on the others

@@ -86,36 +86,42 @@ class HierarchyTest {
         "bbaa,400000"
     })
     void allReduceSumsTheHostsSums(String places, int count) throws Exception {
-        run(places, comm -> {
-            for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
-                try (HostTensors memory = new HostTensors()) {
-                    Tensor data = operand(memory, dtype, count, comm.rank());
-                    comm.allReduce(data, ReduceOp.SUM, Call.now("weights")).await();
-                    assertSame(expected(memory, dtype, count, places), data, "rank " + comm.rank() + " " + dtype);
-                }
+        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+            try (HostTensors all = new HostTensors()) {
+                Tensor sum = expected(all, dtype, count, places);
+                run(places, comm -> {
+                    try (HostTensors memory = new HostTensors()) {
+                        Tensor data = operand(memory, dtype, count, comm.rank());
+                        comm.allReduce(data, ReduceOp.SUM, Call.now("weights")).await();
+                        assertSame(sum, data, "rank " + comm.rank() + " " + dtype);
+                    }
+                });
             }
-        });
+        }
     }
 
     @ParameterizedTest
     @CsvSource({"aabb,7", "aabb,9999", "aabb,300001", "abab,900001", "aabbcc,400000"})
     void reduceScatterSumsTheHostsSums(String places, int shard) throws Exception {
         int count = shard * places.length();
-        run(places, comm -> {
-            try (HostTensors memory = new HostTensors()) {
-                Tensor sum = expected(memory, DType.BF16, count, places).slice((long) comm.rank() * shard, shard);
-                Tensor input = operand(memory, DType.BF16, count, comm.rank());
-                Tensor apart = memory.zeros(DType.BF16, shard);
-                comm.reduceScatter(input, apart, ReduceOp.SUM, Call.now("gradients"))
-                        .await();
-                assertSame(sum, apart, "apart");
-                assertSame(operand(memory, DType.BF16, count, comm.rank()), input, "input");
-                Tensor within = input.slice((long) comm.rank() * shard, shard);
-                comm.reduceScatter(input, within, ReduceOp.SUM, Call.now("gradients"))
-                        .await();
-                assertSame(sum, within, "in place");
-            }
-        });
+        try (HostTensors all = new HostTensors()) {
+            Tensor whole = expected(all, DType.BF16, count, places);
+            run(places, comm -> {
+                try (HostTensors memory = new HostTensors()) {
+                    Tensor sum = whole.slice((long) comm.rank() * shard, shard);
+                    Tensor input = operand(memory, DType.BF16, count, comm.rank());
+                    Tensor apart = memory.zeros(DType.BF16, shard);
+                    comm.reduceScatter(input, apart, ReduceOp.SUM, Call.now("gradients"))
+                            .await();
+                    assertSame(sum, apart, "apart");
+                    assertSame(operand(memory, DType.BF16, count, comm.rank()), input, "input");
+                    Tensor within = input.slice((long) comm.rank() * shard, shard);
+                    comm.reduceScatter(input, within, ReduceOp.SUM, Call.now("gradients"))
+                            .await();
+                    assertSame(sum, within, "in place");
+                }
+            });
+        }
     }
 
     @ParameterizedTest

@@ -31,7 +31,8 @@ import picocli.CommandLine.Spec;
             BenchCommand.Step.class,
             BenchOptimizerCommand.class,
             BenchOffloadCommand.class,
-            BenchCheckpointCommand.class
+            BenchCheckpointCommand.class,
+            BenchCommCommand.class
         })
 final class BenchCommand implements Runnable {
     private final Console console;

@@ -31,8 +31,9 @@ public interface Communicator extends AutoCloseable {
     Work allReduce(Tensor data, ReduceOp op, Call call);
 
     /**
-     * Combines {@code input} over all ranks; rank r receives shard r of the result. Cost S(N−1)/N. The order of summation is
-     * that of the ranks, whatever the size: the same bits for any way to cut a buffer into calls.
+     * Combines {@code input} over all ranks; rank r receives shard r of the result. Cost S(N−1)/N. The order of summation
+     * depends on the group and its placement alone, never on the size: the same bits for any way to cut a buffer into calls. On
+     * one host it is that of the ranks; a provider may sum host by host where hosts have several ranks.
      *
      * @param input {@code [N * shard]}; left as it is, except where output is part of it
      * @param output {@code [shard]}, of input's type; may be shard {@code rank} of {@code input}
@@ -46,6 +47,30 @@ public interface Communicator extends AutoCloseable {
      * @param output {@code [N * shard]}, of input's type
      */
     Work allGather(Tensor input, Tensor output, Call call);
+
+    /**
+     * Combines {@code data} over all ranks, in the order of {@link #reduceScatter}, into that of rank {@code root}. Cost S(N−1)/N and S/N for
+     * every rank but the root, which receives 2S(N−1)/N.
+     *
+     * @param data read and overwritten: the result on the root; undefined on the others
+     */
+    Work reduce(Tensor data, ReduceOp op, int root, Call call);
+
+    /**
+     * Puts the ranks' shards side by side on rank {@code root}. Cost: every other rank sends S/N.
+     *
+     * @param input {@code [shard]}; on the root it may be shard {@code root} of {@code output}
+     * @param output {@code [N * shard]}, of input's type, on the root; on the others it is not used, and may be {@code input}
+     */
+    Work gather(Tensor input, Tensor output, int root, Call call);
+
+    /**
+     * Sends shard r of {@code input} to rank r, which puts it where this rank's number says. Cost S(N−1)/N.
+     *
+     * @param input {@code [N * shard]}
+     * @param output {@code [N * shard]}, of input's type; other memory than {@code input}
+     */
+    Work allToAll(Tensor input, Tensor output, Call call);
 
     /** Copies {@code data} of rank {@code root} to all ranks. */
     Work broadcast(Tensor data, int root, Call call);

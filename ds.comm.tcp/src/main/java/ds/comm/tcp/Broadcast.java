@@ -4,7 +4,7 @@ import ds.api.Event;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A chain from the root through all ranks, along which pieces follow each other: each rank receives S bytes and sends as many,
+ * A chain from the root through all ranks, those of a host one after the other, along which pieces follow each other: each rank receives S bytes and sends as many,
  * whatever the number of ranks, and the last one has them N−2 pieces later than the second. A small tensor travels straight
  * from the root to all.
  */
@@ -18,11 +18,10 @@ final class Broadcast extends Operation {
     Broadcast(Group group, Descriptor descriptor, Event after, MemorySegment data) {
         super(group, descriptor, after);
         this.data = data;
-        int size = group.size();
         root = descriptor.root();
         small = data.byteSize() <= Header.MAX_INLINE_BYTES;
-        previous = (group.rank() + size - 1) % size;
-        next = (group.rank() + 1) % size;
+        previous = group.ring().previous();
+        next = group.ring().next();
     }
 
     @Override
@@ -32,10 +31,10 @@ final class Broadcast extends Operation {
         }
         boolean isRoot = group().rank() == root;
         if (next != root) {
-            outflow(FrameKind.DATA, next, data, isRoot ? data.byteSize() : 0);
+            outflow(FrameKind.DATA, next, Parts.of(data), isRoot ? data.byteSize() : 0);
         }
         if (!isRoot) {
-            inflow(FrameKind.DATA, previous, data, data.byteSize());
+            inflow(FrameKind.DATA, previous, new Inflow.Straight(Parts.of(data)));
         }
     }
 

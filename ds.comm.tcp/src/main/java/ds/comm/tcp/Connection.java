@@ -1,30 +1,40 @@
 package ds.comm.tcp;
 
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.share.SharedChannel;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
+import java.util.Optional;
 
 /** The link to one other rank, for all groups: what arrives and what leaves. On the thread of the {@link Mesh}. */
 final class Connection {
     private final Mesh mesh;
     private final Link link;
     private final SocketChannel channel;
+    private final Optional<SharedChannel> shared;
     private final FrameReader reader;
     private final FrameWriter writer;
     private final SelectionKey key;
     private boolean left;
     private boolean ended;
+    private boolean blocked;
 
-    Connection(Mesh mesh, Link link, Selector selector) throws IOException {
+    /**
+     * Takes over the link.
+     *
+     * @param shared what carries the bytes instead, if the peer is on this host; taken over
+     */
+    Connection(Mesh mesh, Link link, Optional<SharedChannel> shared, Selector selector) throws IOException {
         this.mesh = mesh;
         this.link = link;
+        this.shared = shared;
         channel = link.channel();
         channel.configureBlocking(false);
-        reader = new FrameReader(channel);
-        writer = new FrameWriter(channel);
+        reader = new FrameReader(shared.isPresent() ? shared.get() : channel);
+        writer = new FrameWriter(shared.isPresent() ? shared.get() : channel);
         key = channel.register(selector, SelectionKey.OP_READ, this);
     }
 
@@ -74,8 +84,55 @@ final class Connection {
         mesh.wake(this);
     }
 
+    /** {@return whether bytes go through memory, which no selector sees} */
+    boolean isShared() {
+        return shared.isPresent();
+    }
+
+    /** {@return whether shared memory has something to read, or the room that was waited for} */
+    boolean pending() {
+        return !ended && shared.isPresent() && pending(shared.get());
+    }
+
+    private boolean pending(SharedChannel memory) {
+        return memory.readable() || (blocked && memory.writable());
+    }
+
+    /** Does what shared memory has waited for. */
+    void poll() {
+        if (!ended && shared.isPresent()) {
+            if (shared.get().readable()) {
+                read();
+            }
+            if (blocked && shared.get().writable()) {
+                blocked = false;
+                wake();
+            }
+        }
+    }
+
+    /** This rank is about to wait for its selector, or does no more. */
+    void sleeps(boolean sleeps) {
+        if (!ended && shared.isPresent()) {
+            shared.get().sleeps(sleeps, blocked);
+        }
+    }
+
+    /** The socket is readable. */
+    void readable() {
+        try {
+            if (shared.isPresent()) {
+                shared.get().awake();
+            }
+            read();
+        } catch (IOException e) {
+            end();
+            mesh.lost(this, String.valueOf(e.getMessage()));
+        }
+    }
+
     /** Reads what is there; a bounded amount, for the sake of the other connections. */
-    void read() {
+    private void read() {
         try {
             if (!reader.read(mesh.dispatcher(), this)) {
                 end();
@@ -97,8 +154,8 @@ final class Connection {
         }
         try {
             FrameWriter.Progress progress = writer.flush();
-            boolean blocked = progress == FrameWriter.Progress.BLOCKED;
-            int interest = SelectionKey.OP_READ | (blocked ? SelectionKey.OP_WRITE : 0);
+            blocked = progress == FrameWriter.Progress.BLOCKED;
+            int interest = SelectionKey.OP_READ | (blocked && shared.isEmpty() ? SelectionKey.OP_WRITE : 0);
             if (key.interestOps() != interest) {
                 key.interestOps(interest);
             }
@@ -140,5 +197,6 @@ final class Connection {
 
     void close() {
         link.close();
+        shared.ifPresent(SharedChannel::close);
     }
 }

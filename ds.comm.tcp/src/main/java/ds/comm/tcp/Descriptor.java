@@ -7,7 +7,7 @@ import ds.api.comm.ReduceOp;
  * What the ranks of an operation have to agree on.
  *
  * @param reduce how elements are combined; SUM where they are not
- * @param root of a broadcast; 0 elsewhere
+ * @param root of an operation that has one; 0 elsewhere
  * @param count elements of the whole buffer
  * @param label as the caller gave it; in a frame, as much of it as fits
  * @param labelHash of the whole label
@@ -41,7 +41,9 @@ record Descriptor(
         String how = switch (operation) {
             case ALL_REDUCE, REDUCE_SCATTER -> " " + reduce;
             case BROADCAST -> " from " + root;
-            case ALL_GATHER, BARRIER, SEND, RECEIVE -> "";
+            case REDUCE -> " " + reduce + " to " + root;
+            case GATHER -> " to " + root;
+            case ALL_GATHER, ALL_TO_ALL, BARRIER, SEND, RECEIVE -> "";
         };
         return operation + how + " '" + label + "'"
                 + (operation == OperationKind.BARRIER ? "" : " " + dtype + "[" + count + "]");

@@ -3,13 +3,13 @@ package ds.comm.tcp;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
+import java.nio.channels.ReadableByteChannel;
 
 /** Frames that arrive through one connection; the body of each goes straight to where it belongs. */
 final class FrameReader {
     private static final int TURN_BYTES = 4 * Header.PIECE_BYTES;
 
-    private final SocketChannel channel;
+    private final ReadableByteChannel channel;
     private final ByteBuffer headerBytes = ByteBuffer.allocateDirect(Header.BYTES);
     private final Staging staging = new Staging();
     private Header header;
@@ -17,7 +17,7 @@ final class FrameReader {
     private ByteBuffer body;
     private ByteBuffer discarded;
 
-    FrameReader(SocketChannel channel) {
+    FrameReader(ReadableByteChannel channel) {
         this.channel = channel;
     }
 

@@ -3,7 +3,7 @@ package ds.comm.tcp;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
+import java.nio.channels.GatheringByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -29,7 +29,7 @@ final class FrameWriter {
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
     private static final int TURN_BYTES = 4 * Header.PIECE_BYTES;
 
-    private final SocketChannel channel;
+    private final GatheringByteChannel channel;
     private final List<Outflow> outflows = new ArrayList<>();
     private final ByteBuffer pieceHeader =
             ByteBuffer.allocateDirect(Header.BYTES).limit(0);
@@ -43,7 +43,7 @@ final class FrameWriter {
     private int turn;
     private boolean last;
 
-    FrameWriter(SocketChannel channel) {
+    FrameWriter(GatheringByteChannel channel) {
         this.channel = channel;
     }
 

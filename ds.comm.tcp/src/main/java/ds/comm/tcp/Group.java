@@ -5,26 +5,41 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
 /** A group as the {@link Mesh} sees it: its members, lanes and inboxes. On the mesh's thread, but for the counters. */
 final class Group {
+    /** Shards of fewer bytes arrive earlier without a ring. */
+    private static final long RING_BYTES = 1 << 19;
+
+    /** How far ahead of the slowest a peer may be, where that is more than {@link #SLOWEST_WINDOW_BYTES}. */
+    private static final long AHEAD_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+
+    private static final long SLOWEST_WINDOW_BYTES = 4L * Header.PIECE_BYTES;
+
     private final Mesh mesh;
     private final long id;
     private final int[] worldRanks;
     private final int[] members;
     private final int rank;
     private final int[] peers;
+    private final RingOrder ring;
+    private final int perHost;
+    private final Optional<Hierarchy> hierarchy;
     private final Optional<Group> parent;
     private final Lane collectives;
+    private final List<Lane> lanes = new ArrayList<>();
     private final Lane[] sends;
     private final Lane[] receives;
     private final MemorySegment[] inboxes;
     private final boolean[] left;
+    private long windowBytes;
     private final AtomicLong elementsSent = new AtomicLong();
     private final AtomicLong bytesSent = new AtomicLong();
     private final AtomicLong collectivesStarted = new AtomicLong();
@@ -48,16 +63,35 @@ final class Group {
             members[worldRanks[member]] = member;
         }
         rank = member(mesh.rank());
-        peers = IntStream.range(0, size).filter(member -> member != rank).toArray();
+        peers = IntStream.range(1, size)
+                .map(distance -> (rank + distance) % size)
+                .toArray();
+        int[] order = IntStream.range(0, size)
+                .boxed()
+                .sorted(Comparator.comparingInt(this::firstOfHost).thenComparingInt(member -> member))
+                .mapToInt(member -> member)
+                .toArray();
+        ring = new RingOrder(
+                order,
+                IntStream.range(0, size)
+                        .filter(i -> order[i] == rank)
+                        .findFirst()
+                        .orElseThrow());
+        perHost = countPerHost();
         collectives = new Lane(this, peers);
+        lanes.add(collectives);
         sends = new Lane[size];
         receives = new Lane[size];
         for (int peer : peers) {
             sends[peer] = new Lane(this, peer);
             receives[peer] = new Lane(this, peer);
+            lanes.add(sends[peer]);
+            lanes.add(receives[peer]);
         }
         inboxes = new MemorySegment[size];
+        windowBytes = size == 1 ? 0 : inboxBytes();
         left = new boolean[size];
+        hierarchy = Hierarchy.of(this);
     }
 
     Mesh mesh() {
@@ -76,9 +110,64 @@ final class Group {
         return rank;
     }
 
-    /** {@return all members but this rank} */
+    /** {@return all members but this rank, from the next one on: so that not all ranks begin with the same one} */
     int[] peers() {
         return peers;
+    }
+
+    /** {@return the lowest member of a member's host} */
+    private int firstOfHost(int member) {
+        int host = mesh.host(worldRanks[member]);
+        return IntStream.range(0, worldRanks.length)
+                .filter(other -> mesh.host(worldRanks[other]) == host)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    RingOrder ring() {
+        return ring;
+    }
+
+    /** {@return how many ranks each host has; all of them, or 1, if these are not as many on each of several} */
+    int perHost() {
+        return perHost;
+    }
+
+    private int countPerHost() {
+        int size = size();
+        int[] of = new int[size];
+        for (int member = 0; member < size; member++) {
+            of[firstOfHost(member)]++;
+        }
+        int[] counts = IntStream.of(of).filter(count -> count > 0).distinct().toArray();
+        return counts.length == 1 ? counts[0] : 1;
+    }
+
+    /** Combines what all members have put in, in the order of all reductions of this group. */
+    void combine(MemorySegment[] sources, MemorySegment target, Descriptor descriptor) {
+        MemorySegment[] ordered = sources;
+        if (perHost != 1 && perHost != size()) {
+            ordered = new MemorySegment[sources.length];
+            for (int i = 0; i < ordered.length; i++) {
+                ordered[i] = sources[ring.member(i)];
+            }
+        }
+        int each = perHost == 1 ? size() : perHost;
+        mesh.combiner(descriptor.dtype()).combine(ordered, target, descriptor.reduce(), each);
+    }
+
+    Optional<Hierarchy> hierarchy() {
+        return hierarchy;
+    }
+
+    /** {@return the groups that its hierarchy consists of} */
+    List<Group> parts() {
+        return hierarchy.map(Hierarchy::parts).orElse(List.of());
+    }
+
+    /** {@return whether a buffer of so many bytes in all goes around a ring, rather than straight from each to each} */
+    boolean inRing(long bytes) {
+        return size() > 2 && bytes / size() >= RING_BYTES;
     }
 
     int worldRank(int member) {
@@ -109,25 +198,21 @@ final class Group {
         return switch (operation) {
             case SEND -> sends[member];
             case RECEIVE -> receives[member];
-            case ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, BARRIER -> collectives;
+            default -> collectives;
         };
     }
 
-    private List<Lane> lanes() {
-        List<Lane> lanes = new ArrayList<>(List.of(collectives));
-        for (int peer : peers) {
-            lanes.add(sends[peer]);
-            lanes.add(receives[peer]);
-        }
-        return lanes;
-    }
-
     void forEachLane(Consumer<Lane> action) {
-        lanes().forEach(action);
+        lanes.forEach(action);
     }
 
     boolean idle() {
-        return lanes().stream().allMatch(Lane::idle);
+        for (Lane lane : lanes) {
+            if (!lane.idle()) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** {@return memory of the group, until {@link #release}} */
@@ -139,9 +224,25 @@ final class Group {
         arena.close();
     }
 
-    /** {@return the size of every inbox: a whole number of pieces} */
-    long inboxBytes() {
+    private long inboxBytes() {
         return mesh.inboxBytes(peers.length);
+    }
+
+    /**
+     * {@return how much of an inbox a peer may fill: a whole number of pieces} On a slow link a peer that gets far ahead takes
+     * from the others what they will need in the end, alone on the link and slowed by what they were used to.
+     */
+    long windowBytes() {
+        return windowBytes;
+    }
+
+    /** Takes note of how long each peer took for so many bytes. */
+    void received(long bytes, long nanos) {
+        if (bytes >= SLOWEST_WINDOW_BYTES && nanos > 0) {
+            double ahead = (double) bytes / nanos * AHEAD_NANOS;
+            long pieces = (long) Math.min(ahead, inboxBytes()) / Header.PIECE_BYTES;
+            windowBytes = Math.min(inboxBytes(), Math.max(SLOWEST_WINDOW_BYTES, pieces * Header.PIECE_BYTES));
+        }
     }
 
     /** {@return where pieces of a member wait to be combined} */
@@ -149,7 +250,7 @@ final class Group {
         if (inboxes[member] == null) {
             inboxes[member] = arena().allocate(inboxBytes(), 64);
         }
-        return inboxes[member];
+        return inboxes[member].asSlice(0, windowBytes);
     }
 
     boolean left(int member) {

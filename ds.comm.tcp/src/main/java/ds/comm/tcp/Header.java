@@ -37,7 +37,7 @@ record Header(
         int bodyBytes) {
     static final int BYTES = 52;
     /** Largest body of a DATA frame; inboxes are cut at its multiples. */
-    static final int PIECE_BYTES = 1 << 18;
+    static final int PIECE_BYTES = 1 << 16;
     /** Largest operand that travels with the START. */
     static final int MAX_INLINE_BYTES = 1 << 15;
 

@@ -6,68 +6,96 @@ import java.lang.foreign.MemorySegment;
  * What one peer sends for one operation: in order, straight into the memory where it belongs, or into an inbox that is used
  * as a ring.
  */
-final class Inflow {
-    private final MemorySegment memory;
+abstract sealed class Inflow {
     private final long total;
-    private long granted;
     private long received;
 
-    /**
-     * Expects bytes.
-     *
-     * @param memory the operand itself, of {@code total} bytes, or a ring whose size is a multiple of {@link
-     *     Header#PIECE_BYTES}
-     */
-    Inflow(MemorySegment memory, long total) {
-        this.memory = memory;
+    private Inflow(long total) {
         this.total = total;
-        granted = Math.min(total, memory.byteSize());
     }
 
     /** {@return where a piece belongs, or null if it is none that was expected} */
-    MemorySegment accept(long offset, int bytes) {
-        long inMemory = offset % memory.byteSize();
-        boolean expected = offset == received
-                && bytes <= Header.PIECE_BYTES
-                && bytes <= granted - received
-                && inMemory % Header.PIECE_BYTES == 0
-                && bytes <= memory.byteSize() - inMemory;
-        return expected ? memory.asSlice(inMemory, bytes) : null;
+    final MemorySegment accept(long offset, int bytes) {
+        return offset == received ? place(bytes) : null;
     }
 
-    void add(int bytes) {
+    abstract MemorySegment place(int bytes);
+
+    final void add(int bytes) {
         received += bytes;
     }
 
-    /** {@return what has been received, from one offset to another that lies in the same piece} */
-    MemorySegment slice(long offset, long bytes) {
-        return memory.asSlice(offset % memory.byteSize(), bytes);
-    }
-
-    /**
-     * The bytes before {@code offset} have been used: their room in the ring is granted again.
-     *
-     * @return whether the peer may send more than before
-     */
-    boolean release(long offset) {
-        long before = granted;
-        granted = Math.min(total, offset + memory.byteSize());
-        return granted > before;
-    }
-
-    long granted() {
-        return granted;
-    }
-
-    long received() {
+    final long received() {
         return received;
     }
 
-    long total() {
+    final long total() {
         return total;
     }
 
-    boolean complete() {
+    final boolean complete() {
         return received == total;
+    }
+
+    /** Straight to where it belongs. */
+    static final class Straight extends Inflow {
+        private final Parts parts;
+
+        Straight(Parts parts) {
+            super(parts.total());
+            this.parts = parts;
+        }
+
+        @Override
+        MemorySegment place(int bytes) {
+            return bytes <= parts.frameBytes(received()) ? parts.slice(received(), bytes) : null;
+        }
+    }
+
+    /** Through memory that is used again and again. */
+    static final class Inbox extends Inflow {
+        private final MemorySegment memory;
+        private long granted;
+
+        /**
+         * Expects bytes.
+         *
+         * @param memory whose size is a multiple of {@link Header#PIECE_BYTES}
+         */
+        Inbox(MemorySegment memory, long total) {
+            super(total);
+            this.memory = memory;
+            granted = Math.min(total, memory.byteSize());
+        }
+
+        @Override
+        MemorySegment place(int bytes) {
+            long inMemory = received() % memory.byteSize();
+            boolean expected = bytes <= Header.PIECE_BYTES
+                    && bytes <= granted - received()
+                    && inMemory % Header.PIECE_BYTES == 0
+                    && bytes <= memory.byteSize() - inMemory;
+            return expected ? memory.asSlice(inMemory, bytes) : null;
+        }
+
+        /** {@return what has been received, from one offset to another that lies in the same piece} */
+        MemorySegment slice(long offset, long bytes) {
+            return memory.asSlice(offset % memory.byteSize(), bytes);
+        }
+
+        /**
+         * The bytes before {@code offset} have been used: their room is granted again.
+         *
+         * @return whether the peer may send more than before
+         */
+        boolean release(long offset) {
+            long before = granted;
+            granted = Math.min(total(), offset + memory.byteSize());
+            return granted > before;
+        }
+
+        long granted() {
+            return granted;
+        }
     }
 }

@@ -4,6 +4,8 @@ import ds.api.DType;
 import ds.api.Event;
 import ds.comm.tcp.combine.Combiner;
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.share.Neighbourhood;
+import ds.comm.tcp.share.SharedChannel;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.SelectionKey;
@@ -15,6 +17,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -40,6 +43,7 @@ final class Mesh implements AutoCloseable {
     private final TcpOptions options;
     private final Selector selector;
     private final Connection[] connections;
+    private final Vicinity vicinity;
     private final Thread thread;
     private final Map<Long, Group> groups = new HashMap<>();
     private final Map<DType, Combiner> combiners = new EnumMap<>(DType.class);
@@ -50,15 +54,21 @@ final class Mesh implements AutoCloseable {
     private final Dispatcher dispatcher = new Dispatcher(this, groups);
     private final AtomicInteger groupNumbers = new AtomicInteger(1);
     private final long checkNanos;
+    private final List<Integer> hosts;
     private State state = State.RUNNING;
+    private volatile boolean commanded;
     private boolean leaving;
     private boolean over; // guarded by commands
     private long endNanos;
     private long nextCheckNanos;
     private String failure = "";
 
-    /** Takes over the links. */
-    Mesh(int rank, List<Link> links, TcpOptions options) throws IOException {
+    /**
+     * Takes over the links.
+     *
+     * @param neighbourhood where all ranks are; its channels carry the bytes to ranks of this host, and are taken over
+     */
+    Mesh(int rank, List<Link> links, Neighbourhood neighbourhood, TcpOptions options) throws IOException {
         this.rank = rank;
         this.options = options;
         checkNanos =
@@ -66,8 +76,12 @@ final class Mesh implements AutoCloseable {
         selector = Selector.open();
         connections = new Connection[links.size() + 1];
         for (Link link : links) {
-            connections[link.rank()] = new Connection(this, link, selector);
+            Optional<SharedChannel> memory =
+                    Optional.ofNullable(neighbourhood.channels().get(link.rank()));
+            connections[link.rank()] = new Connection(this, link, memory, selector);
         }
+        vicinity = new Vicinity(connections);
+        hosts = neighbourhood.hosts();
         thread = Thread.ofPlatform().daemon().name("ds.comm.tcp rank " + rank).unstarted(this::run);
     }
 
@@ -82,6 +96,11 @@ final class Mesh implements AutoCloseable {
 
     int worldSize() {
         return connections.length;
+    }
+
+    /** {@return a number that the ranks of one host share: the lowest of them} */
+    int host(int worldRank) {
+        return hosts.get(worldRank);
     }
 
     Dispatcher dispatcher() {
@@ -114,6 +133,7 @@ final class Mesh implements AutoCloseable {
             if (over) {
                 command.run();
             } else {
+                commanded = true;
                 commands.add(command);
             }
         }
@@ -121,7 +141,10 @@ final class Mesh implements AutoCloseable {
     }
 
     void register(Group group) {
-        submit(() -> groups.put(group.id(), group));
+        submit(() -> {
+            groups.put(group.id(), group);
+            group.parts().forEach(part -> groups.put(part.id(), part));
+        });
     }
 
     /** Queues an operation, to begin when its lane gets there and its operands are ready. */
@@ -185,6 +208,10 @@ final class Mesh implements AutoCloseable {
             for (int peer : group.peers()) {
                 group.connection(peer).bye(group);
             }
+            group.parts().forEach(part -> {
+                groups.remove(part.id());
+                part.release();
+            });
             group.release();
         }
     }
@@ -237,11 +264,12 @@ final class Mesh implements AutoCloseable {
     }
 
     private void turn() throws IOException {
-        if (awake.isEmpty()) {
-            selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(checkNanos)));
+        if (awake.isEmpty() && !vicinity.pending()) {
+            sleep();
         } else {
             selector.selectNow(this::ready);
         }
+        vicinity.poll();
         runCommands();
         do {
             for (Lane lane = advancing.poll(); lane != null; lane = advancing.poll()) {
@@ -260,10 +288,33 @@ final class Mesh implements AutoCloseable {
         }
     }
 
+    /** Waits until a socket or a neighbour has something, or until deadlines have to be checked. */
+    private void sleep() throws IOException {
+        if (!vicinity.isEmpty() && underWay() && vicinity.spin(() -> commanded)) {
+            return;
+        }
+        vicinity.sleeps(true);
+        if (vicinity.pending()) { // since a neighbour may have looked just before we said that we sleep
+            selector.selectNow(this::ready);
+        } else {
+            selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(checkNanos)));
+        }
+        vicinity.sleeps(false);
+    }
+
+    private boolean underWay() {
+        for (Group group : groups.values()) {
+            if (!group.idle()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private void ready(SelectionKey key) {
         Connection connection = (Connection) key.attachment();
         if (key.isReadable()) {
-            connection.read();
+            connection.readable();
         }
         if (key.isValid() && key.isWritable()) {
             wake(connection);
@@ -275,6 +326,7 @@ final class Mesh implements AutoCloseable {
         synchronized (commands) {
             batch = commands.toArray(Runnable[]::new);
             commands.clear();
+            commanded = false;
         }
         for (Runnable command : batch) {
             command.run();

@@ -23,6 +23,10 @@ abstract class Operation {
     private final boolean[] begun;
     private Lane lane;
     private long sequence = -1;
+    private final List<Runnable> followers = new ArrayList<>();
+    private Operation whole;
+    private int awaited;
+    private int missing;
     private int unfinished;
     private boolean ready;
     private long lastProgressNanos;
@@ -59,22 +63,47 @@ abstract class Operation {
     /** A piece has arrived. */
     void arrived(FrameKind kind, int member) {}
 
+    /** All peers have begun. */
+    void met() {}
+
     /** Everything has arrived and left. */
     void finish() {}
 
-    final Inflow inflow(FrameKind kind, int member, MemorySegment memory, long total) {
+    /** Something besides the flows has to be done; {@link #finished} says that it is. */
+    final void hold() {
         unfinished++;
-        Inflow inflow = new Inflow(memory, total);
-        inflows.computeIfAbsent(kind, k -> new Inflow[group.size()])[member] = inflow;
-        return inflow;
     }
 
-    final Outflow outflow(FrameKind kind, int member, MemorySegment source, long available) {
+    /** Makes it a step of a larger operation, which begins when so many others are done. */
+    final void isPartOf(Operation larger, int others) {
+        whole = larger;
+        awaited = others;
+        ready = others == 0;
+    }
+
+    /** One of the others is done. */
+    final void oneIsDone() {
+        if (--awaited == 0) {
+            ready = true;
+            group.mesh().advance(group.lane(descriptor.operation(), 0));
+        }
+    }
+
+    /** Does something when it is done. */
+    final void then(Runnable next) {
+        followers.add(next);
+    }
+
+    final void inflow(FrameKind kind, int member, Inflow inflow) {
+        unfinished++;
+        inflows.computeIfAbsent(kind, k -> new Inflow[group.size()])[member] = inflow;
+    }
+
+    final void outflow(FrameKind kind, int member, Parts source, long available) {
         unfinished++;
         Outflow outflow = new Outflow(this, kind, source, available);
         group.connection(member).add(outflow);
         outflows.computeIfAbsent(kind, k -> new Outflow[group.size()])[member] = outflow;
-        return outflow;
     }
 
     /** {@return the flow of a frame, or null if there is none} */
@@ -94,6 +123,7 @@ abstract class Operation {
         sequence = itsSequence;
         progress();
         unfinished = lane.peers().length;
+        missing = lane.peers().length;
         prepare();
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));
@@ -107,12 +137,16 @@ abstract class Operation {
     final void peerBegan(int member, long granted, MemorySegment inline) {
         progress();
         begun[member] = true;
+        missing--;
         take(member, inline);
         if (outflow(FrameKind.DATA, member) != null) {
             grant(FrameKind.DATA, member, granted);
         }
         if (outflow(FrameKind.RESULT, member) != null) {
             grant(FrameKind.RESULT, member, Long.MAX_VALUE);
+        }
+        if (missing == 0) {
+            met();
         }
         finished();
     }
@@ -155,6 +189,7 @@ abstract class Operation {
     private void complete() {
         finish();
         work.complete();
+        followers.forEach(Runnable::run);
         group.mesh().advance(lane);
     }
 
@@ -164,6 +199,11 @@ abstract class Operation {
 
     final boolean begun(int member) {
         return begun[member];
+    }
+
+    /** {@return the members that take part, besides this rank} */
+    final int[] peers() {
+        return lane.peers();
     }
 
     /** {@return whether anything of this member has not arrived} */
@@ -178,6 +218,9 @@ abstract class Operation {
 
     private void progress() {
         lastProgressNanos = System.nanoTime();
+        if (whole != null) {
+            whole.progress();
+        }
     }
 
     final long lastProgressNanos() {

@@ -8,7 +8,10 @@ enum OperationKind {
     BROADCAST(4, "broadcast"),
     BARRIER(5, "barrier"),
     SEND(6, "send"),
-    RECEIVE(7, "receive");
+    RECEIVE(7, "receive"),
+    REDUCE(8, "reduce"),
+    GATHER(9, "gather"),
+    ALL_TO_ALL(10, "allToAll");
 
     private final int code;
     private final String text;
@@ -33,7 +36,7 @@ enum OperationKind {
         return switch (this) {
             case SEND -> RECEIVE;
             case RECEIVE -> SEND;
-            case ALL_REDUCE, REDUCE_SCATTER, ALL_GATHER, BROADCAST, BARRIER -> this;
+            default -> this;
         };
     }
 

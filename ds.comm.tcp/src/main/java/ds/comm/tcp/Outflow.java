@@ -6,13 +6,13 @@ import java.lang.foreign.MemorySegment;
 final class Outflow {
     private final Operation operation;
     private final FrameKind kind;
-    private final MemorySegment source;
+    private final Parts source;
     private long available;
     private long granted;
     private long taken;
     private long sent;
 
-    Outflow(Operation operation, FrameKind kind, MemorySegment source, long available) {
+    Outflow(Operation operation, FrameKind kind, Parts source, long available) {
         this.operation = operation;
         this.kind = kind;
         this.source = source;
@@ -34,17 +34,17 @@ final class Outflow {
 
     /** The peer takes everything before this offset. */
     void grant(long bytes) {
-        granted = Math.min(source.byteSize(), Math.max(granted, bytes));
+        granted = Math.min(source.total(), Math.max(granted, bytes));
     }
 
-    /** {@return the bytes of the next piece, which is cut where an inbox is; 0 if there is none now} */
+    /** {@return the bytes of the next piece; 0 if there is none now} */
     int ready() {
-        long piece = Math.min(Header.PIECE_BYTES, source.byteSize() - taken);
-        return taken + piece <= Math.min(available, granted) ? (int) piece : 0;
+        int piece = source.frameBytes(taken);
+        return taken + piece <= Math.min(available, granted) ? piece : 0;
     }
 
     boolean exhausted() {
-        return taken == source.byteSize();
+        return taken == source.total();
     }
 
     long offset() {
@@ -52,7 +52,7 @@ final class Outflow {
     }
 
     MemorySegment take(int bytes) {
-        MemorySegment piece = source.asSlice(taken, bytes);
+        MemorySegment piece = source.slice(taken, bytes);
         taken += bytes;
         return piece;
     }
@@ -60,7 +60,7 @@ final class Outflow {
     /** {@return whether that was the last byte} */
     boolean sent(int bytes) {
         sent += bytes;
-        return sent == source.byteSize();
+        return sent == source.total();
     }
 
     long bytesSent() {
@@ -68,6 +68,6 @@ final class Outflow {
     }
 
     long total() {
-        return source.byteSize();
+        return source.total();
     }
 }

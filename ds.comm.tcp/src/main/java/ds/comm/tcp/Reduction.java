@@ -5,64 +5,85 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * A large reduction by direct pairwise exchange: every rank sends shard r to rank r, which combines the pieces of all ranks in
- * the order of ranks as soon as they are there, and for an allReduce sends each combined piece to everyone at once, so that the
- * two halves overlap. For N ranks and S bytes: each sends and receives S(N−1)/N for a reduceScatter, twice that for an
- * allReduce, which is the least possible. The order of summation is that of the ranks whatever the sizes: results repeat bit
- * for bit, and do not depend on how a buffer is cut.
- *
- * <p>The count need not divide by N: the first ranks own one element more.
+ * the order of ranks as soon as they are there. For an allReduce each combined piece is sent on at once, so that the two halves
+ * overlap: to everyone, or where it is large along a ring, as {@link RingAllGather} does; for a reduce, to the root. For N ranks and S bytes: each sends and receives S(N−1)/N for a reduceScatter,
+ * twice that for an allReduce, which is the least possible. The order of summation is that of the ranks whatever the sizes:
+ * results repeat bit for bit, and do not depend on how a buffer is cut.
  */
 final class Reduction extends Operation {
-    private final MemorySegment input;
+    private final MemorySegment[] inputs;
     private final MemorySegment output;
-    private final boolean all;
-    private final Inflow[] inboxes;
+    private final Inflow.Inbox[] inboxes;
     private final MemorySegment[] sources;
+    private final RingOrder ring;
+    private final boolean ringed;
+    private int[] receivers = {};
     private long combined;
+    private long firstNanos;
 
     /**
      * Combines.
      *
-     * @param output of an allReduce, {@code input} itself; of a reduceScatter, one shard
+     * @param inputs this rank's operand, cut into the shard of each member
+     * @param output of a reduceScatter, one shard; else the own one of {@code inputs}
      */
-    Reduction(Group group, Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
+    Reduction(Group group, Descriptor descriptor, Event after, MemorySegment[] inputs, MemorySegment output) {
         super(group, descriptor, after);
-        this.input = input;
-        all = descriptor.operation() == OperationKind.ALL_REDUCE;
-        this.output = all ? shard(group.rank()) : output;
-        inboxes = new Inflow[group.size()];
+        this.inputs = inputs;
+        this.output = output;
+        inboxes = new Inflow.Inbox[group.size()];
         sources = new MemorySegment[group.size()];
+        ring = group.ring();
+        ringed = descriptor.operation() == OperationKind.ALL_REDUCE && group.inRing(descriptor.bytes());
     }
 
-    private MemorySegment shard(int member) {
-        int elementBytes = descriptor().dtype().byteSize();
-        long each = descriptor().count() / group().size();
-        long more = descriptor().count() % group().size();
-        long first = member * each + Math.min(member, more);
-        return input.asSlice(first * elementBytes, (each + (member < more ? 1 : 0)) * elementBytes);
+    /** {@return who gets the result of a shard from its owner} */
+    private int[] receivers(int owner) {
+        int root = descriptor().root();
+        return switch (descriptor().operation()) {
+            case ALL_REDUCE -> ringed ? new int[0] : group().peers();
+            case REDUCE -> owner == root ? new int[0] : new int[] {root};
+            default -> new int[0];
+        };
     }
 
     @Override
     void prepare() {
+        int self = group().rank();
+        receivers = receivers(self);
+        boolean receives = descriptor().operation() == OperationKind.ALL_REDUCE
+                || (descriptor().operation() == OperationKind.REDUCE
+                        && self == descriptor().root());
         for (int peer : group().peers()) {
-            outflow(FrameKind.DATA, peer, shard(peer), shard(peer).byteSize());
-            inboxes[peer] = inflow(FrameKind.DATA, peer, group().inbox(peer), output.byteSize());
-            if (all) {
-                outflow(FrameKind.RESULT, peer, output, 0);
-                inflow(FrameKind.RESULT, peer, shard(peer), shard(peer).byteSize());
+            outflow(FrameKind.DATA, peer, Parts.of(inputs[peer]), inputs[peer].byteSize());
+            inboxes[peer] = new Inflow.Inbox(group().inbox(peer), output.byteSize());
+            inflow(FrameKind.DATA, peer, inboxes[peer]);
+            if (receives && !ringed) {
+                inflow(FrameKind.RESULT, peer, new Inflow.Straight(Parts.of(inputs[peer])));
             }
+        }
+        for (int receiver : receivers) {
+            outflow(FrameKind.RESULT, receiver, Parts.of(output), 0);
+        }
+        if (ringed) {
+            outflow(FrameKind.RESULT, ring.next(), ring.passedOn(inputs), 0);
+            inflow(FrameKind.RESULT, ring.previous(), new Inflow.Straight(ring.received(inputs)));
         }
     }
 
     @Override
     int credit() {
-        return (int) (group().inboxBytes() / Header.PIECE_BYTES);
+        return (int) (group().windowBytes() / Header.PIECE_BYTES);
     }
 
     @Override
     void arrived(FrameKind kind, int member) {
-        if (kind != FrameKind.DATA) {
+        if (kind == FrameKind.RESULT) {
+            passOn();
             return;
+        }
+        if (firstNanos == 0) {
+            firstNanos = System.nanoTime();
         }
         while (combined < output.byteSize()) {
             long bytes = Math.min(Header.PIECE_BYTES, output.byteSize() - combined);
@@ -77,20 +98,31 @@ final class Reduction extends Operation {
 
     private void combine(long bytes) {
         for (int r = 0; r < sources.length; r++) {
-            sources[r] = r == group().rank() ? shard(r).asSlice(combined, bytes) : inboxes[r].slice(combined, bytes);
+            sources[r] = r == group().rank() ? inputs[r].asSlice(combined, bytes) : inboxes[r].slice(combined, bytes);
         }
         MemorySegment target = output.asSlice(combined, bytes);
-        group().mesh()
-                .combiner(descriptor().dtype())
-                .combine(sources, target, descriptor().reduce());
+        group().combine(sources, target, descriptor());
         combined += bytes;
         for (int peer : group().peers()) {
             if (inboxes[peer].release(combined)) {
                 group().credit(peer, this, inboxes[peer].granted());
             }
-            if (all) {
-                makeAvailable(FrameKind.RESULT, peer, combined);
-            }
+        }
+        for (int receiver : receivers) {
+            makeAvailable(FrameKind.RESULT, receiver, combined);
+        }
+        passOn();
+        if (combined == output.byteSize()) {
+            group().received(combined, System.nanoTime() - firstNanos);
+        }
+    }
+
+    /** The ring carries the own shard first. */
+    private void passOn() {
+        if (ringed) {
+            long others = inflow(FrameKind.RESULT, ring.previous()).received();
+            long available = combined < output.byteSize() ? combined : combined + others;
+            makeAvailable(FrameKind.RESULT, ring.next(), available);
         }
     }
 }

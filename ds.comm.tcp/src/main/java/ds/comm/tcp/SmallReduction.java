@@ -29,25 +29,37 @@ final class SmallReduction extends Operation {
         if (worldSize == 1) {
             return true;
         }
-        return kind == OperationKind.ALL_REDUCE
-                ? inputBytes * Math.max(2, worldSize - 1) <= 2L * Header.MAX_INLINE_BYTES
-                : inputBytes / worldSize <= Header.MAX_INLINE_BYTES;
+        return switch (kind) {
+            case ALL_REDUCE -> inputBytes * Math.max(2, worldSize - 1) <= 2L * Header.MAX_INLINE_BYTES;
+            case REDUCE -> inputBytes <= Header.MAX_INLINE_BYTES;
+            default -> inputBytes / worldSize <= Header.MAX_INLINE_BYTES;
+        };
     }
 
     @Override
     void prepare() {
-        sources[group().rank()] = inline(group().rank());
+        sources[group().rank()] = contribution(group().rank());
     }
 
-    @Override
-    MemorySegment inline(int member) {
+    private MemorySegment contribution(int member) {
         boolean scatter = descriptor().operation() == OperationKind.REDUCE_SCATTER;
         return scatter ? input.asSlice(member * output.byteSize(), output.byteSize()) : input;
     }
 
+    /** {@return whether a member gets the result, or the part of it that is its own} */
+    private boolean receives(int member) {
+        return descriptor().operation() != OperationKind.REDUCE
+                || member == descriptor().root();
+    }
+
+    @Override
+    MemorySegment inline(int member) {
+        return receives(member) ? contribution(member) : NOTHING;
+    }
+
     @Override
     long expectedInline(int member) {
-        return output.byteSize();
+        return receives(group().rank()) ? output.byteSize() : 0;
     }
 
     @Override
@@ -61,8 +73,9 @@ final class SmallReduction extends Operation {
             Memory.copy(input, output);
             return;
         }
-        group().mesh()
-                .combiner(descriptor().dtype())
-                .combine(sources, output, descriptor().reduce());
+        if (!receives(group().rank())) {
+            return;
+        }
+        group().combine(sources, output, descriptor());
     }
 }

@@ -16,6 +16,9 @@ import java.util.stream.IntStream;
 
 /** A group over a {@link Mesh}: checks what the caller passes, and queues it. Any thread may use it. */
 final class TcpCommunicator implements Communicator {
+    /** Fewer bytes do not pay for the steps of a hierarchy. */
+    private static final long HIERARCHICAL_BYTES = 1 << 20;
+
     private final Mesh mesh;
     private final Group group;
     private final boolean whole;
@@ -62,19 +65,80 @@ final class TcpCommunicator implements Communicator {
         return reduce(descriptor, host(input, descriptor), host(output, descriptor), call);
     }
 
+    @Override
+    public Work reduce(Tensor data, ReduceOp op, int root, Call call) {
+        Descriptor descriptor = descriptor(OperationKind.REDUCE, op, data, root, call);
+        requireRank(descriptor, "root", root);
+        MemorySegment memory = host(data, descriptor);
+        return reduce(descriptor, memory, memory, call);
+    }
+
     private Work reduce(Descriptor descriptor, MemorySegment input, MemorySegment output, Call call) {
-        boolean small = SmallReduction.fits(descriptor.operation(), input.byteSize(), worldSize());
-        return start(
-                small
-                        ? new SmallReduction(group, descriptor, call.after(), input, output)
-                        : new Reduction(group, descriptor, call.after(), input, output));
+        if (SmallReduction.fits(descriptor.operation(), input.byteSize(), worldSize())) {
+            return start(new SmallReduction(group, descriptor, call.after(), input, output));
+        }
+        boolean root = descriptor.operation() == OperationKind.REDUCE;
+        if (!root && group.hierarchy().isPresent() && input.byteSize() >= HIERARCHICAL_BYTES) {
+            return start(hierarchical(group.hierarchy().get(), descriptor, input, output, call));
+        }
+        MemorySegment[] inputs = shards(input, descriptor);
+        boolean scatter = descriptor.operation() == OperationKind.REDUCE_SCATTER;
+        return start(new Reduction(group, descriptor, call.after(), inputs, scatter ? output : inputs[rank()]));
+    }
+
+    private Operation hierarchical(
+            Hierarchy hierarchy, Descriptor descriptor, MemorySegment input, MemorySegment output, Call call) {
+        boolean all = descriptor.operation() == OperationKind.ALL_REDUCE;
+        MemorySegment[] inputs = all ? new MemorySegment[] {input} : shards(input, descriptor);
+        return new HierarchicalReduction(group, hierarchy, descriptor, call.after(), inputs, output);
     }
 
     @Override
     public Work allGather(Tensor input, Tensor output, Call call) {
         Descriptor descriptor = descriptor(OperationKind.ALL_GATHER, ReduceOp.SUM, output, 0, call);
         requireShards(descriptor, output, input);
-        return start(new AllGather(group, descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
+        MemorySegment[] outputs = shards(host(output, descriptor), descriptor);
+        MemorySegment own = host(input, descriptor);
+        return start(
+                group.inRing(descriptor.bytes())
+                        ? new RingAllGather(group, descriptor, call.after(), own, outputs)
+                        : Exchange.allGather(group, descriptor, call.after(), own, outputs));
+    }
+
+    @Override
+    public Work gather(Tensor input, Tensor output, int root, Call call) {
+        long whole = input.elements() * worldSize();
+        Descriptor descriptor =
+                new Descriptor(OperationKind.GATHER, ReduceOp.SUM, input.dtype(), root, whole, call.label());
+        requireRank(descriptor, "root", root);
+        MemorySegment[] outgoing = Exchange.nothing(group);
+        outgoing[root] = host(input, descriptor);
+        MemorySegment[] incoming = Exchange.nothing(group);
+        if (rank() == root) {
+            requireShards(descriptor, output, input);
+            incoming = shards(host(output, descriptor), descriptor);
+        }
+        return start(new Exchange(group, descriptor, call.after(), outgoing, incoming));
+    }
+
+    @Override
+    public Work allToAll(Tensor input, Tensor output, Call call) {
+        Descriptor descriptor = descriptor(OperationKind.ALL_TO_ALL, ReduceOp.SUM, input, 0, call);
+        if (input.dtype() != output.dtype()
+                || input.elements() != output.elements()
+                || input.elements() % worldSize() != 0) {
+            throw wrong(
+                    descriptor,
+                    "got " + input + " and " + output
+                            + "; both must have the same type and as many elements, a multiple" + " of " + worldSize());
+        }
+        MemorySegment[] outgoing = shards(host(input, descriptor), descriptor);
+        MemorySegment[] incoming = shards(host(output, descriptor), descriptor);
+        return start(new Exchange(group, descriptor, call.after(), outgoing, incoming));
+    }
+
+    private MemorySegment[] shards(MemorySegment whole, Descriptor descriptor) {
+        return Shards.of(whole, descriptor.count(), descriptor.dtype().byteSize(), worldSize());
     }
 
     @Override
@@ -100,7 +164,10 @@ final class TcpCommunicator implements Communicator {
         if (peer == rank()) {
             throw wrong(descriptor, "peer = " + peer + " is this rank itself; copy the tensor instead");
         }
-        Operation operation = new Transfer(group, descriptor, call.after(), host(data, descriptor), peer);
+        MemorySegment[] outgoing = Exchange.nothing(group);
+        MemorySegment[] incoming = Exchange.nothing(group);
+        (kind == OperationKind.SEND ? outgoing : incoming)[peer] = host(data, descriptor);
+        Operation operation = new Exchange(group, descriptor, call.after(), outgoing, incoming);
         mesh.enqueue(operation, group.lane(kind, peer));
         return operation.work();
     }
@@ -124,7 +191,8 @@ final class TcpCommunicator implements Communicator {
         int[] mine = {color, key, mesh.nextGroupNumber()};
         int[] all = new int[mine.length * worldSize()];
         Descriptor descriptor = new Descriptor(OperationKind.ALL_GATHER, DType.I32, all.length, "split");
-        start(new AllGather(group, descriptor, Event.DONE, MemorySegment.ofArray(mine), MemorySegment.ofArray(all)))
+        MemorySegment[] places = shards(MemorySegment.ofArray(all), descriptor);
+        start(Exchange.allGather(group, descriptor, Event.DONE, MemorySegment.ofArray(mine), places))
                 .await();
         int[] members = IntStream.range(0, worldSize())
                 .filter(member -> all[3 * member] == color)

@@ -9,6 +9,8 @@ import ds.api.spi.CommunicatorProvider;
 import ds.api.spi.ProviderOptions;
 import ds.comm.tcp.meet.Link;
 import ds.comm.tcp.meet.Meeting;
+import ds.comm.tcp.share.Neighbourhood;
+import ds.comm.tcp.share.Neighbours;
 import java.io.IOException;
 import java.util.List;
 
@@ -36,7 +38,9 @@ public final class TcpCommunicatorProvider implements CommunicatorProvider {
 
     private static TcpCommunicator start(Rendezvous rendezvous, List<Link> links, TcpOptions tcp) {
         try {
-            Mesh mesh = new Mesh(rendezvous.rank(), links, tcp);
+            Neighbours neighbours = new Neighbours(rendezvous.rank(), rendezvous.worldSize(), tcp.timeout());
+            Neighbourhood neighbourhood = neighbours.meet(links, tcp.where());
+            Mesh mesh = new Mesh(rendezvous.rank(), links, neighbourhood, tcp);
             TcpCommunicator world = TcpCommunicator.world(mesh, rendezvous.worldSize());
             mesh.start();
             return world;

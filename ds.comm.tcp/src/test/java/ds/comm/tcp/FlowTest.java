@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 
 class FlowTest {
@@ -14,7 +15,7 @@ class FlowTest {
 
     @Test
     void anInboxTakesNoMoreThanItHasGranted() {
-        Inflow inflow = new Inflow(MemorySegment.ofArray(new byte[2 * PIECE]), 5L * PIECE);
+        Inflow.Inbox inflow = new Inflow.Inbox(MemorySegment.ofArray(new byte[2 * PIECE]), 5L * PIECE);
         inflow.add(PIECE);
         inflow.add(PIECE);
         assertNull(inflow.accept(2L * PIECE, PIECE), "both places are taken");
@@ -25,7 +26,7 @@ class FlowTest {
 
     @Test
     void onlyTheNextPieceIsTaken() {
-        Inflow inflow = new Inflow(MemorySegment.ofArray(new byte[PIECE + 100]), PIECE + 100);
+        Inflow inflow = new Inflow.Straight(Parts.of(MemorySegment.ofArray(new byte[PIECE + 100])));
         assertNull(inflow.accept(PIECE, 100), "too early");
         assertNull(inflow.accept(0, PIECE + 1), "more than a piece could cross the end of a ring");
         assertNotNull(inflow.accept(0, PIECE));
@@ -36,8 +37,22 @@ class FlowTest {
     }
 
     @Test
+    void aPieceEndsWithItsPart() {
+        MemorySegment first = MemorySegment.ofArray(new byte[PIECE + 10]);
+        Parts parts = Parts.of(first, MemorySegment.ofArray(new byte[20]), MemorySegment.ofArray(new byte[PIECE]));
+        assertEquals(2L * PIECE + 30, parts.total());
+        assertEquals(PIECE, parts.frameBytes(0));
+        assertEquals(10, parts.frameBytes(PIECE));
+        assertEquals(20, parts.frameBytes(PIECE + 10));
+        assertEquals(PIECE, parts.frameBytes(PIECE + 30));
+        assertEquals(0, parts.frameBytes(parts.total()), "there is no more");
+        parts.slice(PIECE, 10).set(ValueLayout.JAVA_BYTE, 9, (byte) 7);
+        assertEquals(7, first.get(ValueLayout.JAVA_BYTE, PIECE + 9));
+    }
+
+    @Test
     void nothingLeavesThatIsNotBothAvailableAndGranted() {
-        Outflow outflow = new Outflow(null, FrameKind.DATA, MemorySegment.ofArray(new byte[PIECE + 10]), 0);
+        Outflow outflow = new Outflow(null, FrameKind.DATA, Parts.of(MemorySegment.ofArray(new byte[PIECE + 10])), 0);
         assertEquals(0, outflow.ready());
         outflow.grant(Long.MAX_VALUE);
         assertEquals(0, outflow.ready(), "granted, not available");

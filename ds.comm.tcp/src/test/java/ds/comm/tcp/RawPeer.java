@@ -1,12 +1,19 @@
 package ds.comm.tcp;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import ds.api.DType;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Rendezvous;
 import ds.comm.tcp.meet.Link;
 import ds.comm.tcp.meet.Meeting;
+import ds.comm.tcp.share.Neighbourhood;
+import ds.comm.tcp.share.Neighbours;
+import ds.comm.tcp.share.SharedChannel;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -15,14 +22,26 @@ import java.util.Optional;
 /** A rank that joins like any other, and then says only what a test lets it say. */
 final class RawPeer implements AutoCloseable {
     private final List<Link> links;
+    private final Neighbourhood neighbourhood;
 
-    private RawPeer(List<Link> links) {
+    private RawPeer(List<Link> links, Neighbourhood neighbourhood) {
         this.links = links;
+        this.neighbourhood = neighbourhood;
     }
 
-    static RawPeer join(int rank, int worldSize, int port) {
+    /** @param shared whether its bytes go through memory that it shares with the others */
+    static RawPeer join(int rank, int worldSize, int port, boolean shared) {
         Rendezvous rendezvous = new Rendezvous(rank, worldSize, rank, "127.0.0.1", port, Optional.of(Loopback.SECRET));
-        RawPeer peer = new RawPeer(new Meeting(rendezvous, Optional.empty(), Duration.ofSeconds(20)).join());
+        List<Link> links = new Meeting(rendezvous, Optional.empty(), Duration.ofSeconds(20)).join();
+        Neighbourhood neighbourhood;
+        try {
+            String where = shared ? Neighbours.thisHost() + " " : "";
+            neighbourhood = new Neighbours(rank, worldSize, Duration.ofSeconds(20)).meet(links, where);
+            assertEquals(shared ? worldSize - 1 : 0, neighbourhood.channels().size(), "neighbours");
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+        RawPeer peer = new RawPeer(links, neighbourhood);
         peer.start(OperationKind.BARRIER, DType.I32, 0, 0, "join");
         return peer;
     }
@@ -54,12 +73,22 @@ final class RawPeer implements AutoCloseable {
             for (Link link : links) {
                 ByteBuffer copy = bytes.duplicate();
                 while (copy.hasRemaining()) {
-                    link.channel().write(copy);
+                    target(link).write(copy);
                 }
             }
         } catch (IOException e) {
             throw new AssertionError(e);
         }
+    }
+
+    private WritableByteChannel target(Link link) {
+        SharedChannel shared = neighbourhood.channels().get(link.rank());
+        return shared == null ? link.channel() : shared;
+    }
+
+    private ReadableByteChannel source(Link link) {
+        SharedChannel shared = neighbourhood.channels().get(link.rank());
+        return shared == null ? link.channel() : shared;
     }
 
     /** Reads until all others have begun the collective with this number. */
@@ -73,17 +102,17 @@ final class RawPeer implements AutoCloseable {
         }
     }
 
-    private static ByteBuffer read(Link link, int bytes) throws IOException {
+    private ByteBuffer read(Link link, int bytes) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocate(bytes);
         while (buffer.hasRemaining()) {
-            if (link.channel().read(buffer) < 0) {
+            if (source(link).read(buffer) < 0) {
                 throw new IOException(link.name() + " has ended");
             }
         }
         return buffer.flip();
     }
 
-    /** Reads until rank 0 says that it has ended. */
+    /** Takes no notice of anything until rank 0 has ended: whatever comes through shared memory stays there. */
     void awaitEnd() throws IOException {
         ByteBuffer sink = ByteBuffer.allocate(1 << 16);
         while (links.getFirst().channel().read(sink.clear()) >= 0) {
@@ -95,5 +124,6 @@ final class RawPeer implements AutoCloseable {
     @Override
     public void close() {
         links.forEach(Link::close);
+        neighbourhood.close();
     }
 }

@@ -18,6 +18,24 @@ class TcpCommunicatorTest {
     }
 
     @Nested
+    class WorksThroughSockets extends CommunicatorContract {
+        @Override
+        protected void run(int worldSize, RankBody body) throws Exception {
+            Map<String, ?> options =
+                    worldSize == 4 ? Map.of("shared_memory", false, "inbox_bytes", 1) : Map.of("shared_memory", false);
+            Loopback.run(worldSize, options, body);
+        }
+    }
+
+    @Nested
+    class FailsThroughSockets extends CommunicatorFailureContract {
+        @Override
+        protected void run(int worldSize, RankBody body) throws Exception {
+            Loopback.run(worldSize, Map.of("shared_memory", false), body);
+        }
+    }
+
+    @Nested
     class Fails extends CommunicatorFailureContract {
         @Override
         protected void run(int worldSize, RankBody body) throws Exception {

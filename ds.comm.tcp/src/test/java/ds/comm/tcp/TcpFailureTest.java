@@ -20,10 +20,18 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Peers that are killed, stopped or mad: the others end in time, and know why. */
 @Timeout(30) // far below the default deadline of the operations: nothing here may wait for that
+@ParameterizedClass
+@ValueSource(booleans = {false, true})
 class TcpFailureTest {
+    @Parameter
+    private boolean shared;
+
     private static final int LARGE = 1 << 20;
 
     private interface Mischief {
@@ -31,12 +39,11 @@ class TcpFailureTest {
     }
 
     /** All ranks but the last do an allReduce, and must fail; the last one misbehaves. */
-    private static List<String> allReduceWith(int worldSize, Map<String, ?> options, Mischief mischief)
-            throws Exception {
+    private List<String> allReduceWith(int worldSize, Map<String, ?> options, Mischief mischief) throws Exception {
         int port = Loopback.freePort();
         CompletableFuture<Void> last = CompletableFuture.runAsync(
                 () -> {
-                    try (RawPeer peer = RawPeer.join(worldSize - 1, worldSize, port)) {
+                    try (RawPeer peer = RawPeer.join(worldSize - 1, worldSize, port, shared)) {
                         peer.awaitStart(1);
                         mischief.play(peer);
                     } catch (Exception e) {
@@ -112,7 +119,11 @@ class TcpFailureTest {
             peer.start(OperationKind.ALL_REDUCE, DType.F32, 1, LARGE, "gradients of block 3");
             peer.awaitEnd();
         });
-        assertNames(messages.getFirst(), "waits for data of ranks [1]", "received 0 of", "sent 2097152 of");
+        assertNames(
+                messages.getFirst(),
+                "waits for data of ranks [1]",
+                "received 0 of",
+                shared ? "sent 983040 of" : "sent 2097152 of"); // into a ring of 1 MiB, and into the socket
     }
 
     @Test

@@ -4,6 +4,7 @@ import ds.api.DType;
 import ds.api.Tensor;
 import ds.api.comm.ReduceOp;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 
 /** The arithmetic of collectives, element by element; for reading and comparing, not for speed. */
@@ -48,11 +49,41 @@ final class Combine {
         };
     }
 
-    static void allGather(List<Contribution> ranks) {
+    /** Writes the combination of all inputs to the root's, and its bits inverted to the others, which nobody may rely on. */
+    static void reduceTo(List<Contribution> ranks, ReduceOp op, int root) {
+        Tensor data = ranks.get(root).output();
+        for (long i = 0; i < data.elements(); i++) {
+            HostTensors.set(data, i, element(ranks, op, i));
+        }
+        for (Contribution rank : ranks) {
+            if (rank.output() != data) {
+                MemorySegment undefined = rank.output().host();
+                for (long at = 0; at < undefined.byteSize(); at++) {
+                    undefined.set(ValueLayout.JAVA_BYTE, at, (byte) ~undefined.get(ValueLayout.JAVA_BYTE, at));
+                }
+            }
+        }
+    }
+
+    static void gather(List<Contribution> ranks, int root) {
         for (int r = 0; r < ranks.size(); r++) {
             Tensor shard = ranks.get(r).input();
-            for (Contribution rank : ranks) {
-                copy(shard, rank.output().slice(r * shard.elements(), shard.elements()));
+            copy(shard, ranks.get(root).output().slice(r * shard.elements(), shard.elements()));
+        }
+    }
+
+    static void allGather(List<Contribution> ranks) {
+        for (int r = 0; r < ranks.size(); r++) {
+            gather(ranks, r);
+        }
+    }
+
+    static void allToAll(List<Contribution> ranks) {
+        for (int r = 0; r < ranks.size(); r++) {
+            Tensor output = ranks.get(r).output();
+            long shard = output.elements() / ranks.size();
+            for (int from = 0; from < ranks.size(); from++) {
+                copy(ranks.get(from).input().slice(r * shard, shard), output.slice(from * shard, shard));
             }
         }
     }

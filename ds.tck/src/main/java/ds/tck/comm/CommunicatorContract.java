@@ -167,6 +167,73 @@ public abstract class CommunicatorContract {
     }
 
     @ParameterizedTest
+    @CsvSource({"1,5", "2,1", "2,7", "3,100", "3,40001", "4,65536", "2,1500007", "4,1500007"})
+    void reduceLeavesTheRootTheSum(int worldSize, int count) throws Exception {
+        for (DType dtype : count == LARGE ? new DType[] {DType.F32, DType.BF16} : DType.values()) {
+            run(worldSize, comm -> {
+                for (int root = 0; root < worldSize; root++) {
+                    try (HostTensors memory = new HostTensors()) {
+                        Tensor data = Pattern.of(memory, dtype, count, comm.rank());
+                        comm.reduce(data, ReduceOp.SUM, root, Call.now("weights"))
+                                .await();
+                        if (comm.rank() == root) {
+                            Tensor sum = Pattern.combined(memory, dtype, count, worldSize, ReduceOp.SUM);
+                            Pattern.assertSame(sum, data, "root " + root + ", " + dtype);
+                        }
+                    }
+                }
+            });
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,3", "2,1", "2,501", "3,77", "4,9999", "2,700001"})
+    void gatherPutsTheShardsSideBySideOnTheRoot(int worldSize, int shard) throws Exception {
+        for (DType dtype : DType.values()) {
+            run(worldSize, comm -> {
+                try (HostTensors memory = new HostTensors()) {
+                    int root = worldSize - 1;
+                    Tensor whole = Pattern.of(memory, dtype, shard * worldSize, 17);
+                    Tensor own = whole.slice((long) comm.rank() * shard, shard);
+                    Tensor output = memory.zeros(dtype, (long) shard * worldSize);
+                    Tensor place = output.slice((long) comm.rank() * shard, shard);
+                    place.host().copyFrom(own.host());
+                    boolean isRoot = comm.rank() == root;
+                    comm.gather(isRoot ? place : own, isRoot ? output : own, root, Call.now("in place"))
+                            .await();
+                    Pattern.assertSame(isRoot ? whole : own, isRoot ? output : place, dtype.toString());
+                    Tensor apart = memory.zeros(dtype, (long) shard * worldSize);
+                    comm.gather(own, apart, 0, Call.now("apart")).await();
+                    Tensor expected = comm.rank() == 0 ? whole : memory.zeros(dtype, (long) shard * worldSize);
+                    Pattern.assertSame(expected, apart, "apart, " + dtype);
+                }
+            });
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,3", "2,1", "2,501", "3,77", "4,9999", "3,300001"})
+    void allToAllSendsShardRToRankR(int worldSize, int shard) throws Exception {
+        for (DType dtype : DType.values()) {
+            run(worldSize, comm -> {
+                try (HostTensors memory = new HostTensors()) {
+                    Tensor input = Pattern.of(memory, dtype, shard * worldSize, comm.rank());
+                    Tensor output = memory.zeros(dtype, (long) shard * worldSize);
+                    comm.allToAll(input, output, Call.now("experts")).await();
+                    for (int from = 0; from < worldSize; from++) {
+                        Tensor theirs = Pattern.of(memory, dtype, shard * worldSize, from);
+                        Tensor expected = theirs.slice((long) comm.rank() * shard, shard);
+                        Tensor actual = output.slice((long) from * shard, shard);
+                        Pattern.assertSame(expected, actual, "from " + from + ", " + dtype);
+                    }
+                    Pattern.assertSame(
+                            Pattern.of(memory, dtype, shard * worldSize, comm.rank()), input, "input, " + dtype);
+                }
+            });
+        }
+    }
+
+    @ParameterizedTest
     @CsvSource({"1,4", "2,1", "3,1000", "3,300001", "4,1500007"})
     void broadcastCopiesTheRoot(int worldSize, int count) throws Exception {
         run(worldSize, comm -> {
@@ -354,6 +421,16 @@ public abstract class CommunicatorContract {
                 Traffic all = comm.traffic().since(start);
                 assertEquals(4 * shard * (worldSize - 1), all.elements(), "and allReduce");
                 assertEquals(3, all.collectives());
+                comm.allToAll(data, memory.zeros(DType.F32, whole), Call.now("d"))
+                        .await();
+                comm.gather(part, data, 0, Call.now("e")).await();
+                comm.reduce(data, ReduceOp.SUM, 0, Call.now("f")).await();
+                boolean root = comm.rank() == 0;
+                long toOthers = 2 * shard * (worldSize - 1) + (root ? 0 : 2 * shard);
+                assertEquals(
+                        4 * shard * (worldSize - 1) + toOthers,
+                        comm.traffic().since(start).elements(),
+                        "and allToAll, gather, reduce");
                 assertTrue(all.bytes() >= 4 * all.elements(), "bytes: " + all);
                 assertTrue(all.bytes() <= 4.04 * all.elements() + 10_000, "bytes, headers included: " + all);
             }
@@ -401,6 +478,11 @@ public abstract class CommunicatorContract {
                         IllegalArgumentException.class,
                         () -> comm.allGather(memory.zeros(DType.I32, 2), memory.zeros(DType.F32, 4), call));
                 assertThrows(IllegalArgumentException.class, () -> comm.broadcast(two, 2, call));
+                assertThrows(IllegalArgumentException.class, () -> comm.reduce(two, ReduceOp.SUM, 2, call));
+                assertThrows(IllegalArgumentException.class, () -> comm.gather(two, two, -1, call));
+                assertThrows(IllegalArgumentException.class, () -> comm.gather(two, five, comm.rank(), call));
+                assertThrows(IllegalArgumentException.class, () -> comm.allToAll(five, five, call));
+                assertThrows(IllegalArgumentException.class, () -> comm.allToAll(two, five, call));
                 assertThrows(IllegalArgumentException.class, () -> comm.send(two, comm.rank(), call));
                 assertThrows(IllegalArgumentException.class, () -> comm.receive(two, -1, call));
                 assertThrows(IllegalArgumentException.class, () -> comm.split(-1, 0));

@@ -83,6 +83,13 @@ public abstract class CommunicatorFailureContract {
                 assertNames(fails(() -> comm.broadcast(data, comm.rank(), Call.now("x"))), "from 0", "from 1");
             }
         });
+        run(2, comm -> {
+            try (HostTensors memory = new HostTensors()) {
+                Tensor data = memory.zeros(DType.F32, 100_000);
+                CommunicatorException e = fails(() -> comm.reduce(data, ReduceOp.SUM, comm.rank(), Call.now("norms")));
+                assertNames(e, "reduce", "to 0", "to 1", "norms");
+            }
+        });
     }
 
     @Test

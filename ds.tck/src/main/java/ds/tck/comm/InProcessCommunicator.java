@@ -74,6 +74,36 @@ final class InProcessCommunicator implements Communicator {
     }
 
     @Override
+    public Work reduce(Tensor data, ReduceOp op, int root, Call call) {
+        requireRank("reduce", "root", root, call);
+        Operation operation =
+                new Operation("reduce", Optional.of(op), root, data.dtype(), data.elements(), call.label());
+        long own = data.elements() / worldSize() + (rank < data.elements() % worldSize() ? 1 : 0);
+        count(operation, data.elements() - own + (rank == root ? 0 : own));
+        return collective(new Contribution(operation, List.of(data), call.after()));
+    }
+
+    @Override
+    public Work gather(Tensor input, Tensor output, int root, Call call) {
+        requireRank("gather", "root", root, call);
+        if (rank == root) {
+            requireShards("gather", output, input, call);
+        }
+        Operation operation = new Operation(
+                "gather", Optional.empty(), root, input.dtype(), input.elements() * worldSize(), call.label());
+        count(operation, rank == root ? 0 : input.elements());
+        return collective(new Contribution(operation, List.of(input, output), call.after()));
+    }
+
+    @Override
+    public Work allToAll(Tensor input, Tensor output, Call call) {
+        requireAlike(input, output, call);
+        Operation operation = Operation.of("allToAll", input.dtype(), input.elements(), call.label());
+        count(operation, input.elements() - input.elements() / worldSize());
+        return collective(new Contribution(operation, List.of(input, output), call.after()));
+    }
+
+    @Override
     public Work broadcast(Tensor data, int root, Call call) {
         requireRank("broadcast", "root", root, call);
         Operation operation =
@@ -187,6 +217,17 @@ final class InProcessCommunicator implements Communicator {
             throw new IllegalArgumentException("rank " + rank + ": " + name + " '" + call.label() + "' got " + whole
                     + " for the whole and " + shard + " for a shard of " + worldSize()
                     + "; the whole must have the shard's type and " + worldSize() + " times its elements");
+        }
+    }
+
+    private void requireAlike(Tensor input, Tensor output, Call call) {
+        if (input.dtype() != output.dtype()
+                || input.elements() != output.elements()
+                || input.elements() % worldSize() != 0) {
+            throw new IllegalArgumentException("rank " + rank + ": allToAll '" + call.label() + "' got " + input
+                    + " and " + output + " for " + worldSize()
+                    + " shards each; both must have the same type and as many"
+                    + " elements, a multiple of " + worldSize());
         }
     }
 

@@ -9,7 +9,7 @@ import java.util.Optional;
  *
  * @param name such as {@code "allReduce"}
  * @param reduce how elements are combined, where they are
- * @param root of a broadcast; 0 for others
+ * @param root of an operation that has one; 0 for others
  * @param elements of the whole buffer
  */
 record Operation(String name, Optional<ReduceOp> reduce, int root, DType dtype, long elements, String label) {
@@ -19,7 +19,12 @@ record Operation(String name, Optional<ReduceOp> reduce, int root, DType dtype, 
 
     @Override
     public String toString() {
-        String how = reduce.map(op -> " " + op).orElse("") + (name.equals("broadcast") ? " from " + root : "");
+        String how = reduce.map(op -> " " + op).orElse("")
+                + (switch (name) {
+                    case "broadcast" -> " from " + root;
+                    case "reduce", "gather" -> " to " + root;
+                    default -> "";
+                });
         return name + how + " '" + label + "' " + dtype + "[" + elements + "]";
     }
 }

@@ -79,6 +79,9 @@ final class Round {
         switch (operation.name()) {
             case "allReduce" -> Combine.reduce(all, operation.reduce().orElseThrow(), 1);
             case "reduceScatter" -> Combine.reduce(all, operation.reduce().orElseThrow(), members.length);
+            case "reduce" -> Combine.reduceTo(all, operation.reduce().orElseThrow(), operation.root());
+            case "gather" -> Combine.gather(all, operation.root());
+            case "allToAll" -> Combine.allToAll(all);
             case "allGather" -> Combine.allGather(all);
             case "broadcast" -> Combine.broadcast(all, operation.root());
             case "send/receive" -> Combine.broadcast(all, 0);

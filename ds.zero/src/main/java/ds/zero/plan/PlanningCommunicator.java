@@ -74,6 +74,22 @@ public final class PlanningCommunicator implements Communicator {
     }
 
     @Override
+    public Work reduce(Tensor data, ReduceOp op, int root, Call call) {
+        long own = data.elements() / worldSize + (rank < data.elements() % worldSize ? 1 : 0);
+        return count(data, data.elements() - own + (rank == root ? 0 : own));
+    }
+
+    @Override
+    public Work gather(Tensor input, Tensor output, int root, Call call) {
+        return count(input, rank == root ? 0 : input.elements());
+    }
+
+    @Override
+    public Work allToAll(Tensor input, Tensor output, Call call) {
+        return count(input, input.elements() - input.elements() / worldSize);
+    }
+
+    @Override
     public Work broadcast(Tensor data, int root, Call call) {
         return count(data, rank == root ? data.elements() * (worldSize - 1L) : 0);
     }

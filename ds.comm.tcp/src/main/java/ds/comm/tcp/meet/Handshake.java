@@ -19,7 +19,7 @@ import java.security.SecureRandom;
  * </pre>
  */
 final class Handshake {
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     private static final long MAGIC = 0x44535443502d2d31L; // "DSTCP--1"
     private static final int NONCE_BYTES = 32;

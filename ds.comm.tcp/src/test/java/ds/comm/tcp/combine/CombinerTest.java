@@ -27,7 +27,7 @@ class CombinerTest {
                 }
             }
             MemorySegment sum = arena.allocate(2L * count, 2);
-            Combiner.of(DType.BF16).combine(ranks, sum, ReduceOp.SUM);
+            Combiner.of(DType.BF16).combine(ranks, sum, ReduceOp.SUM, ranks.length);
             for (int i = 0; i < count; i++) {
                 float exact = value(ranks[0], i) + value(ranks[1], i) + value(ranks[2], i);
                 assertEquals(nearest(exact), value(sum, i), "element " + i + " of " + exact);
@@ -59,9 +59,9 @@ class CombinerTest {
                 a.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) 0x7f80); // +infinity
                 b.setAtIndex(ValueLayout.JAVA_SHORT, i, (short) 0xff80); // −infinity
                 MemorySegment sum = arena.allocate(2L * count, 2);
-                Combiner.of(DType.BF16).combine(new MemorySegment[] {a, b}, sum, ReduceOp.SUM);
+                Combiner.of(DType.BF16).combine(new MemorySegment[] {a, b}, sum, ReduceOp.SUM, 2);
                 assertEquals(Float.NaN, value(sum, i));
-                Combiner.of(DType.BF16).combine(new MemorySegment[] {a, b}, sum, ReduceOp.MAX);
+                Combiner.of(DType.BF16).combine(new MemorySegment[] {a, b}, sum, ReduceOp.MAX, 2);
                 assertEquals(Float.POSITIVE_INFINITY, value(sum, i));
                 assertEquals(0, value(sum, (i + 1) % count));
             }
@@ -72,7 +72,7 @@ class CombinerTest {
     void integersWrapAround() {
         MemorySegment a = MemorySegment.ofArray(new int[] {Integer.MAX_VALUE, 3});
         MemorySegment b = MemorySegment.ofArray(new int[] {1, -5});
-        Combiner.of(DType.I32).combine(new MemorySegment[] {a, b}, a, ReduceOp.SUM);
+        Combiner.of(DType.I32).combine(new MemorySegment[] {a, b}, a, ReduceOp.SUM, 2);
         assertEquals(Integer.MIN_VALUE, a.getAtIndex(ValueLayout.JAVA_INT, 0));
         assertEquals(-2, a.getAtIndex(ValueLayout.JAVA_INT, 1));
     }

@@ -1,0 +1,131 @@
+package ds.comm.tcp.share;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+
+import ds.comm.tcp.meet.Link;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.security.MessageDigest;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(30)
+class NeighboursTest {
+    private static final Executor THREADS = task -> Thread.ofPlatform().daemon().start(task);
+
+    private SocketChannel low;
+    private SocketChannel high;
+
+    @BeforeEach
+    void connect() throws IOException {
+        assumeFalse(Neighbours.thisHost().isEmpty(), "no memory file system here");
+        try (ServerSocketChannel server = ServerSocketChannel.open()) {
+            server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            low = SocketChannel.open(server.getLocalAddress());
+            high = server.accept();
+        }
+    }
+
+    @AfterEach
+    void nothingIsLeft() throws IOException {
+        low.close();
+        high.close();
+        assertEquals(List.of(), files());
+    }
+
+    private static List<Path> files() throws IOException {
+        try (Stream<Path> files = Files.list(Path.of("/dev/shm"))) {
+            return files.filter(file -> file.getFileName().toString().startsWith("ds-comm-"))
+                    .toList();
+        }
+    }
+
+    private static Neighbourhood meet(int rank, SocketChannel channel, String where) {
+        try {
+            InetSocketAddress address = (InetSocketAddress) channel.getRemoteAddress();
+            Link link = new Link(1 - rank, address, 0, channel);
+            return new Neighbours(rank, 2, Duration.ofSeconds(5)).meet(List.of(link), where);
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void ranksOfOneHostShareMemory() throws Exception {
+        var other = CompletableFuture.supplyAsync(() -> meet(1, high, "here"), THREADS);
+        Neighbourhood mine = meet(0, low, "here");
+        Neighbourhood theirs = other.get();
+        assertEquals(List.of(0, 0), mine.hosts());
+        assertEquals(List.of(0, 0), theirs.hosts());
+        low.configureBlocking(false);
+        high.configureBlocking(false);
+        SharedChannel there = mine.channels().get(1);
+        SharedChannel here = theirs.channels().get(0);
+        there.write(ByteBuffer.wrap(new byte[] {1, 2, 3}));
+        ByteBuffer received = ByteBuffer.allocate(4);
+        assertEquals(3, here.read(received));
+        assertEquals(0, here.read(received), "nothing more, and not the end");
+        low.close();
+        here.awake();
+        assertEquals(-1, here.read(received), "the process at the other end is gone");
+        mine.close();
+        theirs.close();
+    }
+
+    @Test
+    void ranksOfDifferentHostsDoNot() throws Exception {
+        var other = CompletableFuture.supplyAsync(() -> meet(1, high, "there"), THREADS);
+        Neighbourhood mine = meet(0, low, "here");
+        assertEquals(List.of(0, 1), mine.hosts());
+        assertTrue(mine.channels().isEmpty() && other.get().channels().isEmpty());
+    }
+
+    @Test
+    void whoSaysNothingIsAlone() throws Exception {
+        var other = CompletableFuture.supplyAsync(() -> meet(1, high, ""), THREADS);
+        assertEquals(List.of(0, 1), meet(0, low, "").hosts());
+        assertTrue(other.get().channels().isEmpty());
+    }
+
+    /** Another machine could have the same name; what it maps is not what this rank has made. */
+    @Test
+    void whoCannotTellWhatStandsInTheFileStaysWithTheSocket() throws Exception {
+        var mine = CompletableFuture.supplyAsync(() -> meet(0, low, "here"), THREADS);
+        high.write(
+                ByteBuffer.wrap(MessageDigest.getInstance("SHA-256").digest("here".getBytes(StandardCharsets.UTF_8))));
+        high.socket().getInputStream().readNBytes(32 + 24);
+        assertEquals(1, files().size(), "an offer");
+        assertEquals("rw-------", PosixFilePermissions.toString(Files.getPosixFilePermissions(files().getFirst())));
+        high.write(ByteBuffer.wrap(new byte[32]));
+        assertEquals(0, high.socket().getInputStream().read(), "not accepted");
+        assertTrue(mine.get().channels().isEmpty());
+    }
+
+    @Test
+    void anOfferOfNoFileIsDeclined() throws Exception {
+        var mine = CompletableFuture.supplyAsync(() -> meet(1, high, "here"), THREADS);
+        low.write(
+                ByteBuffer.wrap(MessageDigest.getInstance("SHA-256").digest("here".getBytes(StandardCharsets.UTF_8))));
+        low.write(ByteBuffer.allocate(24).putLong(16, 1 << 20));
+        assertEquals(64, low.socket().getInputStream().readNBytes(64).length);
+        low.write(ByteBuffer.wrap(new byte[] {1}));
+        assertTrue(mine.get().channels().isEmpty());
+    }
+}

@@ -159,11 +159,6 @@ public final class StagedCommunicator implements Communicator {
         }
         requireShards("allGather", output, input, call);
         Copy fetch = (chunk, buffer, stream) -> crossing.fetch(chunk.of(input, 0), chunk.in(buffer, rank()), stream);
-        Copy put = (chunk, buffer, stream) -> {
-            for (int rank = 0; rank < worldSize(); rank++) {
-                crossing.put(chunk.in(buffer, rank), chunk.of(output, rank), stream);
-            }
-        };
         return collective(
                 new Staging(
                         input.dtype(),
@@ -173,8 +168,95 @@ public final class StagedCommunicator implements Communicator {
                         (chunk, buffer, ready) -> issue(
                                 chunk,
                                 () -> inner.allGather(chunk.in(buffer, rank()), buffer, part(call, chunk, ready))),
+                        outOfShards(output)),
+                call);
+    }
+
+    @Override
+    public Work reduce(Tensor data, ReduceOp op, int root, Call call) {
+        requireOpen("reduce", call);
+        if (!isStaged(data)) {
+            return directly(() -> inner.reduce(data, op, root, call));
+        }
+        requireRank("reduce", "root", root, call);
+        return collective(
+                new Staging(
+                        data.dtype(),
+                        data.elements(),
+                        1,
+                        in(data),
+                        (chunk, buffer, ready) ->
+                                issue(chunk, () -> inner.reduce(buffer, op, root, part(call, chunk, ready))),
+                        root == rank() ? out(data) : Copy.NOTHING),
+                call);
+    }
+
+    @Override
+    public Work gather(Tensor input, Tensor output, int root, Call call) {
+        requireOpen("gather", call);
+        boolean collects = root == rank();
+        if (!isStaged(input) && !(collects && isStaged(output))) {
+            return directly(() -> inner.gather(input, output, root, call));
+        }
+        requireRank("gather", "root", root, call);
+        if (collects) {
+            requireShards("gather", output, input, call);
+        }
+        return collective(
+                new Staging(
+                        input.dtype(),
+                        input.elements(),
+                        worldSize(),
+                        (chunk, buffer, stream) -> crossing.fetch(chunk.of(input, 0), chunk.in(buffer, rank()), stream),
+                        (chunk, buffer, ready) -> issue(
+                                chunk,
+                                () -> inner.gather(chunk.in(buffer, rank()), buffer, root, part(call, chunk, ready))),
+                        collects ? outOfShards(output) : Copy.NOTHING),
+                call);
+    }
+
+    @Override
+    public Work allToAll(Tensor input, Tensor output, Call call) {
+        requireOpen("allToAll", call);
+        if (!isStaged(input) && !isStaged(output)) {
+            return directly(() -> inner.allToAll(input, output, call));
+        }
+        int ranks = worldSize();
+        if (input.dtype() != output.dtype() || input.elements() != output.elements() || input.elements() % ranks != 0) {
+            throw new IllegalArgumentException("rank " + rank() + ": allToAll '" + call.label() + "' got " + input
+                    + " and " + output + "; both must have one type and equally many elements, a multiple of " + ranks);
+        }
+        Copy fetch = (chunk, buffer, stream) -> {
+            for (int rank = 0; rank < ranks; rank++) {
+                crossing.fetch(chunk.of(input, rank), chunk.in(buffer, rank), stream);
+            }
+        };
+        Copy put = (chunk, buffer, stream) -> {
+            for (int rank = 0; rank < ranks; rank++) {
+                crossing.put(chunk.in(buffer, ranks + rank), chunk.of(output, rank), stream);
+            }
+        };
+        return collective(
+                new Staging(
+                        input.dtype(),
+                        input.elements() / ranks,
+                        2 * ranks, // what goes out, and behind it what comes in
+                        fetch,
+                        (chunk, buffer, ready) -> issue(chunk, () -> {
+                            long half = buffer.elements() / 2;
+                            return inner.allToAll(
+                                    buffer.slice(0, half), buffer.slice(half, half), part(call, chunk, ready));
+                        }),
                         put),
                 call);
+    }
+
+    private Copy outOfShards(Tensor output) {
+        return (chunk, buffer, stream) -> {
+            for (int rank = 0; rank < worldSize(); rank++) {
+                crossing.put(chunk.in(buffer, rank), chunk.of(output, rank), stream);
+            }
+        };
     }
 
     @Override

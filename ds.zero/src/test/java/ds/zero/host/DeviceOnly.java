@@ -48,6 +48,21 @@ record DeviceOnly(Communicator inner) implements Communicator {
     }
 
     @Override
+    public Work reduce(Tensor data, ReduceOp op, int root, Call call) {
+        return inner.reduce(checked(data), op, root, call);
+    }
+
+    @Override
+    public Work gather(Tensor input, Tensor output, int root, Call call) {
+        return inner.gather(checked(input), root == rank() ? checked(output) : output, root, call);
+    }
+
+    @Override
+    public Work allToAll(Tensor input, Tensor output, Call call) {
+        return inner.allToAll(checked(input), checked(output), call);
+    }
+
+    @Override
     public Work broadcast(Tensor data, int root, Call call) {
         return inner.broadcast(checked(data), root, call);
     }

@@ -89,6 +89,30 @@ final class OnDevice implements Communicator {
     }
 
     @Override
+    public Work reduce(Tensor data, ReduceOp op, int root, Call call) {
+        Tensor mine = upload(data, call);
+        return download(inner.reduce(mine, op, root, after(call)), mine, data);
+    }
+
+    @Override
+    public Work gather(Tensor input, Tensor output, int root, Call call) {
+        if (root != rank()) {
+            Tensor in = upload(input, call);
+            return inner.gather(in, in, root, after(call));
+        }
+        Tensor out = upload(output, call);
+        Tensor in = sharing(input, output, out, call);
+        return download(inner.gather(in, out, root, after(call)), out, output);
+    }
+
+    @Override
+    public Work allToAll(Tensor input, Tensor output, Call call) {
+        Tensor in = upload(input, call);
+        Tensor out = upload(output, call);
+        return download(inner.allToAll(in, out, after(call)), out, output);
+    }
+
+    @Override
     public Work broadcast(Tensor data, int root, Call call) {
         Tensor mine = upload(data, call);
         return download(inner.broadcast(mine, root, after(call)), mine, data);

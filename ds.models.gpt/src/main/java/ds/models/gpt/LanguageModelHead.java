@@ -137,7 +137,8 @@ final class LanguageModelHead implements Layer {
 
     /** As many rows as fit, in equal chunks, so that the last one is not a sliver. */
     private long chunkRows(Pass pass, long rows) {
-        long most = Math.max(1, CHUNK_BYTES / (config.vocabulary() * pass.dtype().byteSize()));
+        long most =
+                Math.max(1, CHUNK_BYTES / (config.vocabulary() * pass.dtype().byteSize()));
         return Math.ceilDiv(rows, Math.ceilDiv(rows, most));
     }
 }

@@ -60,6 +60,7 @@ final class AttentionProducts implements AutoCloseable {
     private final int workers;
     private final Map<Shape, TileProduct> products = new HashMap<>();
     private final List<Block> blocks = new ArrayList<>();
+    private final long scratchpadBytes;
 
     AttentionProducts(OneDnn library, HeadShape head, int workers) {
         this.library = library;
@@ -69,6 +70,10 @@ final class AttentionProducts implements AutoCloseable {
             int count = Math.min(QUERIES, head.time - first);
             blocks.add(block(head, first, count, Math.min(head.time, Math.ceilDiv(first + count, step) * step)));
         }
+        this.scratchpadBytes = products.values().stream()
+                .mapToLong(TileProduct::scratchpadBytes)
+                .max()
+                .orElseThrow();
     }
 
     private static int keyStep(int time) {
@@ -109,10 +114,7 @@ final class AttentionProducts implements AutoCloseable {
 
     /** {@return bytes of working memory that the largest product needs} */
     long scratchpadBytes() {
-        return products.values().stream()
-                .mapToLong(TileProduct::scratchpadBytes)
-                .max()
-                .orElseThrow();
+        return scratchpadBytes;
     }
 
     @Override

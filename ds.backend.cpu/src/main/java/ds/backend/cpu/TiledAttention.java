@@ -103,6 +103,7 @@ final class TiledAttention implements AutoCloseable {
         private final HeadShape shape;
         private final long batch;
         private final AttentionProducts products;
+        private final AttentionMemory[] ofWorker = new AttentionMemory[memories.length];
 
         Heads(Tensor qkv, Attention attention) {
             this.attention = attention;
@@ -112,12 +113,8 @@ final class TiledAttention implements AutoCloseable {
             shape = new HeadShape(qkv.dtype(), time, Math.toIntExact(channels / attention.heads()), channels);
             products = byShape.computeIfAbsent(shape, s -> new AttentionProducts(library, s, pool.threads()));
             for (int worker = 0; worker < memories.length; worker++) {
-                memory(worker);
+                ofWorker[worker] = AttentionMemory.of(shape, products.scratchpadBytes(), memories[worker]);
             }
-        }
-
-        private AttentionMemory memory(int worker) {
-            return AttentionMemory.of(shape, products.scratchpadBytes(), memories[worker]);
         }
 
         long number() {
@@ -151,7 +148,7 @@ final class TiledAttention implements AutoCloseable {
 
         Worker(Heads heads, Part part, int number) {
             this.heads = heads;
-            this.memory = heads.memory(number);
+            this.memory = heads.ofWorker[number];
             this.rows = new AttentionRows(heads.attention, heads.shape.time(), heads.shape.size(), part.scratch());
             this.number = number;
         }

@@ -131,18 +131,13 @@ public final class StagedCommunicator implements Communicator {
             return directly(() -> inner.reduceScatter(input, output, op, call));
         }
         requireShards("reduceScatter", input, output, call);
-        Copy fetch = (chunk, buffer, stream) -> {
-            for (int rank = 0; rank < worldSize(); rank++) {
-                crossing.fetch(chunk.of(input, rank), chunk.in(buffer, rank), stream);
-            }
-        };
         Copy put = (chunk, buffer, stream) -> crossing.put(chunk.in(buffer, rank()), chunk.of(output, 0), stream);
         return collective(
                 new Staging(
                         input.dtype(),
                         output.elements(),
                         worldSize(),
-                        fetch,
+                        inOfShards(input),
                         (chunk, buffer, ready) -> issue(
                                 chunk,
                                 () -> inner.reduceScatter(
@@ -158,17 +153,16 @@ public final class StagedCommunicator implements Communicator {
             return directly(() -> inner.allGather(input, output, call));
         }
         requireShards("allGather", output, input, call);
-        Copy fetch = (chunk, buffer, stream) -> crossing.fetch(chunk.of(input, 0), chunk.in(buffer, rank()), stream);
         return collective(
                 new Staging(
                         input.dtype(),
                         input.elements(),
                         worldSize(),
-                        fetch,
+                        inOwnShard(input),
                         (chunk, buffer, ready) -> issue(
                                 chunk,
                                 () -> inner.allGather(chunk.in(buffer, rank()), buffer, part(call, chunk, ready))),
-                        outOfShards(output)),
+                        outOfShards(output, 0)),
                 call);
     }
 
@@ -211,7 +205,7 @@ public final class StagedCommunicator implements Communicator {
                         (chunk, buffer, ready) -> issue(
                                 chunk,
                                 () -> inner.gather(chunk.in(buffer, rank()), buffer, root, part(call, chunk, ready))),
-                        collects ? outOfShards(output) : Copy.NOTHING),
+                        collects ? outOfShards(output, 0) : Copy.NOTHING),
                 call);
     }
 
@@ -226,35 +220,38 @@ public final class StagedCommunicator implements Communicator {
             throw new IllegalArgumentException("rank " + rank() + ": allToAll '" + call.label() + "' got " + input
                     + " and " + output + "; both must have one type and equally many elements, a multiple of " + ranks);
         }
-        Copy fetch = (chunk, buffer, stream) -> {
-            for (int rank = 0; rank < ranks; rank++) {
-                crossing.fetch(chunk.of(input, rank), chunk.in(buffer, rank), stream);
-            }
-        };
-        Copy put = (chunk, buffer, stream) -> {
-            for (int rank = 0; rank < ranks; rank++) {
-                crossing.put(chunk.in(buffer, ranks + rank), chunk.of(output, rank), stream);
-            }
-        };
         return collective(
                 new Staging(
                         input.dtype(),
                         input.elements() / ranks,
                         2 * ranks, // what goes out, and behind it what comes in
-                        fetch,
+                        inOfShards(input),
                         (chunk, buffer, ready) -> issue(chunk, () -> {
                             long half = buffer.elements() / 2;
                             return inner.allToAll(
                                     buffer.slice(0, half), buffer.slice(half, half), part(call, chunk, ready));
                         }),
-                        put),
+                        outOfShards(output, ranks)),
                 call);
     }
 
-    private Copy outOfShards(Tensor output) {
+    private Copy inOwnShard(Tensor input) {
+        return (chunk, buffer, stream) -> crossing.fetch(chunk.of(input, 0), chunk.in(buffer, rank()), stream);
+    }
+
+    private Copy inOfShards(Tensor input) {
         return (chunk, buffer, stream) -> {
             for (int rank = 0; rank < worldSize(); rank++) {
-                crossing.put(chunk.in(buffer, rank), chunk.of(output, rank), stream);
+                crossing.fetch(chunk.of(input, rank), chunk.in(buffer, rank), stream);
+            }
+        };
+    }
+
+    /** From the buffer's places {@code first} and after it. */
+    private Copy outOfShards(Tensor output, int first) {
+        return (chunk, buffer, stream) -> {
+            for (int rank = 0; rank < worldSize(); rank++) {
+                crossing.put(chunk.in(buffer, first + rank), chunk.of(output, rank), stream);
             }
         };
     }

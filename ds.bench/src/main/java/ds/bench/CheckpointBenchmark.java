@@ -3,6 +3,7 @@ package ds.bench;
 import ds.api.DType;
 import ds.api.comm.Rendezvous;
 import ds.api.layer.Batch;
+import ds.bench.measure.Statistics;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.zero.Stack;

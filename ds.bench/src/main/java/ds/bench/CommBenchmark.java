@@ -9,6 +9,7 @@ import ds.api.comm.ReduceOp;
 import ds.api.comm.Rendezvous;
 import ds.api.spi.ProviderOptions;
 import ds.api.spi.Providers;
+import ds.bench.measure.Statistics;
 import ds.zero.config.Precision;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;

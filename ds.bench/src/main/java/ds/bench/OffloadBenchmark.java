@@ -4,6 +4,7 @@ import ds.api.DType;
 import ds.api.OutOfDeviceMemoryException;
 import ds.api.comm.Rendezvous;
 import ds.api.layer.Batch;
+import ds.bench.measure.Statistics;
 import ds.models.gpt.Gpt;
 import ds.zero.Stack;
 import ds.zero.StepResult;

@@ -10,6 +10,7 @@ import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.ProviderOptions;
 import ds.api.spi.Providers;
+import ds.bench.measure.Statistics;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -71,25 +72,22 @@ public final class OptimizerBenchmark {
         double[] seconds = new double[setup.repeats()];
         double[] copy = new double[setup.repeats()];
         double[] triad = new double[setup.repeats()];
-        int threads;
-        try (MemoryBandwidth memory = new MemoryBandwidth()) {
-            threads = memory.threads();
-            for (int i = -WARMUP; i < setup.repeats(); i++) {
-                double copied = memory.copy(gradient.host(), firstMoment.host());
-                double computed = memory.triad();
-                kernels.fill(firstMoment, 0);
-                long start = System.nanoTime();
-                update(i + WARMUP + 1);
-                double updated = (System.nanoTime() - start) * 1e-9;
-                if (i >= 0) {
-                    seconds[i] = updated;
-                    copy[i] = copied;
-                    triad[i] = computed;
-                }
+        RawMemory memory = new RawMemory();
+        for (int i = -WARMUP; i < setup.repeats(); i++) {
+            double copied = memory.copy(gradient.host(), firstMoment.host());
+            double computed = memory.triad();
+            kernels.fill(firstMoment, 0);
+            long start = System.nanoTime();
+            update(i + WARMUP + 1);
+            double updated = (System.nanoTime() - start) * 1e-9;
+            if (i >= 0) {
+                seconds[i] = updated;
+                copy[i] = copied;
+                triad[i] = computed;
             }
         }
         buffers.forEach(Buffer::close);
-        return json(seconds, Statistics.median(copy), Statistics.median(triad), threads);
+        return json(seconds, Statistics.median(copy), Statistics.median(triad), memory.threads());
     }
 
     private void update(int step) {

@@ -1,23 +1,19 @@
 package ds.bench;
 
+import ds.bench.measure.AllProcessors;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.stream.IntStream;
 
 /** What the machine's memory does when nothing else is done, by all processors: bytes read and written per second. */
-final class MemoryBandwidth implements AutoCloseable {
+final class RawMemory {
     private static final int TRIAD_ELEMENTS = 16 << 20; // 64 MiB of each array, beyond any cache
 
-    private final int threads = Runtime.getRuntime().availableProcessors();
-    private final ExecutorService pool = Executors.newFixedThreadPool(threads);
+    private final AllProcessors processors = AllProcessors.ofThisProcess();
+    private final int threads = processors.count();
     private final float[][] a;
     private final float[][] b;
     private final float[][] c;
 
-    MemoryBandwidth() {
+    RawMemory() {
         a = new float[threads][TRIAD_ELEMENTS / threads];
         b = new float[threads][TRIAD_ELEMENTS / threads];
         c = new float[threads][TRIAD_ELEMENTS / threads];
@@ -30,7 +26,7 @@ final class MemoryBandwidth implements AutoCloseable {
     /** {@return of a copy by the C library, which writes past the caches} */
     double copy(MemorySegment from, MemorySegment to) {
         long part = Math.ceilDiv(from.byteSize(), threads);
-        double seconds = seconds(thread -> {
+        double seconds = processors.run(thread -> {
             long first = Math.min(from.byteSize(), thread * part);
             long bytes = Math.min(part, from.byteSize() - first);
             MemorySegment.copy(from, first, to, first, bytes);
@@ -40,7 +36,7 @@ final class MemoryBandwidth implements AutoCloseable {
 
     /** {@return of {@code a = b + 3 c}, as STREAM counts it: three times four bytes an element} */
     double triad() {
-        double seconds = seconds(thread -> triad(a[thread], b[thread], c[thread]));
+        double seconds = processors.run(thread -> triad(a[thread], b[thread], c[thread]));
         return 3.0 * Float.BYTES * threads * a[0].length / seconds;
     }
 
@@ -48,29 +44,5 @@ final class MemoryBandwidth implements AutoCloseable {
         for (int i = 0; i < a.length; i++) {
             a[i] = b[i] + 3 * c[i];
         }
-    }
-
-    private interface Work {
-        void run(int thread);
-    }
-
-    private double seconds(Work work) {
-        long start = System.nanoTime();
-        List<Future<?>> parts = IntStream.range(0, threads)
-                .<Future<?>>mapToObj(thread -> pool.submit(() -> work.run(thread)))
-                .toList();
-        for (Future<?> part : parts) {
-            try {
-                part.get();
-            } catch (InterruptedException | java.util.concurrent.ExecutionException e) {
-                throw new IllegalStateException("measuring memory", e);
-            }
-        }
-        return (System.nanoTime() - start) * 1e-9;
-    }
-
-    @Override
-    public void close() {
-        pool.close();
     }
 }

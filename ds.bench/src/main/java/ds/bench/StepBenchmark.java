@@ -6,6 +6,7 @@ import ds.api.comm.Rendezvous;
 import ds.api.comm.Traffic;
 import ds.api.layer.Batch;
 import ds.bench.breakdown.MatrixRate;
+import ds.bench.measure.Statistics;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.zero.Stack;

@@ -1,6 +1,5 @@
 package ds.cli;
 
-import ds.api.DType;
 import ds.api.comm.Rendezvous;
 import ds.bench.Collective;
 import ds.bench.CommBenchmark;
@@ -42,6 +41,9 @@ final class BenchCommCommand implements Callable<Integer> {
     @Mixin
     private RanksOption ranks = new RanksOption();
 
+    @Mixin
+    private CommunicationOptions communication = new CommunicationOptions();
+
     @Option(
             names = "--ops",
             paramLabel = "OP",
@@ -58,14 +60,6 @@ final class BenchCommCommand implements Callable<Integer> {
             defaultValue = "4096,65536,1048576,16777216,67108864",
             description = "Sizes; default ${DEFAULT-VALUE}.")
     private List<Long> bytes;
-
-    @Option(
-            names = "--dtype",
-            paramLabel = "TYPE",
-            defaultValue = "fp32",
-            converter = PrecisionConverter.class,
-            description = "fp32, bf16 or fp16; default ${DEFAULT-VALUE}.")
-    private DType dtype;
 
     @Option(
             names = "--warm-up",
@@ -91,13 +85,6 @@ final class BenchCommCommand implements Callable<Integer> {
                     + "${DEFAULT-VALUE}.")
     private double seconds;
 
-    @Option(
-            names = "--communicator",
-            paramLabel = "NAME",
-            defaultValue = "tcp",
-            description = "Communicator; default ${DEFAULT-VALUE}.")
-    private String communicator;
-
     @Option(names = "--option", paramLabel = "KEY=VALUE", description = "An option of the communicator; repeatable.")
     private Map<String, String> options = Map.of();
 
@@ -111,7 +98,15 @@ final class BenchCommCommand implements Callable<Integer> {
         if (launched.isPresent()) {
             return launched.getAsInt();
         }
-        CommSetup setup = new CommSetup(operations, bytes, dtype, warmUp, repeats, seconds, communicator, typed());
+        CommSetup setup = new CommSetup(
+                operations,
+                bytes,
+                communication.dtype(),
+                warmUp,
+                repeats,
+                seconds,
+                communication.communicator(),
+                typed());
         Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
         if (!json && rendezvous.rank() == 0) {
             line(console, CommResult.heading());

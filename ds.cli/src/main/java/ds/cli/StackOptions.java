@@ -1,10 +1,14 @@
 package ds.cli;
 
 import ds.api.DType;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** What a command is told that trains without a configuration file: stage, type, and the providers. */
 final class StackOptions {
+    @Mixin
+    private CommunicationOptions communication = new CommunicationOptions();
+
     @Option(
             names = "--stage",
             paramLabel = "S",
@@ -13,33 +17,18 @@ final class StackOptions {
     private int stage;
 
     @Option(
-            names = "--dtype",
-            paramLabel = "TYPE",
-            defaultValue = "fp32",
-            converter = PrecisionConverter.class,
-            description = "fp32, bf16 or fp16; default ${DEFAULT-VALUE}.")
-    private DType dtype;
-
-    @Option(
             names = "--backend",
             paramLabel = "NAME",
             defaultValue = "cpu",
             description = "Tensor backend; default ${DEFAULT-VALUE}.")
     private String backend;
 
-    @Option(
-            names = "--communicator",
-            paramLabel = "NAME",
-            defaultValue = "tcp",
-            description = "Communicator; default ${DEFAULT-VALUE}.")
-    private String communicator;
-
     int stage() {
         return stage;
     }
 
     DType dtype() {
-        return dtype;
+        return communication.dtype();
     }
 
     String backend() {
@@ -47,6 +36,6 @@ final class StackOptions {
     }
 
     String communicator() {
-        return communicator;
+        return communication.communicator();
     }
 }

@@ -2,8 +2,8 @@ package ds.bench.breakdown;
 
 import ds.api.DType;
 import ds.api.TensorBackend;
-import ds.bench.Statistics;
 import ds.bench.breakdown.KernelTimes.Step;
+import ds.bench.measure.Statistics;
 import java.util.Comparator;
 import java.util.EnumMap;
 import java.util.LinkedHashSet;

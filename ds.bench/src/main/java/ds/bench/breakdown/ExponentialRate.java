@@ -1,5 +1,6 @@
 package ds.bench.breakdown;
 
+import ds.bench.measure.AllProcessors;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;

@@ -8,7 +8,7 @@ import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.bench.Statistics;
+import ds.bench.measure.Statistics;
 import ds.models.gpt.GptConfig;
 import java.util.ArrayList;
 import java.util.EnumMap;

@@ -2,6 +2,7 @@ package ds.bench.breakdown;
 
 import ds.api.Buffer;
 import ds.api.TensorBackend;
+import ds.bench.measure.AllProcessors;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.List;

@@ -1,16 +1,16 @@
-package ds.bench.breakdown;
+package ds.bench.measure;
 
-import ds.bench.Statistics;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntConsumer;
 
 /** The same loop on as many threads as this process has processors. */
-record AllProcessors(int count) {
+public record AllProcessors(int count) {
     private static final int RUNS = 9;
     private static final int WARMUP_RUNS = 5; // until the loop is compiled
 
-    static AllProcessors ofThisProcess() {
+    /** {@return as many threads as this process has processors} */
+    public static AllProcessors ofThisProcess() {
         return new AllProcessors(Runtime.getRuntime().availableProcessors());
     }
 
@@ -19,7 +19,7 @@ record AllProcessors(int count) {
      *
      * @param loop gets the thread's number, from 0 to count − 1
      */
-    double seconds(IntConsumer loop) {
+    public double seconds(IntConsumer loop) {
         for (int i = 0; i < WARMUP_RUNS; i++) {
             run(loop);
         }
@@ -30,7 +30,12 @@ record AllProcessors(int count) {
         return Statistics.median(seconds);
     }
 
-    private double run(IntConsumer loop) {
+    /**
+     * {@return how long it takes once until all are done, in seconds}
+     *
+     * @param loop gets the thread's number, from 0 to count − 1
+     */
+    public double run(IntConsumer loop) {
         List<Thread> others = new ArrayList<>();
         long start = System.nanoTime();
         for (int i = 1; i < count; i++) {

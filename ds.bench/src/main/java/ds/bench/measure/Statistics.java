@@ -1,4 +1,4 @@
-package ds.bench;
+package ds.bench.measure;
 
 import java.util.Arrays;
 

@@ -1,8 +1,8 @@
 /**
  * The ZeRO core: {@link ds.zero.ZeroEngine} trains. Its configuration is {@link ds.zero.config}: DeepSpeed's JSON keys, checked
  * strictly and resolved; {@link ds.zero.config.json} is the machinery behind it, with which an application reads its own blocks
- * of the same file. {@link ds.zero.plan} says beforehand what memory it takes; {@link ds.zero.checkpoint} keeps its state in
- * files.
+ * of the same file. {@link ds.zero.run} is what a run is composed of and what it tells. {@link ds.zero.plan} says beforehand what
+ * memory it takes; {@link ds.zero.checkpoint} keeps its state in files.
  */
 module ds.zero {
     requires transitive ds.api;
@@ -16,4 +16,5 @@ module ds.zero {
     exports ds.zero.config;
     exports ds.zero.config.json;
     exports ds.zero.plan;
+    exports ds.zero.run;
 }

@@ -8,11 +8,11 @@ import ds.bench.breakdown.Phase;
 import ds.bench.breakdown.TimedBackend;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
-import ds.zero.Stack;
-import ds.zero.StepResult;
 import ds.zero.ZeroEngine;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
+import ds.zero.run.Stack;
+import ds.zero.run.StepResult;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 

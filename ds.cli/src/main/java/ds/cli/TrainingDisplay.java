@@ -5,7 +5,7 @@ import ds.cli.terminal.Progress;
 import ds.cli.train.RunSummary;
 import ds.cli.train.TrainingListener;
 import ds.data.Preparation;
-import ds.zero.StepResult;
+import ds.zero.run.StepResult;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;

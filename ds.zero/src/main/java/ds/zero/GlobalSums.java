@@ -8,6 +8,7 @@ import ds.api.TensorBackend;
 import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.comm.ReduceOp;
+import ds.zero.run.Stack;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

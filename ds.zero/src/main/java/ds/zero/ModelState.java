@@ -1,6 +1,5 @@
 package ds.zero;
 
-import ds.api.DType;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
@@ -8,23 +7,29 @@ import ds.api.layer.Parameter;
 import ds.api.layer.ParameterStore;
 import ds.api.layer.Sequential;
 import ds.api.layer.Weights;
-import ds.zero.config.GradientTypes;
 import ds.zero.config.Offload;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroOptimization;
 import ds.zero.config.ZeroStage;
-import ds.zero.host.HostShards;
+import ds.zero.gradient.GradientStage;
+import ds.zero.host.Machine;
 import ds.zero.offload.SwapThreads;
+import ds.zero.offload.Swapping;
+import ds.zero.run.Stack;
+import ds.zero.run.SwapTraffic;
+import ds.zero.state.States;
+import ds.zero.state.UpdatedStates;
+import ds.zero.unit.InFlight;
+import ds.zero.unit.UnitLayout;
+import ds.zero.unit.Units;
+import ds.zero.unit.Visit;
+import ds.zero.weight.WeightStage;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 
-/**
- * What this rank keeps of a model: weights, gradients, master weights and optimizer states, each where the stage has it. This
- * is the one place where the stages are told apart.
- */
+/** What this rank keeps of a model: weights, gradients, master weights and optimizer states, each where the stage has it. */
 final class ModelState implements Weights, ParameterStore, AutoCloseable {
     private final Units units;
     private final WeightStage weights;
@@ -50,45 +55,14 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         boolean shardedUpdate = zero.stage() != ZeroStage.DISABLED;
         this.units = new Units(model, communicator.rank(), communicator.worldSize(), shardedUpdate);
         this.swapThreads = swaps(zero) ? Optional.of(swapThreads.get()) : Optional.empty();
-        this.weights = weights(config, machine);
+        this.weights = WeightStage.of(config, units, machine, this::swapping);
         this.reductions =
                 new InFlight(units, backend.computeStream(), zero.reduceBucketElements(), zero.overlapCommunication());
-        this.gradients = gradients(zero.stage(), config.gradients(), stack);
+        this.gradients = GradientStage.of(zero.stage(), units, stack, config.gradients(), reductions);
         this.states = new States(units, weights, gradients, machine).of(config, this::swapping);
         this.masterWriter = new MasterWriter(units, weights, states, backend);
         this.masterReader = new ShardReader(units, machine.on(states.backend()), "master weights", states::master);
         this.gradientReader = new ShardReader(units, stack, "gradients", gradients::reduced);
-    }
-
-    private WeightStage weights(ZeroConfig config, Machine machine) {
-        Stack stack = machine.stack();
-        ZeroOptimization zero = config.zero();
-        DType dtype = config.precision().weights();
-        InFlight gathers = new InFlight(units, stack.backend().computeStream(), zero.allgatherBucketElements(), true);
-        return switch (zero.stage()) {
-            case DISABLED, OPTIMIZER_STATES, GRADIENTS -> new ReplicatedWeights(units, stack, dtype, gathers);
-            case PARAMETERS ->
-                new ShardedWeights(units, stack, dtype, gathers, zero.stage3(), shards(zero, dtype, machine));
-        };
-    }
-
-    private ShardedWeights.Home shards(ZeroOptimization zero, DType dtype, Machine machine) {
-        return switch (zero.offloadParameters()) {
-            case Offload.Nvme nvme -> {
-                Tiles tiles = Tiles.ofFiles(units, Share.whole(units), zero);
-                yield new ShardedWeights.Home(
-                        Optional.of(new ShardFile(tiles, dtype, swapping(machine, nvme))), Optional.empty());
-            }
-            case Offload.Cpu _
-            when machine.isDivided() -> {
-                List<Long> elements = IntStream.range(0, units.count())
-                        .mapToObj(unit -> units.layout(unit).shardElements())
-                        .toList();
-                HostShards shards = new HostShards(machine.stack().backend(), machine.host(), dtype, elements);
-                yield new ShardedWeights.Home(Optional.empty(), Optional.of(shards));
-            }
-            case Offload.None(), Offload.Cpu _ -> new ShardedWeights.Home(Optional.empty(), Optional.empty());
-        };
     }
 
     private static boolean swaps(ZeroOptimization zero) {
@@ -102,25 +76,6 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
                 swapThreads.orElseThrow(),
                 nvme,
                 machine.stack().communicator().rank());
-    }
-
-    private GradientStage gradients(ZeroStage stage, GradientTypes types, Stack stack) {
-        TensorBackend backend = stack.backend();
-        GradientReduction reduction = new GradientReduction(units, stack, types.communication(), reductions);
-        return switch (stage) {
-            case DISABLED ->
-                new AllReducedGradients(new FullGradients(units, backend, types.accumulation(), reductions), reduction);
-            case OPTIMIZER_STATES ->
-                new ReduceScatteredGradients(
-                        units, backend, new FullGradients(units, backend, types.accumulation(), reductions), reduction);
-            case GRADIENTS, PARAMETERS ->
-                new ShardedGradients(
-                        units,
-                        backend,
-                        types.accumulation(),
-                        new GradientWorkspace(units, backend, reductions),
-                        reduction);
-        };
     }
 
     SwapTraffic swapTraffic() {

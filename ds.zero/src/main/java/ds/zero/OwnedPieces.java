@@ -1,9 +1,11 @@
 package ds.zero;
 
 import ds.api.layer.Parameter;
-import ds.zero.UnitLayout.Range;
 import ds.zero.checkpoint.Piece;
 import ds.zero.checkpoint.RankPieces;
+import ds.zero.state.UpdatedStates;
+import ds.zero.unit.UnitLayout;
+import ds.zero.unit.UnitLayout.Range;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;

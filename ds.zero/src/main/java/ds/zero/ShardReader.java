@@ -8,6 +8,8 @@ import ds.api.TensorBackend;
 import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.layer.Parameter;
+import ds.zero.run.Stack;
+import ds.zero.unit.Units;
 import java.lang.foreign.MemorySegment;
 import java.util.Optional;
 import java.util.function.IntFunction;

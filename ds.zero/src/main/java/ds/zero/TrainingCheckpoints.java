@@ -9,6 +9,7 @@ import ds.zero.checkpoint.TrainingState;
 import ds.zero.config.LossScaling;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
+import ds.zero.timing.PhaseEvent;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;

@@ -5,6 +5,9 @@ import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
 import ds.api.layer.Saved;
+import ds.zero.gradient.GradientStage;
+import ds.zero.unit.Visit;
+import ds.zero.weight.WeightStage;
 import java.util.List;
 
 /**

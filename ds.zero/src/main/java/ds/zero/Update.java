@@ -3,6 +3,8 @@ package ds.zero;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.config.ZeroConfig;
+import ds.zero.run.StepResult;
+import ds.zero.timing.StepTimer;
 import java.util.OptionalDouble;
 
 /** The second half of a step: norm, overflow check, clipping, optimizer, new weights everywhere. */

@@ -6,6 +6,8 @@ import ds.api.layer.Layer;
 import ds.api.layer.RecomputedLayer.Inputs;
 import ds.api.layer.Sequential;
 import ds.zero.config.ActivationCheckpointing;
+import ds.zero.run.StepResult;
+import ds.zero.unit.Visit;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -15,6 +15,7 @@ import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
+import ds.zero.run.StepResult;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -9,6 +9,7 @@ import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.ZeroRun.Setup;
 import ds.zero.plan.ModelStates;
+import ds.zero.run.StepResult;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

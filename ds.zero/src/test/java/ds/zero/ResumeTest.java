@@ -13,6 +13,7 @@ import ds.zero.checkpoint.Checkpointer.OnFailure;
 import ds.zero.checkpoint.Checkpointer.What;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
+import ds.zero.run.StepResult;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -19,6 +19,7 @@ import ds.zero.config.OptimizerConfig;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.json.Resolved;
 import ds.zero.optimizer.Optimizers;
+import ds.zero.run.StepResult;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,6 @@
 package ds.cli.train;
 
-import ds.zero.StepResult;
+import ds.zero.run.StepResult;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;

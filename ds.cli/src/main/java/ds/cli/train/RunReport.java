@@ -1,6 +1,6 @@
 package ds.cli.train;
 
-import ds.zero.StepResult;
+import ds.zero.run.StepResult;
 import java.nio.file.Path;
 
 /** What is written down and told while a run goes on: by rank 0, and by nobody else. */

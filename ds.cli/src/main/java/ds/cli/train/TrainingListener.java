@@ -1,7 +1,7 @@
 package ds.cli.train;
 
 import ds.data.Preparation;
-import ds.zero.StepResult;
+import ds.zero.run.StepResult;
 import java.nio.file.Path;
 
 /** Is told how a run goes on; only rank 0's is called. */

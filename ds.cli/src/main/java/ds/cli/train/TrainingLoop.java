@@ -5,9 +5,9 @@ import ds.data.BatchPlan;
 import ds.data.TokenFile;
 import ds.data.TrainingBatches;
 import ds.models.gpt.GptConfig;
-import ds.zero.StepResult;
 import ds.zero.ZeroEngine;
 import ds.zero.config.BatchConfig;
+import ds.zero.run.StepResult;
 import java.util.Optional;
 
 /** The steps of a run, and the evaluations between them. */

@@ -1,6 +1,6 @@
 package ds.zero.offload;
 
-import ds.zero.SwapTraffic;
+import ds.zero.run.SwapTraffic;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;

@@ -1,0 +1,102 @@
+package ds.zero.gradient;
+
+import ds.api.DType;
+import ds.api.Kernels;
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+import ds.api.comm.Communicator;
+import ds.api.comm.ReduceOp;
+import ds.zero.run.Stack;
+import ds.zero.unit.InFlight;
+import ds.zero.unit.UnitBuffers;
+import ds.zero.unit.UnitBuffers.Lease;
+import ds.zero.unit.UnitLayout;
+import ds.zero.unit.Units;
+import java.util.Map;
+
+/**
+ * Sums of units over the ranks, in the type in which gradients travel. What is kept in another type is converted into a buffer
+ * on the way out, and back when the sum is there.
+ */
+final class GradientReduction implements AutoCloseable {
+    private final Units units;
+    private final Communicator communicator;
+    private final Kernels kernels;
+    private final InFlight inFlight;
+    private final UnitBuffers buffers;
+
+    GradientReduction(Units units, Stack stack, DType dtype, InFlight inFlight) {
+        TensorBackend backend = stack.backend();
+        this.units = units;
+        this.communicator = stack.communicator();
+        this.kernels = backend.kernels(backend.computeStream());
+        this.inFlight = inFlight;
+        this.buffers = new UnitBuffers(units, backend, dtype, "communicationBuckets");
+    }
+
+    /** {@return whether gradients of this type are copied before they travel, and so are free at once} */
+    boolean converts(DType dtype) {
+        return dtype != buffers.dtype();
+    }
+
+    /** Makes a unit's gradients, all {@code [paddedElements]}, the sum over all ranks. */
+    void sumEverywhere(int unit, Tensor gradients) {
+        if (!converts(gradients.dtype())) {
+            inFlight.add(
+                    communicator.allReduce(gradients, ReduceOp.SUM, inFlight.call("gradients", unit)),
+                    gradients.elements());
+            return;
+        }
+        Lease lease = convert(unit, gradients);
+        inFlight.add(
+                communicator.allReduce(lease.flat(), ReduceOp.SUM, inFlight.call("gradients", unit)),
+                gradients.elements(),
+                () -> {
+                    kernels.copy(lease.flat(), gradients);
+                    buffers.giveBack(lease);
+                });
+    }
+
+    /** What is done with a rank's shard of a sum once it is there; the tensor is borrowed. */
+    @FunctionalInterface
+    interface ShardSink {
+        void accept(Tensor sum);
+    }
+
+    /**
+     * Sums a unit's gradients over all ranks, each shard on its owner.
+     *
+     * @param gradients {@code [paddedElements]}; this rank's shard of it may be overwritten by the sum
+     * @param done gets this rank's shard of the sum
+     */
+    void sumToOwner(int unit, Tensor gradients, ShardSink done) {
+        boolean converted = converts(gradients.dtype());
+        Lease lease = converted ? convert(unit, gradients) : new Lease(gradients, Map.of());
+        UnitLayout.Range shard = units.shard(unit);
+        Tensor sum = lease.flat().slice(shard.first(), shard.elements());
+        inFlight.add(
+                communicator.reduceScatter(lease.flat(), sum, ReduceOp.SUM, inFlight.call("gradients", unit)),
+                gradients.elements(),
+                () -> {
+                    done.accept(sum);
+                    if (converted) {
+                        buffers.giveBack(lease);
+                    }
+                });
+    }
+
+    private Lease convert(int unit, Tensor gradients) {
+        Lease lease = buffers.lease(unit);
+        kernels.copy(gradients, lease.flat());
+        return lease;
+    }
+
+    void awaitAll() {
+        inFlight.awaitAll();
+    }
+
+    @Override
+    public void close() {
+        buffers.close();
+    }
+}

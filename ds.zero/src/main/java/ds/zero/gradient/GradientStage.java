@@ -1,0 +1,65 @@
+package ds.zero.gradient;
+
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+import ds.api.layer.Parameter;
+import ds.zero.config.GradientTypes;
+import ds.zero.config.ZeroStage;
+import ds.zero.run.Stack;
+import ds.zero.unit.InFlight;
+import ds.zero.unit.Units;
+
+/**
+ * Where gradients live and when they travel: what sets the ZeRO stages apart until the update. Sums over micro-batches and
+ * ranks are not averaged; that factor comes with the update.
+ */
+public sealed interface GradientStage extends AutoCloseable
+        permits AllReducedGradients, ReduceScatteredGradients, ShardedGradients {
+    /**
+     * {@return the way of a stage; allocates what it keeps}
+     *
+     * @param stack borrowed
+     * @param reductions the sums under way; borrowed
+     */
+    static GradientStage of(ZeroStage stage, Units units, Stack stack, GradientTypes types, InFlight reductions) {
+        TensorBackend backend = stack.backend();
+        GradientReduction reduction = new GradientReduction(units, stack, types.communication(), reductions);
+        return switch (stage) {
+            case DISABLED ->
+                new AllReducedGradients(new FullGradients(units, backend, types.accumulation(), reductions), reduction);
+            case OPTIMIZER_STATES ->
+                new ReduceScatteredGradients(
+                        units, backend, new FullGradients(units, backend, types.accumulation(), reductions), reduction);
+            case GRADIENTS, PARAMETERS ->
+                new ShardedGradients(
+                        units,
+                        backend,
+                        types.accumulation(),
+                        new GradientWorkspace(units, backend, reductions),
+                        reduction);
+        };
+    }
+
+    /**
+     * Begins a micro-batch.
+     *
+     * @param first whether sums start anew
+     * @param last whether the step's sums are complete after it
+     */
+    void begin(boolean first, boolean last);
+
+    /** {@return where the backward pass adds a parameter's gradient: F32, with its dims} */
+    Tensor gradient(Parameter parameter);
+
+    /** Is told that all gradients of a unit have been added for this micro-batch. */
+    void unitDone(int unit);
+
+    /** Waits until the sums over all ranks are there. */
+    void finish();
+
+    /** {@return the sums over all ranks of the elements that this rank updates: {@code [owned elements]}, in the type kept} */
+    Tensor reduced(int unit);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,59 @@
+package ds.zero.state;
+
+import ds.api.Tensor;
+import ds.api.TensorBackend;
+import ds.api.spi.Optimizer;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * What this rank updates: master weights and optimizer states of the elements that it owns; in memory, or in files between
+ * updates; in F32, or in less as the configuration says.
+ */
+public sealed interface UpdatedStates extends AutoCloseable permits OwnedStates, SwappedStates, DividedStates {
+    /** The number of the masters among what {@link #read} and {@link #write} reach; the optimizer's states follow from 0. */
+    int MASTER = -1;
+
+    /** {@return the backend that updates, and whose memory {@link #master} is in; borrowed} */
+    TensorBackend backend();
+
+    /** {@return the names of the optimizer's states} */
+    List<String> stateNames();
+
+    /** Begins a step, when all gradients are there; then each unit is updated once, in order. */
+    void prepare(Optimizer.Step step);
+
+    /**
+     * Updates what this rank owns of a unit, and makes its weights what the masters say then.
+     *
+     * @param step with the weight decay of the parameters that decay
+     */
+    void update(int unit, Optimizer.Step step);
+
+    /** Waits until all updates are done, and kept. */
+    void awaitUpdates();
+
+    /** Makes the weights of a unit what its masters say, where this rank owns them. */
+    void publish(int unit);
+
+    /** {@return masters of what this rank owns in a unit, F32 or BF16; borrowed until the next call, or {@link #forget}} */
+    Tensor master(int unit);
+
+    /** Frees what {@link #master} may have fetched. */
+    void forget();
+
+    /**
+     * Reads elements to host memory.
+     *
+     * @param state {@link #MASTER}, or an optimizer state by its place among the names
+     * @param first counted from the first element that this rank owns in the unit; one that is kept here, as all are
+     * @param target F32; as many elements as it has are read
+     */
+    void read(int state, int unit, long first, MemorySegment target);
+
+    /** Replaces elements from host memory; masters are published by {@link #publish} only. See {@link #read}. */
+    void write(int state, int unit, long first, MemorySegment source);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,135 @@
+package ds.zero.unit;
+
+import ds.api.Tensor;
+import ds.api.layer.Layer;
+import ds.api.layer.Parameter;
+import ds.api.layer.Sequential;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+
+/**
+ * The units of a model, and what this rank updates of each; no memory. A layer that shares a parameter with an earlier one uses
+ * the earlier one's unit: in the backward pass that one comes last, so its gradients are complete when its own layer is done.
+ */
+public final class Units {
+    private final List<UnitLayout> layouts = new ArrayList<>();
+    private final Map<Layer, Integer> unitOfLayer = new HashMap<>();
+    private final Map<Parameter, Integer> unitOfParameter = new HashMap<>();
+    private final Set<Integer> hidden = new HashSet<>();
+    private final int rank;
+    private final boolean shardedUpdate;
+
+    /**
+     * Lays out a model.
+     *
+     * @param model each of its layers is a unit, unless all its parameters are earlier layers'
+     * @param shardedUpdate whether each rank updates its shard of a unit, rather than all of it
+     */
+    public Units(Sequential model, int rank, int worldSize, boolean shardedUpdate) {
+        this.rank = rank;
+        this.shardedUpdate = shardedUpdate;
+        Set<Parameter> placed = new HashSet<>();
+        for (Layer layer : model.layers()) {
+            Set<Parameter> own = new LinkedHashSet<>(layer.parameters());
+            own.removeIf(placed::contains);
+            if (!own.isEmpty()) {
+                add(layer, new UnitLayout(layer.name(), List.copyOf(own), worldSize));
+                placed.addAll(own);
+            }
+        }
+        findHidden(model.layers());
+        if (layouts.isEmpty()) {
+            throw new IllegalArgumentException("model " + model.name() + " has no parameters to train");
+        }
+    }
+
+    private void findHidden(List<Layer> layers) {
+        unitOfLayer.forEach((layer, unit) -> {
+            if (!layer.equals(layers.getFirst()) && !layer.equals(layers.getLast())) {
+                hidden.add(unit);
+            }
+        });
+    }
+
+    private void add(Layer layer, UnitLayout layout) {
+        int unit = layouts.size();
+        layouts.add(layout);
+        unitOfLayer.put(layer, unit);
+        layout.parameters().forEach(parameter -> unitOfParameter.put(parameter, unit));
+    }
+
+    /** {@return a view of each parameter in a flat buffer of its unit} */
+    public static Map<Parameter, Tensor> views(UnitLayout layout, Tensor flat) {
+        Map<Parameter, Tensor> views = new HashMap<>();
+        for (Parameter parameter : layout.parameters()) {
+            Tensor view = new Tensor(
+                    flat.buffer(),
+                    flat.dtype(),
+                    parameter.shape(),
+                    flat.byteOffset() + layout.offset(parameter) * flat.dtype().byteSize());
+            views.put(parameter, view);
+        }
+        return views;
+    }
+
+    /** {@return how many there are} */
+    public int count() {
+        return layouts.size();
+    }
+
+    public UnitLayout layout(int unit) {
+        return layouts.get(unit);
+    }
+
+    /** {@return whether a unit belongs to a layer between the model's first, which takes its input, and its last} */
+    public boolean isHidden(int unit) {
+        return hidden.contains(unit);
+    }
+
+    /** {@return this rank's shard of a unit} */
+    public UnitLayout.Range shard(int unit) {
+        return layouts.get(unit).shard(rank);
+    }
+
+    /** {@return the elements of a unit that this rank updates: its shard, or all of them} */
+    public UnitLayout.Range owned(int unit) {
+        return shardedUpdate ? shard(unit) : layouts.get(unit).whole();
+    }
+
+    /** {@return the unit whose gradients are complete when this layer's backward is done; −1 for none} */
+    public int unitOf(Layer layer) {
+        return unitOfLayer.getOrDefault(layer, -1);
+    }
+
+    /** {@return the unit in which a parameter lies} */
+    public int unitOf(Parameter parameter) {
+        Integer unit = unitOfParameter.get(parameter);
+        if (unit == null) {
+            throw new IllegalArgumentException("parameter " + parameter + " is not one of this model's");
+        }
+        return unit;
+    }
+
+    /** {@return the units in which parameters lie, in their order} */
+    public Set<Integer> unitsOf(Collection<Parameter> parameters) {
+        Set<Integer> found = new TreeSet<>();
+        parameters.forEach(parameter -> found.add(unitOf(parameter)));
+        return found;
+    }
+
+    /** {@return elements of all parameters, without padding: the paper's Ψ} */
+    public long elements() {
+        return layouts.stream().mapToLong(UnitLayout::elements).sum();
+    }
+
+    public List<Parameter> parameters() {
+        return layouts.stream().flatMap(layout -> layout.parameters().stream()).toList();
+    }
+}

@@ -2,18 +2,17 @@ package ds.comm.tcp;
 
 import ds.comm.tcp.meet.Link;
 import ds.comm.tcp.share.SharedChannel;
+import ds.comm.tcp.wire.FrameChannel;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
-import java.nio.channels.SocketChannel;
 import java.util.Optional;
 
 /** The link to one other rank, for all groups: what arrives and what leaves. On the thread of the {@link Mesh}. */
 final class Connection {
     private final Mesh mesh;
     private final Link link;
-    private final SocketChannel channel;
     private final Optional<SharedChannel> shared;
     private final FrameReader reader;
     private final FrameWriter writer;
@@ -31,11 +30,11 @@ final class Connection {
         this.mesh = mesh;
         this.link = link;
         this.shared = shared;
-        channel = link.channel();
-        channel.configureBlocking(false);
-        reader = new FrameReader(shared.isPresent() ? shared.get() : channel);
-        writer = new FrameWriter(shared.isPresent() ? shared.get() : channel);
-        key = channel.register(selector, SelectionKey.OP_READ, this);
+        link.wire().socket().configureBlocking(false);
+        FrameChannel channel = shared.isPresent() ? shared.get() : link.wire();
+        reader = new FrameReader(channel);
+        writer = new FrameWriter(channel);
+        key = link.wire().socket().register(selector, SelectionKey.OP_READ, this);
     }
 
     int peer() {
@@ -162,11 +161,19 @@ final class Connection {
             if (progress == FrameWriter.Progress.MORE) {
                 wake();
             } else if (progress == FrameWriter.Progress.LAST) {
-                channel.shutdownOutput();
+                shutdownOutput();
             }
         } catch (IOException e) {
             end();
             mesh.lost(this, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private void shutdownOutput() throws IOException {
+        if (shared.isPresent()) {
+            link.wire().socket().shutdownOutput(); // whose bytes are no TLS any more
+        } else {
+            link.wire().shutdownOutput();
         }
     }
 

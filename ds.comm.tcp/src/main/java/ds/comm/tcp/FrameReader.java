@@ -1,15 +1,15 @@
 package ds.comm.tcp;
 
+import ds.comm.tcp.wire.FrameChannel;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.ReadableByteChannel;
 
 /** Frames that arrive through one connection; the body of each goes straight to where it belongs. */
 final class FrameReader {
     private static final int TURN_BYTES = 4 * Header.PIECE_BYTES;
 
-    private final ReadableByteChannel channel;
+    private final FrameChannel channel;
     private final ByteBuffer headerBytes = ByteBuffer.allocateDirect(Header.BYTES);
     private final Staging staging = new Staging();
     private Header header;
@@ -17,7 +17,7 @@ final class FrameReader {
     private ByteBuffer body;
     private ByteBuffer discarded;
 
-    FrameReader(ReadableByteChannel channel) {
+    FrameReader(FrameChannel channel) {
         this.channel = channel;
     }
 
@@ -30,7 +30,7 @@ final class FrameReader {
 
     /** {@return false at the end of the stream} */
     boolean read(Dispatcher dispatcher, Connection connection) throws IOException, Header.BadFrame {
-        for (long budget = TURN_BYTES; budget > 0; ) {
+        for (long budget = TURN_BYTES; budget > 0 || channel.holdsInput(); ) {
             ByteBuffer target = discarded != null ? discarded.clear() : header == null ? headerBytes : body;
             int n = channel.read(target);
             if (n < 0) {

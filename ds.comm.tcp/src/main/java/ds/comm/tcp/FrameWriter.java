@@ -1,9 +1,9 @@
 package ds.comm.tcp;
 
+import ds.comm.tcp.wire.FrameChannel;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.GatheringByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -29,7 +29,7 @@ final class FrameWriter {
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
     private static final int TURN_BYTES = 4 * Header.PIECE_BYTES;
 
-    private final GatheringByteChannel channel;
+    private final FrameChannel channel;
     private final List<Outflow> outflows = new ArrayList<>();
     private final ByteBuffer pieceHeader =
             ByteBuffer.allocateDirect(Header.BYTES).limit(0);
@@ -43,7 +43,7 @@ final class FrameWriter {
     private int turn;
     private boolean last;
 
-    FrameWriter(GatheringByteChannel channel) {
+    FrameWriter(FrameChannel channel) {
         this.channel = channel;
     }
 
@@ -142,6 +142,9 @@ final class FrameWriter {
     /** Writes until there is nothing more, the socket is full, or others have to get their turn. */
     Progress flush() throws IOException {
         for (long budget = TURN_BYTES; budget > 0; ) {
+            if (!channel.flush()) {
+                return Progress.BLOCKED;
+            }
             if (!remaining() && !next()) {
                 return last ? Progress.LAST : Progress.IDLE;
             }

@@ -14,7 +14,10 @@ import ds.comm.tcp.share.Neighbours;
 import java.io.IOException;
 import java.util.List;
 
-/** The provider named "tcp"; its options are those of {@link TcpOptions}. */
+/**
+ * The provider named "tcp"; its options are those of {@link TcpOptions}, of which {@link ds.comm.tcp.tls.TlsOptions} may stand in
+ * the environment.
+ */
 public final class TcpCommunicatorProvider implements CommunicatorProvider {
     /** For the service loader. */
     public TcpCommunicatorProvider() {}
@@ -31,8 +34,8 @@ public final class TcpCommunicatorProvider implements CommunicatorProvider {
 
     @Override
     public Communicator open(Rendezvous rendezvous, ProviderOptions options) {
-        TcpOptions tcp = TcpOptions.of(options);
-        List<Link> links = new Meeting(rendezvous, tcp.listenHost(), tcp.timeout()).join();
+        TcpOptions tcp = TcpOptions.of(options, System.getenv());
+        List<Link> links = new Meeting(rendezvous, tcp.listenHost(), tcp.timeout(), tcp.tls()).join();
         return ready(start(rendezvous, links, tcp));
     }
 

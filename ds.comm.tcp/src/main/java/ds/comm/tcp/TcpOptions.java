@@ -3,7 +3,10 @@ package ds.comm.tcp;
 import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
 import ds.comm.tcp.share.Neighbours;
+import ds.comm.tcp.tls.Tls;
+import ds.comm.tcp.tls.TlsOptions;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -16,17 +19,25 @@ import java.util.Optional;
  * @param inboxBytes {@code inbox_bytes}: memory per group in which pieces of a reduction wait to be combined; 4 MiB
  * @param sharedMemory {@code shared_memory}: whether ranks of one host exchange bytes through memory; true
  * @param host {@code host}: if not empty, only ranks with the same one count as ranks of one host
+ * @param tls as {@link TlsOptions} say; without it bytes travel in clear
  */
-record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes, boolean sharedMemory, String host) {
+record TcpOptions(
+        Duration timeout,
+        Optional<String> listenHost,
+        long inboxBytes,
+        boolean sharedMemory,
+        String host,
+        Optional<Tls> tls) {
     private static final double DEFAULT_TIMEOUT_SECONDS = 60;
     private static final long DEFAULT_INBOX_BYTES = 4 << 20;
 
-    static TcpOptions of(ProviderOptions options) {
+    static TcpOptions of(ProviderOptions options, Map<String, String> environment) {
         double seconds = options.number("timeout_seconds", DEFAULT_TIMEOUT_SECONDS);
         String host = options.text("listen_host", "");
         long inboxBytes = options.integer("inbox_bytes", DEFAULT_INBOX_BYTES);
         boolean sharedMemory = options.flag("shared_memory", true);
         String sameHost = options.text("host", "");
+        Optional<Tls> tls = TlsOptions.read(options, environment);
         options.rejectUnknown();
         if (!(seconds > 0 && seconds < 1e9)) {
             throw new ProviderException("timeout_seconds = " + seconds + ": must be a positive number of seconds");
@@ -36,7 +47,8 @@ record TcpOptions(Duration timeout, Optional<String> listenHost, long inboxBytes
                     + DEFAULT_INBOX_BYTES + " is the default");
         }
         Optional<String> listenHost = host.isEmpty() ? Optional.empty() : Optional.of(host);
-        return new TcpOptions(Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes, sharedMemory, sameHost);
+        return new TcpOptions(
+                Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes, sharedMemory, sameHost, tls);
     }
 
     /** {@return where this rank is, the same text for ranks that can share memory; empty if it is to share none} */

@@ -32,7 +32,7 @@ final class RawPeer implements AutoCloseable {
     /** @param shared whether its bytes go through memory that it shares with the others */
     static RawPeer join(int rank, int worldSize, int port, boolean shared) {
         Rendezvous rendezvous = new Rendezvous(rank, worldSize, rank, "127.0.0.1", port, Optional.of(Loopback.SECRET));
-        List<Link> links = new Meeting(rendezvous, Optional.empty(), Duration.ofSeconds(20)).join();
+        List<Link> links = new Meeting(rendezvous, Optional.empty(), Duration.ofSeconds(20), Optional.empty()).join();
         Neighbourhood neighbourhood;
         try {
             String where = shared ? Neighbours.thisHost() + " " : "";
@@ -83,12 +83,12 @@ final class RawPeer implements AutoCloseable {
 
     private WritableByteChannel target(Link link) {
         SharedChannel shared = neighbourhood.channels().get(link.rank());
-        return shared == null ? link.channel() : shared;
+        return shared == null ? link.wire() : shared;
     }
 
     private ReadableByteChannel source(Link link) {
         SharedChannel shared = neighbourhood.channels().get(link.rank());
-        return shared == null ? link.channel() : shared;
+        return shared == null ? link.wire() : shared;
     }
 
     /** Reads until all others have begun the collective with this number. */
@@ -115,7 +115,7 @@ final class RawPeer implements AutoCloseable {
     /** Takes no notice of anything until rank 0 has ended: whatever comes through shared memory stays there. */
     void awaitEnd() throws IOException {
         ByteBuffer sink = ByteBuffer.allocate(1 << 16);
-        while (links.getFirst().channel().read(sink.clear()) >= 0) {
+        while (links.getFirst().wire().read(sink.clear()) >= 0) {
             // until the end of the stream
         }
     }

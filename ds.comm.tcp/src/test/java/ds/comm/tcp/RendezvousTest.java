@@ -78,7 +78,7 @@ class RendezvousTest {
         var zero = refusal(place(0, 2, port, Loopback.SECRET));
         try (Socket mirror = connect(port)) {
             ByteBuffer hello =
-                    ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(2);
+                    ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(3);
             hello.putInt(2).putInt(1).putInt(0).putInt(0).putInt(1);
             write(mirror, hello.array());
             byte[] welcome = mirror.getInputStream().readNBytes(56);
@@ -224,8 +224,8 @@ class RendezvousTest {
                     ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(99);
             write(future, hello.array());
             byte[] welcome = future.getInputStream().readNBytes(12);
-            assertEquals(2, ByteBuffer.wrap(welcome).getInt(8));
-            assertNames(zero.get(), "1 connection spoke protocol version 99, not 2");
+            assertEquals(3, ByteBuffer.wrap(welcome).getInt(8));
+            assertNames(zero.get(), "1 connection spoke protocol version 99, not 3");
         }
     }
 
@@ -237,7 +237,7 @@ class RendezvousTest {
                 ByteBuffer welcome =
                         ByteBuffer.allocate(88).putLong(0x44535443502d2d31L).putInt(99);
                 write(caller, welcome.array());
-                assertNames(one.get(), "protocol version 99, this rank 2", "same release");
+                assertNames(one.get(), "protocol version 99, this rank 3", "same release");
             }
         }
     }

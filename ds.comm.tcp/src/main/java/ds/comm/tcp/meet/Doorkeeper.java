@@ -1,7 +1,9 @@
 package ds.comm.tcp.meet;
 
 import ds.api.comm.CommunicatorException;
+import ds.comm.tcp.wire.Deadline;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -10,27 +12,32 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Listens while a job forms, and lets in who proves to belong to it. Strangers cost it little: a connection that has not
- * proved itself has a few seconds, a few bytes and one of a few places, from which newer ones drive out older ones.
+ * Listens while a job forms, and lets in who proves to belong to it. {@link Strangers} cost it little: a connection that has not
+ * proved itself has a few seconds, a few bytes and one of a few places.
  */
 final class Doorkeeper implements AutoCloseable {
-    private static final int PLACES = 64;
     private static final Duration PATIENCE = Duration.ofSeconds(5);
+    /** Different reasons that are kept for the message: some are made of what strangers say. */
+    private static final int REASONS = 16;
+
+    private static final String OTHER = "had other reasons not to be let in";
+    /** What a stranger may still say after it was refused: closing earlier would take the answer from it. */
+    private static final int LAST_WORDS = 1 << 16;
+
+    private static final int LAST_WORDS_MILLIS = 300;
 
     private final ServerSocketChannel listener;
     private final Handshake handshake;
     private final int rank;
     private final int worldSize;
     private final LinkedBlockingQueue<Arrival> arrivals = new LinkedBlockingQueue<>();
-    private final Set<SocketChannel> strangers = new LinkedHashSet<>();
+    private final Strangers strangers;
     private final Map<Integer, String> ranks = new HashMap<>();
     private final Map<String, Integer> refused = new TreeMap<>();
     private boolean closed;
@@ -40,6 +47,7 @@ final class Doorkeeper implements AutoCloseable {
         this.handshake = handshake;
         this.rank = rank;
         this.worldSize = worldSize;
+        strangers = new Strangers(worldSize, PATIENCE);
     }
 
     /** What the one who waits at the door learns. */
@@ -62,7 +70,7 @@ final class Doorkeeper implements AutoCloseable {
         ServerSocketChannel listener = ServerSocketChannel.open();
         try {
             listener.setOption(StandardSocketOptions.SO_REUSEADDR, true); // not while another process listens
-            listener.bind(new InetSocketAddress(host, port), Math.max(PLACES, 2 * worldSize));
+            listener.bind(new InetSocketAddress(host, port), Strangers.places(worldSize));
         } catch (BindException e) {
             listener.close();
             String where = host.getHostAddress() + ":" + port;
@@ -85,7 +93,7 @@ final class Doorkeeper implements AutoCloseable {
         while (true) {
             try {
                 SocketChannel channel = listener.accept();
-                if (enter(channel)) {
+                if (strangers.enter(channel)) {
                     Thread.ofVirtual().start(() -> hear(channel));
                 }
             } catch (IOException e) {
@@ -96,34 +104,46 @@ final class Doorkeeper implements AutoCloseable {
         }
     }
 
-    private synchronized boolean enter(SocketChannel channel) throws IOException {
-        if (closed) {
-            channel.close();
-            return false;
-        }
-        if (strangers.size() >= PLACES) {
-            SocketChannel oldest = strangers.iterator().next();
-            strangers.remove(oldest);
-            oldest.close(); // its thread sees that and counts it
-        }
-        return strangers.add(channel);
-    }
-
     private void hear(SocketChannel channel) {
         try {
             channel.setOption(StandardSocketOptions.TCP_NODELAY, true);
             Handshake.Caller caller = handshake.accept(channel, Deadline.in(PATIENCE));
             admit(caller, channel);
+        } catch (Refused e) {
+            count(e.getMessage());
+            hearOut(channel);
+            strangers.leave(channel);
         } catch (IOException e) {
-            refuse(channel, e instanceof Handshake.Refused ? e.getMessage() : "said nothing that proves anything");
+            count("said nothing that proves anything");
+            discard(channel);
+            strangers.leave(channel);
         }
     }
 
-    private synchronized void refuse(SocketChannel channel, String reason) {
-        strangers.remove(channel);
+    private synchronized void count(String reason) {
         if (!closed) {
-            refused.merge(reason, 1, Integer::sum);
+            refused.merge(refused.containsKey(reason) || refused.size() < REASONS ? reason : OTHER, 1, Integer::sum);
         }
+    }
+
+    /** Closes in such a way that what was answered arrives. */
+    private static void hearOut(SocketChannel channel) {
+        try {
+            channel.shutdownOutput();
+            Deadline deadline = Deadline.in(Duration.ofMillis(LAST_WORDS_MILLIS));
+            InputStream in = channel.socket().getInputStream();
+            byte[] words = new byte[4096];
+            for (int heard = 0, n = 0; heard < LAST_WORDS && n >= 0; heard += n) {
+                channel.socket().setSoTimeout(deadline.remainingMillis());
+                n = in.read(words);
+            }
+        } catch (IOException e) {
+            // It has had its time.
+        }
+        discard(channel);
+    }
+
+    private static void discard(SocketChannel channel) {
         try {
             channel.close();
         } catch (IOException e) {
@@ -133,7 +153,7 @@ final class Doorkeeper implements AutoCloseable {
 
     private synchronized void admit(Handshake.Caller caller, SocketChannel channel) throws IOException {
         InetSocketAddress address = (InetSocketAddress) channel.getRemoteAddress();
-        Link link = new Link(caller.rank(), address, caller.listenPort(), channel);
+        Link link = new Link(caller.rank(), address, caller.listenPort(), caller.wire());
         String first = ranks.get(caller.rank());
         if (closed) {
             channel.close();
@@ -155,16 +175,16 @@ final class Doorkeeper implements AutoCloseable {
                     Handshake.Verdict.DUPLICATE_RANK,
                     "two processes have RANK = " + caller.rank() + ": " + first + " and " + link.name());
         } else {
-            handshake.decide(channel, Handshake.Verdict.WELCOME);
+            handshake.decide(caller.wire(), Handshake.Verdict.WELCOME);
             ranks.put(caller.rank(), link.name());
             arrivals.add(new Arrival.Joined(link));
         }
-        strangers.remove(channel);
+        strangers.leave(channel);
     }
 
     private void misfit(Link link, Handshake.Verdict verdict, String message) throws IOException {
-        handshake.decide(link.channel(), verdict);
-        link.close();
+        handshake.decide(link.wire(), verdict);
+        hearOut(link.wire().socket());
         arrivals.add(new Arrival.Misfit(message));
     }
 
@@ -178,7 +198,7 @@ final class Doorkeeper implements AutoCloseable {
         try {
             Arrival arrival = arrivals.poll(Math.max(0, deadline.remainingNanos()), TimeUnit.NANOSECONDS);
             return switch (arrival) {
-                case null -> throw new CommunicatorException("rank " + rank + ": " + missing + strangers());
+                case null -> throw new CommunicatorException("rank " + rank + ": " + missing + notLetIn());
                 case Arrival.Joined(Link link) -> link;
                 case Arrival.Misfit(String message) -> throw new CommunicatorException("rank " + rank + ": " + message);
             };
@@ -188,7 +208,7 @@ final class Doorkeeper implements AutoCloseable {
         }
     }
 
-    private synchronized String strangers() {
+    private synchronized String notLetIn() {
         StringBuilder text = new StringBuilder();
         refused.forEach((reason, count) -> text.append("; ")
                 .append(count)
@@ -209,11 +229,9 @@ final class Doorkeeper implements AutoCloseable {
         }
         try {
             listener.close();
-            for (SocketChannel stranger : Set.copyOf(strangers)) {
-                stranger.close();
-            }
         } catch (IOException e) {
             // A socket that cannot be closed is closed already.
         }
+        strangers.close();
     }
 }

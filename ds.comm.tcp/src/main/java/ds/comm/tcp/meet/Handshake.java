@@ -1,30 +1,24 @@
 package ds.comm.tcp.meet;
 
 import ds.api.comm.CommunicatorException;
+import ds.comm.tcp.tls.Tls;
+import ds.comm.tcp.wire.Deadline;
+import ds.comm.tcp.wire.PlainWire;
+import ds.comm.tcp.wire.TlsFailure;
+import ds.comm.tcp.wire.TlsWire;
+import ds.comm.tcp.wire.Wire;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
 import java.security.SecureRandom;
+import java.util.Optional;
 
 /**
- * What two ranks say first; every message has a fixed size. The one that connects says HELLO with a nonce, the one that
- * listens answers WELCOME with its own nonce and its {@link Proof}, the first one sends its proof, and the second one a
- * verdict. Magic and version never change their places, so that versions can tell each other apart.
- *
- * <pre>
- * HELLO    magic 8, version 4, worldSize 4, rank 4, rank called 4, listenPort 4, has secret 4, nonce 32
- * WELCOME  magic 8, version 4, worldSize 4, rank 4, has secret 4, nonce 32, proof 32
- * PROOF    proof 32
- * VERDICT  code 4
- * </pre>
+ * What two ranks say first; every message has a fixed size. The one that connects says {@link Hello} with a nonce, the one that
+ * listens answers {@link Welcome} with its own nonce and its {@link Proof}, the first one sends its proof, and the second one a
+ * verdict of 4 bytes. Where the job has TLS all of this is within it, and the proofs are about that very connection.
  */
 final class Handshake {
-    static final int VERSION = 2;
-
-    private static final long MAGIC = 0x44535443502d2d31L; // "DSTCP--1"
-    private static final int NONCE_BYTES = 32;
-    private static final int HELLO_BYTES = 32 + NONCE_BYTES;
-    private static final int WELCOME_BYTES = 24 + NONCE_BYTES;
     private static final String ACCEPTOR = "ds.comm.tcp acceptor";
     private static final String CONNECTOR = "ds.comm.tcp connector";
     private static final String UNPROVED = "failed authentication: do all ranks have the same DS_SECRET?";
@@ -32,12 +26,16 @@ final class Handshake {
     private final int rank;
     private final int worldSize;
     private final Proof proof;
+    private final Optional<Tls> tls;
+    private final int flags;
     private final SecureRandom random = new SecureRandom();
 
-    Handshake(int rank, int worldSize, Proof proof) {
+    Handshake(int rank, int worldSize, Proof proof, Optional<Tls> tls) {
         this.rank = rank;
         this.worldSize = worldSize;
         this.proof = proof;
+        this.tls = tls;
+        flags = (proof.secret() ? Protocol.SECRET : 0) | (tls.isPresent() ? Protocol.ENCRYPTED : 0);
     }
 
     /** What the one that listens decides. */
@@ -64,56 +62,81 @@ final class Handshake {
         }
     }
 
-    /** A connection that is not let in: by its own fault or that of a stranger, never by this rank's. */
-    static final class Refused extends IOException {
-        private static final long serialVersionUID = 1;
-
-        Refused(String message) {
-            super(message);
-        }
-    }
-
-    /** Who connects, after it has proved to know the secret. */
-    record Caller(int rank, int worldSize, int called, int listenPort) {}
+    /** Who connects, after it has proved to know the secret; and by what it is heard. */
+    record Caller(int rank, int worldSize, int called, int listenPort, Wire wire) {}
 
     /**
      * Introduces this rank to a listening one.
      *
+     * @param channel blocking; closed by the caller if this throws
      * @param name of the listening rank, for messages
+     * @return what the two go on to talk through
      * @throws IOException if the connection ends or times out: worth another try
      * @throws CommunicatorException if the other one answered and this rank does not belong to its job
      */
-    void connect(SocketChannel channel, int called, int listenPort, String name, Deadline deadline) throws IOException {
-        ByteBuffer hello = ByteBuffer.allocate(HELLO_BYTES);
-        hello.putLong(MAGIC).putInt(VERSION).putInt(worldSize).putInt(rank).putInt(called);
-        hello.putInt(listenPort).putInt(proof.secret() ? 1 : 0).put(nonce()).flip();
-        write(channel, hello);
-        ByteBuffer welcome = deadline.read(channel, WELCOME_BYTES);
-        byte[] theirs = deadline.read(channel, Proof.BYTES).array();
-        check(welcome, called, name);
-        if (!Proof.same(proof.of(ACCEPTOR, hello, welcome), theirs)) {
-            throw new CommunicatorException("rank " + rank + ": " + name + " does not know this job's secret: give all"
-                    + " ranks the same DS_SECRET, and another MASTER_PORT if another job listens there");
+    Wire connect(SocketChannel channel, int called, int listenPort, String name, Deadline deadline) throws IOException {
+        try {
+            Wire wire = open(channel, true, deadline);
+            Hello hello = Hello.of(worldSize, rank, called, listenPort, flags, nonce());
+            wire.send(hello.bytes().duplicate());
+            Welcome welcome = Welcome.read(wire.read(Welcome.BYTES, deadline));
+            check(welcome, called, name);
+            byte[] theirs = wire.read(Proof.BYTES, deadline).array();
+            if (!Proof.same(proof.of(ACCEPTOR, wire.binding(), hello.bytes(), welcome.bytes()), theirs)) {
+                throw new CommunicatorException(who() + name + " does not know this job's secret: give all"
+                        + " ranks the same DS_SECRET, and another MASTER_PORT if another job listens there");
+            }
+            wire.send(ByteBuffer.wrap(proof.of(CONNECTOR, wire.binding(), hello.bytes(), welcome.bytes())));
+            obey(wire.read(Integer.BYTES, deadline).getInt(), name, welcome.worldSize());
+            return wire;
+        } catch (TlsFailure e) {
+            throw new CommunicatorException(who() + name + explain(e), e);
         }
-        write(channel, ByteBuffer.wrap(proof.of(CONNECTOR, hello, welcome)));
-        obey(deadline.read(channel, Integer.BYTES).getInt(), name, welcome.getInt(12));
     }
 
-    private void check(ByteBuffer welcome, int called, String name) {
-        if (welcome.getLong(0) != MAGIC) {
-            throw new CommunicatorException("rank " + rank + ": what listens at " + name
+    private Wire open(SocketChannel channel, boolean connects, Deadline deadline) throws IOException {
+        if (tls.isEmpty()) {
+            return new PlainWire(channel);
+        }
+        TlsWire wire = new TlsWire(channel, tls.get().engine(connects));
+        wire.handshake(deadline);
+        return wire;
+    }
+
+    private String who() {
+        return "rank " + rank + ": ";
+    }
+
+    private static String explain(TlsFailure e) {
+        if (!e.plain().hasRemaining()) {
+            return " " + e.getMessage()
+                    + ": all ranks need certificates by the authorities that the others' tls_ca names";
+        }
+        return Protocol.isPlain(e.plain())
+                ? " does not use TLS and this rank does: configure it for all ranks, or for none"
+                : " is not a rank of ds that uses TLS: choose another MASTER_PORT, or correct MASTER_ADDR";
+    }
+
+    private void check(Welcome welcome, int called, String name) {
+        if (welcome.magic() != Protocol.MAGIC) {
+            throw new CommunicatorException(who() + "what listens at " + name
                     + " is not a rank of ds: choose another MASTER_PORT, or correct MASTER_ADDR");
         }
-        if (welcome.getInt(8) != VERSION) {
-            throw new CommunicatorException("rank " + rank + ": " + name + " speaks protocol version "
-                    + welcome.getInt(8) + ", this rank " + VERSION + ": run the same release of ds on all ranks");
+        if (welcome.version() != Protocol.VERSION) {
+            throw new CommunicatorException(who() + name + " speaks protocol version " + welcome.version()
+                    + ", this rank " + Protocol.VERSION + ": run the same release of ds on all ranks");
         }
-        if (welcome.getInt(16) != called) {
-            throw new CommunicatorException("rank " + rank + ": " + name + " says that it is rank " + welcome.getInt(16)
+        if ((welcome.flags() & Protocol.ENCRYPTED) != (flags & Protocol.ENCRYPTED)) {
+            throw new CommunicatorException(who() + name
+                    + " uses TLS and this rank does not: set tls_certificate, tls_key and tls_ca, or tls_keystore, for"
+                    + " all ranks, or for none");
+        }
+        if (welcome.rank() != called) {
+            throw new CommunicatorException(who() + name + " says that it is rank " + welcome.rank()
                     + ": another job uses this port; choose another MASTER_PORT");
         }
-        if (welcome.getInt(20) == 1 != proof.secret()) {
-            throw new CommunicatorException("rank " + rank + ": " + name + (proof.secret() ? " has no" : " has a")
+        if ((welcome.flags() & Protocol.SECRET) != (flags & Protocol.SECRET)) {
+            throw new CommunicatorException(who() + name + (proof.secret() ? " has no" : " has a")
                     + " secret and this rank has " + (proof.secret() ? "one" : "none")
                     + ": give all ranks the same DS_SECRET, or start them with `ds launch`");
         }
@@ -124,7 +147,8 @@ final class Handshake {
         if (verdict == Verdict.WELCOME) {
             return;
         }
-        throw new CommunicatorException("rank " + rank + ": " + name
+        throw new CommunicatorException(who()
+                + name
                 + switch (verdict) {
                     case DUPLICATE_RANK ->
                         " already has a rank " + rank + ": two processes were started with RANK = " + rank;
@@ -143,49 +167,56 @@ final class Handshake {
      * @throws IOException if it is not let in
      */
     Caller accept(SocketChannel channel, Deadline deadline) throws IOException {
-        ByteBuffer hello = deadline.read(channel, HELLO_BYTES);
-        if (hello.getLong(0) != MAGIC) {
-            throw new Refused("did not speak the protocol of ds");
+        try {
+            Wire wire = open(channel, false, deadline);
+            return hear(wire, wire.read(Hello.BYTES, deadline), deadline);
+        } catch (TlsFailure e) {
+            if (Protocol.isPlain(e.plain())) {
+                tellProtection(channel);
+                throw new Refused(Protocol.NO_TLS, e);
+            }
+            throw new Refused(e.plain().hasRemaining() ? "did not speak TLS" : e.getMessage(), e);
         }
-        ByteBuffer welcome = ByteBuffer.allocate(WELCOME_BYTES);
-        welcome.putLong(MAGIC).putInt(VERSION).putInt(worldSize).putInt(rank);
-        welcome.putInt(proof.secret() ? 1 : 0).put(nonce()).flip();
-        byte[] mine = proof.of(ACCEPTOR, hello, welcome);
-        write(
-                channel,
-                ByteBuffer.allocate(WELCOME_BYTES + Proof.BYTES)
-                        .put(welcome.duplicate())
-                        .put(mine)
-                        .flip());
-        if (hello.getInt(8) != VERSION) {
-            throw new Refused("spoke protocol version " + hello.getInt(8) + ", not " + VERSION);
+    }
+
+    private Caller hear(Wire wire, ByteBuffer said, Deadline deadline) throws IOException {
+        if (Protocol.isTls(said)) {
+            tellProtection(wire.socket());
+        }
+        Hello hello = Hello.read(said);
+        Welcome welcome = Welcome.of(worldSize, rank, flags, nonce());
+        wire.send(ByteBuffer.allocate(Welcome.BYTES + Proof.BYTES)
+                .put(welcome.bytes().duplicate())
+                .put(proof.of(ACCEPTOR, wire.binding(), hello.bytes(), welcome.bytes()))
+                .flip());
+        if (hello.version() != Protocol.VERSION) {
+            throw new Refused("spoke protocol version " + hello.version() + ", not " + Protocol.VERSION);
         }
         byte[] theirs;
         try {
-            theirs = deadline.read(channel, Proof.BYTES).array();
+            theirs = wire.read(Proof.BYTES, deadline).array();
         } catch (IOException e) {
+            throw new Refused(UNPROVED, e);
+        }
+        if (!Proof.same(proof.of(CONNECTOR, wire.binding(), hello.bytes(), welcome.bytes()), theirs)) {
+            decide(wire, Verdict.WRONG_SECRET);
             throw new Refused(UNPROVED);
         }
-        if (!Proof.same(proof.of(CONNECTOR, hello, welcome), theirs)) {
-            decide(channel, Verdict.WRONG_SECRET);
-            throw new Refused(UNPROVED);
-        }
-        return new Caller(hello.getInt(16), hello.getInt(12), hello.getInt(20), hello.getInt(24));
+        return new Caller(hello.rank(), hello.worldSize(), hello.called(), hello.listenPort(), wire);
     }
 
-    void decide(SocketChannel channel, Verdict verdict) throws IOException {
-        write(channel, ByteBuffer.allocate(Integer.BYTES).putInt(verdict.code).flip());
+    /** Tells a rank in clear text whether TLS is used here: it cannot understand more, and this proves nothing. */
+    private void tellProtection(SocketChannel channel) throws IOException {
+        new PlainWire(channel).send(Welcome.of(worldSize, rank, flags, nonce()).bytes());
+    }
+
+    void decide(Wire wire, Verdict verdict) throws IOException {
+        wire.send(ByteBuffer.allocate(Integer.BYTES).putInt(verdict.code).flip());
     }
 
     private byte[] nonce() {
-        byte[] nonce = new byte[NONCE_BYTES];
+        byte[] nonce = new byte[Protocol.NONCE_BYTES];
         random.nextBytes(nonce);
         return nonce;
-    }
-
-    private static void write(SocketChannel channel, ByteBuffer data) throws IOException {
-        while (data.hasRemaining()) {
-            channel.write(data);
-        }
     }
 }

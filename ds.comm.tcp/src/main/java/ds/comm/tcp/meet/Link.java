@@ -1,8 +1,7 @@
 package ds.comm.tcp.meet;
 
-import java.io.IOException;
+import ds.comm.tcp.wire.Wire;
 import java.net.InetSocketAddress;
-import java.nio.channels.SocketChannel;
 
 /**
  * A connection to a rank that has proved to belong to the job.
@@ -10,21 +9,20 @@ import java.nio.channels.SocketChannel;
  * @param rank of the peer
  * @param address of the peer, for messages
  * @param listenPort where the peer accepts other ranks
- * @param channel blocking; owned
+ * @param wire blocking; owned
  */
-public record Link(int rank, InetSocketAddress address, int listenPort, SocketChannel channel)
-        implements AutoCloseable {
+public record Link(int rank, InetSocketAddress address, int listenPort, Wire wire) implements AutoCloseable {
     @Override
     public void close() {
-        try {
-            channel.close();
-        } catch (IOException e) {
-            // A socket that cannot be closed is closed already.
-        }
+        wire.close();
     }
 
     /** {@return the peer's rank, host and port, for messages} */
     public String name() {
+        return name(rank, address);
+    }
+
+    static String name(int rank, InetSocketAddress address) {
         return "rank " + rank + " (" + address.getAddress().getHostAddress() + ":" + address.getPort() + ")";
     }
 }

@@ -2,6 +2,9 @@ package ds.comm.tcp.meet;
 
 import ds.api.comm.CommunicatorException;
 import ds.api.comm.Rendezvous;
+import ds.comm.tcp.tls.Tls;
+import ds.comm.tcp.wire.Deadline;
+import ds.comm.tcp.wire.Wire;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -30,6 +33,7 @@ public final class Meeting {
     private final Optional<String> listenHost;
     private final Duration timeout;
     private final Deadline deadline;
+    private final boolean encrypted;
     private final Handshake handshake;
     private final List<Link> links = new ArrayList<>();
 
@@ -38,13 +42,15 @@ public final class Meeting {
      *
      * @param listenHost where to listen, if not at the address that the others see
      * @param timeout for all ranks to come
+     * @param tls by which connections are encrypted and certificates demanded
      */
-    public Meeting(Rendezvous rendezvous, Optional<String> listenHost, Duration timeout) {
+    public Meeting(Rendezvous rendezvous, Optional<String> listenHost, Duration timeout, Optional<Tls> tls) {
         this.rendezvous = rendezvous;
         this.listenHost = listenHost;
         this.timeout = timeout;
         deadline = Deadline.in(timeout);
-        handshake = new Handshake(rendezvous.rank(), rendezvous.worldSize(), new Proof(rendezvous.secret()));
+        encrypted = tls.isPresent();
+        handshake = new Handshake(rendezvous.rank(), rendezvous.worldSize(), new Proof(rendezvous.secret()), tls);
     }
 
     /**
@@ -86,11 +92,11 @@ public final class Meeting {
                     "MASTER_ADDR = " + rendezvous.masterHost() + " and MASTER_PORT = " + rendezvous.masterPort());
             Table table = new Table(links);
             for (Link link : links) {
-                table.send(link.channel());
+                table.send(link.wire());
             }
         } catch (CommunicatorException e) {
             for (Link link : links) {
-                Table.refuse(link.channel(), e.getMessage());
+                Table.refuse(link.wire(), e.getMessage());
             }
             throw e;
         }
@@ -105,9 +111,14 @@ public final class Meeting {
         try (Doorkeeper door = last ? null : door(local, 0)) {
             int port = door == null ? 0 : door.port();
             call(0, null, channel, port);
-            Table table = Table.receive(links.getFirst(), Deadline.in(timeout.plus(GRACE)), who());
+            List<InetSocketAddress> table = Table.receive(links.getFirst(), Deadline.in(timeout.plus(GRACE)), who());
+            if (table.size() != rendezvous.worldSize() - 1) {
+                throw new IOException(
+                        "rank 0 told " + table.size() + " addresses for " + rendezvous.worldSize() + " ranks");
+            }
             for (int peer = 1; peer < rendezvous.rank(); peer++) {
-                call(peer, table.address(peer), dial(peer, table.address(peer)), port);
+                InetSocketAddress address = table.get(peer - 1);
+                call(peer, address, dial(peer, address), port);
             }
             if (door != null) {
                 gather(
@@ -119,10 +130,12 @@ public final class Meeting {
     }
 
     private Doorkeeper door(InetAddress host, int port) throws IOException {
-        if (rendezvous.secret().isEmpty() && !host.isLoopbackAddress()) {
-            throw new CommunicatorException(who() + "MASTER_ADDR = " + rendezvous.masterHost() + " is not a loopback"
-                    + " address (" + host.getHostAddress() + "), and without a secret ds listens on nothing else: start"
-                    + " the ranks with `ds launch`, or set DS_SECRET to the same random text on all of them");
+        if (rendezvous.secret().isEmpty() && !encrypted && !host.isLoopbackAddress()) {
+            throw new CommunicatorException(
+                    who() + "MASTER_ADDR = " + rendezvous.masterHost() + " is not a loopback"
+                            + " address (" + host.getHostAddress()
+                            + "), and without a secret or TLS ds listens on nothing"
+                            + " else: start the ranks with `ds launch`, or set DS_SECRET to the same random text on all of them");
         }
         return Doorkeeper.open(host, port, handshake, rendezvous.rank(), rendezvous.worldSize());
     }
@@ -148,21 +161,21 @@ public final class Meeting {
         SocketChannel channel = first;
         while (true) {
             InetSocketAddress remote = (InetSocketAddress) channel.getRemoteAddress();
-            Link link = new Link(peer, remote, 0, channel);
+            String name = Link.name(peer, remote);
             boolean answered = false;
             try {
-                handshake.connect(channel, peer, listenPort, link.name(), deadline);
-                links.add(link);
+                Wire wire = handshake.connect(channel, peer, listenPort, name, deadline);
+                links.add(new Link(peer, remote, 0, wire));
                 answered = true;
                 return;
             } catch (IOException e) {
                 if (deadline.remainingNanos() <= 0) {
                     throw new CommunicatorException(
-                            who() + link.name() + " did not answer within " + timeout.toMillis() + " ms: " + e, e);
+                            who() + name + " did not answer within " + timeout.toMillis() + " ms: " + e, e);
                 }
             } finally {
                 if (!answered) {
-                    link.close();
+                    channel.close();
                 }
             }
             pause();

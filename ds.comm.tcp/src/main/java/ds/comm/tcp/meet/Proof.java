@@ -11,7 +11,7 @@ import javax.crypto.spec.SecretKeySpec;
 
 /**
  * Message authentication codes by which two ranks show each other that they know the secret: HMAC-SHA-256 (RFC 2104) over the
- * prover's role and all that the two have said, nonces included. A job without a secret uses a key that everybody knows, and
+ * prover's role, the encrypted connection if it is one, and all that the two have said, nonces included. A job without a secret uses a key that everybody knows, and
  * therefore only loopback.
  */
 final class Proof {
@@ -31,11 +31,12 @@ final class Proof {
     }
 
     /** {@return the code of what has been said so far, for one role, so that neither can send back what it got} */
-    byte[] of(String role, ByteBuffer... said) {
+    byte[] of(String role, byte[] binding, ByteBuffer... said) {
         try {
             Mac mac = Mac.getInstance("HmacSHA256");
             mac.init(key);
             mac.update(role.getBytes(StandardCharsets.US_ASCII));
+            mac.update(binding);
             for (ByteBuffer part : said) {
                 mac.update(part.duplicate().rewind());
             }

@@ -1,11 +1,10 @@
 package ds.comm.tcp.share;
 
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.wire.Deadline;
 import java.io.EOFException;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.ByteBuffer;
-import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -149,7 +148,10 @@ public final class Neighbours {
             Files.deleteIfExists(path);
             write(link, new byte[] {(byte) (proved ? 1 : 0)});
             agreed = proved;
-            return proved ? made.map(memory -> new SharedChannel(memory, true, link.channel())) : Optional.empty();
+            return proved
+                    ? made.map(memory ->
+                            new SharedChannel(memory, true, link.wire().socket()))
+                    : Optional.empty();
         } finally {
             Files.deleteIfExists(path);
             if (!agreed) {
@@ -170,7 +172,10 @@ public final class Neighbours {
         try {
             write(link, opened.map(memory -> memory.content(PROOF_BYTES)).orElse(new byte[PROOF_BYTES]));
             agreed = read(link, 1)[0] == 1 && opened.isPresent();
-            return agreed ? opened.map(memory -> new SharedChannel(memory, false, link.channel())) : Optional.empty();
+            return agreed
+                    ? opened.map(memory ->
+                            new SharedChannel(memory, false, link.wire().socket()))
+                    : Optional.empty();
         } finally {
             if (!agreed) {
                 opened.ifPresent(SharedMemory::close);
@@ -200,20 +205,14 @@ public final class Neighbours {
     }
 
     private static void write(Link link, byte[] bytes) throws IOException {
-        ByteBuffer buffer = ByteBuffer.wrap(bytes);
-        while (buffer.hasRemaining()) {
-            link.channel().write(buffer);
-        }
+        link.wire().send(ByteBuffer.wrap(bytes));
     }
 
     private byte[] read(Link link, int bytes) throws IOException {
-        SocketChannel channel = link.channel();
-        channel.socket().setSoTimeout(Math.clamp(timeout.toMillis(), 1, Integer.MAX_VALUE));
-        InputStream in = channel.socket().getInputStream();
-        byte[] data = in.readNBytes(bytes);
-        if (data.length < bytes) {
+        try {
+            return link.wire().read(bytes, Deadline.in(timeout)).array();
+        } catch (EOFException e) {
             throw new EOFException(link.name() + " has ended while the ranks met");
         }
-        return data;
     }
 }

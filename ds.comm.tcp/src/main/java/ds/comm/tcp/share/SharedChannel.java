@@ -1,17 +1,17 @@
 package ds.comm.tcp.share;
 
+import ds.comm.tcp.wire.FrameChannel;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
-import java.nio.channels.GatheringByteChannel;
-import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.SocketChannel;
 
 /**
  * A connection to a rank of this host: bytes go through a {@link Ring} each way. The socket beside it carries single bytes
- * that wake a sleeping side, and tells when the peer's process has ended. For one thread, which does not block here.
+ * that wake a sleeping side, and tells when the peer's process has ended. These bytes say nothing, and are in clear also where
+ * the two have met within TLS. For one thread, which does not block here.
  */
-public final class SharedChannel implements ReadableByteChannel, GatheringByteChannel {
+public final class SharedChannel implements FrameChannel {
     private final SharedMemory memory;
     private final Ring in;
     private final Ring out;

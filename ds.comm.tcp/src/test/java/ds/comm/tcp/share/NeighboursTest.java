@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.wire.PlainWire;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -60,7 +61,7 @@ class NeighboursTest {
     private static Neighbourhood meet(int rank, SocketChannel channel, String where) {
         try {
             InetSocketAddress address = (InetSocketAddress) channel.getRemoteAddress();
-            Link link = new Link(1 - rank, address, 0, channel);
+            Link link = new Link(1 - rank, address, 0, new PlainWire(channel));
             return new Neighbours(rank, 2, Duration.ofSeconds(5)).meet(List.of(link), where);
         } catch (IOException e) {
             throw new AssertionError(e);

@@ -1,0 +1,284 @@
+package ds.comm.tcp.wire;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import javax.net.ssl.ExtendedSSLSession;
+import javax.net.ssl.SSLEngine;
+import javax.net.ssl.SSLEngineResult;
+import javax.net.ssl.SSLEngineResult.HandshakeStatus;
+import javax.net.ssl.SSLEngineResult.Status;
+import javax.net.ssl.SSLException;
+
+/**
+ * Bytes within TLS. What arrives is decrypted straight into the memory where it belongs, where that has room for a whole
+ * record. That a stream was cut off is seen by who reads frames: the last one of a rank that leaves says so.
+ */
+public final class TlsWire extends Wire {
+    /** Records in one call of the system. */
+    private static final int RECORDS = 8;
+
+    private static final int RECORD_HEADER_BYTES = 5;
+    /** A stranger says no more than this, and proves nothing. */
+    private static final int MAX_HANDSHAKE_BYTES = 1 << 16;
+
+    private static final String BINDING = "EXPORTER-ds.comm.tcp";
+    private static final int BINDING_BYTES = 32;
+    private static final ByteBuffer[] NOTHING = {};
+
+    private final SSLEngine engine;
+    private final int recordBytes;
+    private final int contentBytes;
+    private final ByteBuffer arrived;
+    private final ByteBuffer content;
+    private final ByteBuffer leaving;
+    private final byte[] blocking = new byte[4096];
+    private boolean ended;
+
+    /**
+     * Takes over a connected socket, which blocks.
+     *
+     * @param engine of the role of this end; nothing has been said yet
+     */
+    public TlsWire(SocketChannel socket, SSLEngine engine) {
+        super(socket);
+        this.engine = engine;
+        recordBytes = engine.getSession().getPacketBufferSize();
+        contentBytes = engine.getSession().getApplicationBufferSize();
+        arrived = ByteBuffer.allocateDirect(RECORDS * recordBytes).limit(0);
+        content = ByteBuffer.allocateDirect(contentBytes).limit(0);
+        leaving = ByteBuffer.allocateDirect(RECORDS * recordBytes).limit(0);
+    }
+
+    /**
+     * Agrees on keys, and verifies the other end's certificate. The one that connects does not learn here whether its own is
+     * accepted, but when it reads.
+     *
+     * @throws TlsFailure if that is not possible; the other end is told
+     */
+    public void handshake(Deadline deadline) throws IOException {
+        try {
+            engine.beginHandshake();
+            awaitHandshake(deadline);
+        } catch (SSLException e) {
+            tellFailure();
+            throw TlsFailure.of(e);
+        }
+    }
+
+    private void awaitHandshake(Deadline deadline) throws IOException {
+        int heard = 0;
+        while (true) {
+            switch (engine.getHandshakeStatus()) {
+                case NEED_WRAP -> sendRecord();
+                case NEED_TASK -> runTasks();
+                case NEED_UNWRAP, NEED_UNWRAP_AGAIN -> {
+                    Status status = engine.unwrap(arrived, content.clear()).getStatus();
+                    content.limit(0);
+                    if (status == Status.CLOSED) {
+                        throw new EOFException("the connection was closed");
+                    }
+                    if (status == Status.BUFFER_UNDERFLOW) {
+                        heard += fill(deadline);
+                    }
+                    if (heard > MAX_HANDSHAKE_BYTES) {
+                        throw new SSLException("more than " + MAX_HANDSHAKE_BYTES + " bytes before a proof");
+                    }
+                }
+                case FINISHED, NOT_HANDSHAKING -> {
+                    return;
+                }
+            }
+        }
+    }
+
+    /** The other end learns why, if it listens. */
+    private void tellFailure() {
+        try {
+            engine.closeOutbound();
+            while (!engine.isOutboundDone()) {
+                sendRecord();
+            }
+        } catch (IOException e) {
+            // It is gone, and needs no reason.
+        }
+    }
+
+    private void sendRecord() throws IOException {
+        engine.wrap(NOTHING, leaving.clear());
+        leaving.flip();
+        while (leaving.hasRemaining()) {
+            socket().write(leaving);
+        }
+    }
+
+    private void runTasks() {
+        for (Runnable task = engine.getDelegatedTask(); task != null; task = engine.getDelegatedTask()) {
+            task.run();
+        }
+    }
+
+    private int fill(Deadline deadline) throws IOException {
+        boolean first = engine.getHandshakeStatus() != HandshakeStatus.NOT_HANDSHAKING && !arrived.hasRemaining();
+        arrived.compact();
+        int n = readSome(blocking, 0, Math.min(blocking.length, arrived.remaining()), deadline);
+        arrived.put(blocking, 0, n).flip();
+        if (first && arrived.get(arrived.position()) != 22 && arrived.get(arrived.position()) != 21) {
+            throw TlsFailure.notTls(arrived.duplicate());
+        }
+        return n;
+    }
+
+    @Override
+    public ByteBuffer read(int bytes, Deadline deadline) throws IOException {
+        ByteBuffer target = ByteBuffer.allocate(bytes);
+        try {
+            while (target.hasRemaining()) {
+                if (!decrypt(target)) {
+                    if (ended) {
+                        throw new EOFException("the connection was closed");
+                    }
+                    fill(deadline);
+                }
+            }
+        } catch (SSLException e) {
+            throw TlsFailure.of(e);
+        }
+        return target.flip();
+    }
+
+    @Override
+    public void send(ByteBuffer bytes) throws IOException {
+        ByteBuffer[] sources = {bytes};
+        while (bytes.hasRemaining() || !flush()) {
+            write(sources, 0, 1);
+        }
+    }
+
+    @Override
+    public byte[] binding() {
+        try {
+            return ((ExtendedSSLSession) engine.getSession())
+                    .exportKeyingMaterialData(BINDING, new byte[0], BINDING_BYTES);
+        } catch (SSLException e) {
+            throw new IllegalStateException("TLS 1.3 of this Java runtime exports no key material", e);
+        }
+    }
+
+    @Override
+    public boolean holdsInput() {
+        if (content.hasRemaining()) {
+            return true;
+        }
+        int at = arrived.position();
+        return arrived.remaining() >= RECORD_HEADER_BYTES
+                && arrived.remaining() >= RECORD_HEADER_BYTES + Short.toUnsignedInt(arrived.getShort(at + 3));
+    }
+
+    @Override
+    public int read(ByteBuffer target) throws IOException {
+        int before = target.position();
+        while (target.hasRemaining() && (decrypt(target) || fill())) {
+            // until the target is full, or the socket empty
+        }
+        int n = target.position() - before;
+        return n == 0 && ended && target.hasRemaining() ? -1 : n;
+    }
+
+    private boolean fill() throws IOException {
+        if (ended) {
+            return false;
+        }
+        arrived.compact();
+        int n;
+        try {
+            n = socket().read(arrived);
+        } finally {
+            arrived.flip();
+        }
+        ended = n < 0;
+        return n > 0;
+    }
+
+    /** {@return false if a whole record is needed first} Decrypts at most one. */
+    private boolean decrypt(ByteBuffer target) throws IOException {
+        if (content.hasRemaining()) {
+            int n = Math.min(content.remaining(), target.remaining());
+            target.put(content.slice(content.position(), n));
+            content.position(content.position() + n);
+            return true;
+        }
+        boolean straight = target.remaining() >= contentBytes;
+        SSLEngineResult result = engine.unwrap(arrived, straight ? target : content.clear());
+        if (!straight) {
+            content.flip();
+        }
+        boolean task = result.getHandshakeStatus() == HandshakeStatus.NEED_TASK;
+        if (task) {
+            runTasks();
+        }
+        return switch (result.getStatus()) {
+            case OK -> {
+                if (result.bytesConsumed() == 0 && !task) {
+                    throw new SSLException("no progress in " + result);
+                }
+                yield true;
+            }
+            case BUFFER_UNDERFLOW -> false;
+            case CLOSED -> {
+                ended = true;
+                yield false;
+            }
+            case BUFFER_OVERFLOW -> throw new SSLException("a record of more than " + contentBytes + " bytes");
+        };
+    }
+
+    @Override
+    public long write(ByteBuffer[] sources, int offset, int length) throws IOException {
+        long written = 0;
+        while (flush() && remaining(sources, offset, length)) {
+            leaving.clear();
+            while (leaving.remaining() >= recordBytes && remaining(sources, offset, length)) {
+                SSLEngineResult result = engine.wrap(sources, offset, length, leaving);
+                if (result.getStatus() != Status.OK) {
+                    throw new SSLException("cannot send: " + result);
+                }
+                written += result.bytesConsumed();
+                runTasks();
+            }
+            leaving.flip();
+        }
+        return written;
+    }
+
+    private static boolean remaining(ByteBuffer[] sources, int offset, int length) {
+        for (int i = offset; i < offset + length; i++) {
+            if (sources[i].hasRemaining()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public boolean flush() throws IOException {
+        while (leaving.hasRemaining()) {
+            if (socket().write(leaving) == 0) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    @Override
+    public void shutdownOutput() throws IOException {
+        if (flush()) {
+            engine.closeOutbound();
+            engine.wrap(NOTHING, leaving.clear());
+            leaving.flip();
+            flush();
+        }
+        socket().shutdownOutput();
+    }
+}

@@ -4,6 +4,7 @@ import ds.api.comm.Rendezvous;
 import ds.cli.job.JavaCommand;
 import ds.cli.job.JobPlan;
 import ds.cli.job.LocalJob;
+import ds.cli.job.Trust;
 import ds.cli.terminal.Console;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -14,7 +15,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -39,7 +42,9 @@ import picocli.CommandLine.Spec;
             "  ds launch --ranks 2 -- train --config train.json",
             "On two hosts, with the same secret on both:",
             "  ds launch --ranks 8 --nnodes 2 --node-rank 0 --master-addr host0 --secret-file key -- train ...",
-            "  ds launch --ranks 8 --nnodes 2 --node-rank 1 --master-addr host0 --secret-file key -- train ..."
+            "  ds launch --ranks 8 --nnodes 2 --node-rank 1 --master-addr host0 --secret-file key -- train ...",
+            "With certificates, for a network that others can listen to, add to each:",
+            "  --tls-certificate host0.pem --tls-key host0.key --tls-ca job-ca.pem"
         })
 final class LaunchCommand implements Callable<Integer> {
     private final Console console;
@@ -88,6 +93,9 @@ final class LaunchCommand implements Callable<Integer> {
                             + "environment, or on one host a fresh one.")
     private Optional<Path> secretFile = Optional.empty();
 
+    @Mixin
+    private TlsFilesOption tlsFiles = new TlsFilesOption();
+
     @Option(
             names = "--grace",
             paramLabel = "SECONDS",
@@ -129,22 +137,25 @@ final class LaunchCommand implements Callable<Integer> {
                     nodeRank,
                     masterHost.orElse("127.0.0.1"),
                     masterPort.orElseGet(() -> alone ? JobPlan.freePort() : Rendezvous.DEFAULT_PORT),
-                    secret(alone),
+                    trust(alone),
                     threads.orElseGet(() -> JobPlan.fairThreads(ranks)));
         } catch (IllegalArgumentException e) {
             throw usage(e.getMessage());
         }
     }
 
-    private String secret(boolean alone) {
+    private Trust trust(boolean alone) {
+        Map<String, String> tls = tlsFiles.variables();
         Optional<String> given =
                 secretFile.map(LaunchCommand::read).or(() -> Optional.ofNullable(environment.get("DS_SECRET")));
-        if (given.isEmpty() && !alone) {
+        boolean certified = Stream.of("DS_TLS_CERTIFICATE", "DS_TLS_KEYSTORE")
+                .anyMatch(name -> tls.containsKey(name) || environment.containsKey(name));
+        if (given.isEmpty() && !alone && !certified) {
             throw usage(
                     "--nnodes = " + nodes + " needs a secret that all hosts share: --secret-file, or DS_SECRET in the "
-                            + "environment; `openssl rand -hex 32` makes one");
+                            + "environment; `openssl rand -hex 32` makes one; or certificates, as by --tls-certificate");
         }
-        return given.orElseGet(JobPlan::freshSecret);
+        return new Trust(alone ? Optional.of(given.orElseGet(JobPlan::freshSecret)) : given, tls);
     }
 
     private static String read(Path file) {

@@ -129,7 +129,7 @@ final class SystemReport {
         shown.put("DS_SECRET", "unset");
         environment.forEach((name, value) -> {
             if (VARIABLES.matcher(name).matches()) {
-                shown.put(name, name.contains("SECRET") ? "set" : value);
+                shown.put(name, name.contains("SECRET") || name.equals("DS_TLS_PASSWORD") ? "set" : value);
             }
         });
         return shown;

@@ -22,14 +22,17 @@ class LaunchCommandTest {
                 .plan();
     }
 
+    private static String secret(JobPlan plan) {
+        return plan.trust().secret().orElseThrow();
+    }
+
     @Test
     void oneHostGetsFreePortAndFreshSecret() {
         JobPlan plan = plan(Map.of(), "--ranks", "3", "--", "info");
         assertEquals(3, plan.worldSize());
         assertEquals("127.0.0.1", plan.masterHost());
-        assertEquals(64, plan.secret().length());
-        assertNotEquals(
-                plan.secret(), plan(Map.of(), "--ranks", "3", "--", "info").secret());
+        assertEquals(64, secret(plan).length());
+        assertNotEquals(secret(plan), secret(plan(Map.of(), "--ranks", "3", "--", "info")));
     }
 
     @Test
@@ -45,7 +48,7 @@ class LaunchCommandTest {
                 "info");
         assertEquals(6, plan.worldSize());
         assertEquals(29500, plan.masterPort());
-        assertEquals("0123456789abcdef", plan.secret());
+        assertEquals("0123456789abcdef", secret(plan));
     }
 
     @Test
@@ -56,6 +59,26 @@ class LaunchCommandTest {
                 ParameterException.class,
                 () -> plan(Map.of(), "--ranks=2", "--nnodes=2", "--master-addr=host0", "info"));
         assertTrue(noSecret.getMessage().contains("--secret-file"), noSecret.getMessage());
+    }
+
+    @Test
+    void certificatesMayTakeThePlaceOfASecret() {
+        JobPlan plan = plan(
+                Map.of("DS_TLS_KEY", "inherited.key"),
+                "--ranks=2",
+                "--nnodes=2",
+                "--master-addr=host0",
+                "--tls-certificate=host0.pem",
+                "--tls-ca=/ca.pem",
+                "info");
+        assertTrue(plan.trust().secret().isEmpty());
+        assertEquals(
+                Map.of(
+                        "DS_TLS_CERTIFICATE",
+                        Path.of("host0.pem").toAbsolutePath().toString(),
+                        "DS_TLS_CA",
+                        "/ca.pem"),
+                plan.trust().tls());
     }
 
     @Test

@@ -10,6 +10,7 @@ import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Which ranks a job has, and what each is told. The ranks of host n are n·{@code ranksPerNode} and those that follow.
@@ -19,12 +20,13 @@ import java.util.Map;
  * @param nodeRank this host's number, from 0
  * @param masterHost where rank 0 listens
  * @param masterPort where rank 0 listens
- * @param secret that proves a rank to the others; handed over in the environment, never on a command line
+ * @param trust what proves a rank to the others
  * @param threads that each rank may compute with
  */
 public record JobPlan(
-        int ranksPerNode, int nodes, int nodeRank, String masterHost, int masterPort, String secret, int threads) {
+        int ranksPerNode, int nodes, int nodeRank, String masterHost, int masterPort, Trust trust, int threads) {
     private static final int SECRET_BYTES = 32;
+    private static final String SECRET = "DS_SECRET";
     private static final String LOOPBACK = "127.0.0.1";
 
     /** Rejects numbers out of range. */
@@ -34,7 +36,7 @@ public record JobPlan(
         check("node-rank", nodeRank, 0, nodes - 1);
         check("master-port", masterPort, 1, 65535);
         check("threads", threads, 1, 4096);
-        Secret.of(secret); // rejects short ones
+        trust.secret().ifPresent(Secret::of); // rejects short ones
     }
 
     private static void check(String what, int value, int least, int most) {
@@ -45,7 +47,12 @@ public record JobPlan(
 
     /** {@return a job on this host alone, with a port that is free now, a fresh secret, and the processors shared evenly} */
     public static JobPlan local(int ranks) {
-        return new JobPlan(ranks, 1, 0, LOOPBACK, freePort(), freshSecret(), fairThreads(ranks));
+        return new JobPlan(ranks, 1, 0, LOOPBACK, freePort(), freshTrust(), fairThreads(ranks));
+    }
+
+    /** {@return a fresh secret, and nothing else} */
+    private static Trust freshTrust() {
+        return new Trust(Optional.of(freshSecret()), Map.of());
     }
 
     /** {@return 256 random bits in hexadecimal digits} */
@@ -88,7 +95,9 @@ public record JobPlan(
         environment.put("LOCAL_WORLD_SIZE", Integer.toString(ranksPerNode));
         environment.put("MASTER_ADDR", masterHost);
         environment.put("MASTER_PORT", Integer.toString(masterPort));
-        environment.put("DS_SECRET", secret);
+        environment.remove(SECRET);
+        trust.secret().ifPresent(secret -> environment.put(SECRET, secret));
+        environment.putAll(trust.tls());
         environment.put(LauncherWatch.LAUNCHED, "1");
         environment.putIfAbsent("OMP_NUM_THREADS", Integer.toString(threads));
         if (localRank != 0) {

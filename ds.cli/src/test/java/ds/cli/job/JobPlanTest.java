@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 class JobPlanTest {
     private static final String SECRET = "0123456789abcdef";
 
-    private final JobPlan plan = new JobPlan(2, 3, 1, "host0", 29500, SECRET, 4);
+    private final JobPlan plan = new JobPlan(2, 3, 1, "host0", 29500, new Trust(Optional.of(SECRET), Map.of()), 4);
 
     @Test
     void ranksOfSecondHostFollowThoseOfTheFirst() {
@@ -34,6 +34,15 @@ class JobPlanTest {
         assertEquals("4", plan.environment(0, Map.of()).get("OMP_NUM_THREADS"));
         assertEquals("1", plan.environment(0, Map.of("OMP_NUM_THREADS", "1")).get("OMP_NUM_THREADS"));
         assertEquals(1, JobPlan.fairThreads(1_000_000));
+    }
+
+    @Test
+    void certificatesTakeThePlaceOfASecretThatIsInherited() {
+        var trust = new Trust(Optional.empty(), Map.of("DS_TLS_CERTIFICATE", "/certificates/host1.pem"));
+        var certified = new JobPlan(2, 3, 1, "host0", 29500, trust, 4);
+        Map<String, String> environment = certified.environment(0, Map.of("DS_SECRET", SECRET));
+        assertEquals("/certificates/host1.pem", environment.get("DS_TLS_CERTIFICATE"));
+        assertFalse(environment.containsKey("DS_SECRET"));
     }
 
     @Test

@@ -37,6 +37,13 @@ final class Connection {
         key = link.wire().socket().register(selector, SelectionKey.OP_READ, this);
     }
 
+    /** Reads what a faster peer has sent already, and what left the socket when the two met. */
+    void begin() {
+        if (shared.isEmpty() && link.wire().holdsInput()) {
+            read();
+        }
+    }
+
     int peer() {
         return link.rank();
     }

@@ -239,6 +239,7 @@ final class Mesh implements AutoCloseable {
     private void run() {
         try {
             runCommands();
+            forEachConnection(Connection::begin);
             while (!ended()) {
                 turn();
             }

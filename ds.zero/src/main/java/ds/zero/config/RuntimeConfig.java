@@ -1,8 +1,11 @@
 package ds.zero.config;
 
+import ds.api.spi.ProviderOptions;
 import ds.zero.config.json.Block;
 import ds.zero.config.json.ConfigException;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.OptionalLong;
 
 /**
@@ -14,6 +17,7 @@ import java.util.OptionalLong;
  * @param seed of initial weights, dropout and sampling
  * @param collectiveTimeout after which a collective that not every rank has joined fails
  * @param memoryLimitBytes what one rank may take in all: tensors, heap and native libraries; empty for no limit
+ * @param communicatorOptions what the communicator's provider understands, such as its TLS files; plain Java values
  */
 public record RuntimeConfig(
         String backend,
@@ -21,11 +25,13 @@ public record RuntimeConfig(
         String communicator,
         long seed,
         Duration collectiveTimeout,
-        OptionalLong memoryLimitBytes) {
+        OptionalLong memoryLimitBytes,
+        Map<String, Object> communicatorOptions) {
     /** The block's key. */
     public static final String BLOCK = "ds";
 
     private static final String LIMIT = "memory_limit";
+    private static final String COMMUNICATOR_OPTIONS = "communicator_options";
 
     /** Rejects names and deadlines that are empty. */
     public RuntimeConfig {
@@ -47,6 +53,21 @@ public record RuntimeConfig(
                     "must be positive",
                     "60 is the default");
         }
+        communicatorOptions = Map.copyOf(communicatorOptions);
+        if (communicatorOptions.containsKey("timeout_seconds")) {
+            throw new ConfigException(
+                    BLOCK + "." + COMMUNICATOR_OPTIONS + ".timeout_seconds",
+                    communicatorOptions.get("timeout_seconds"),
+                    "is set elsewhere",
+                    "use " + BLOCK + ".collective_timeout_seconds, which is the same");
+        }
+    }
+
+    /** {@return the options of the communicator's provider, deadline included} */
+    public ProviderOptions communicatorProviderOptions() {
+        Map<String, Object> options = new HashMap<>(communicatorOptions);
+        options.put("timeout_seconds", collectiveTimeout.toSeconds());
+        return new ProviderOptions(BLOCK + "." + COMMUNICATOR_OPTIONS, options);
     }
 
     static RuntimeConfig read(Block root) {
@@ -57,7 +78,8 @@ public record RuntimeConfig(
                 block.text("communicator", "tcp"),
                 block.integer("seed", 1234, Long.MIN_VALUE, Long.MAX_VALUE),
                 Duration.ofSeconds(block.integer("collective_timeout_seconds", 60, 1, Integer.MAX_VALUE)),
-                readLimit(block));
+                readLimit(block),
+                block.block(COMMUNICATOR_OPTIONS).remaining());
     }
 
     private static OptionalLong readLimit(Block block) {

@@ -6,7 +6,6 @@ import ds.api.comm.Rendezvous;
 import ds.api.spi.ProviderOptions;
 import ds.api.spi.Providers;
 import ds.zero.config.RuntimeConfig;
-import java.util.Map;
 
 /**
  * The device and the group of this rank, composed of the providers that a configuration names.
@@ -25,11 +24,9 @@ public record Stack(TensorBackend backend, Communicator communicator) implements
     public static Stack open(RuntimeConfig config, Rendezvous rendezvous) {
         var backends = Providers.backends().get(config.backend());
         var communicators = Providers.communicators().get(config.communicator());
-        Map<String, Long> deadline =
-                Map.of("timeout_seconds", config.collectiveTimeout().toSeconds());
         TensorBackend backend = backends.open(rendezvous.localRank(), ProviderOptions.none("ds.backend"));
         try {
-            return new Stack(backend, communicators.open(rendezvous, new ProviderOptions("ds.communicator", deadline)));
+            return new Stack(backend, communicators.open(rendezvous, config.communicatorProviderOptions()));
         } catch (RuntimeException e) {
             backend.close();
             throw e;

@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalLong;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -74,7 +75,7 @@ class ZeroConfigTest {
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.of(2000), false), config.report());
         assertEquals(
-                new RuntimeConfig("cpu", "cpu", "tcp", 7, Duration.ofSeconds(60), OptionalLong.empty()),
+                new RuntimeConfig("cpu", "cpu", "tcp", 7, Duration.ofSeconds(60), OptionalLong.empty(), Map.of()),
                 config.runtime());
     }
 
@@ -97,8 +98,25 @@ class ZeroConfigTest {
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.empty(), false), config.report());
         assertEquals(
-                new RuntimeConfig("cpu", "cpu", "tcp", 1234, Duration.ofSeconds(60), OptionalLong.empty()),
+                new RuntimeConfig("cpu", "cpu", "tcp", 1234, Duration.ofSeconds(60), OptionalLong.empty(), Map.of()),
                 config.runtime());
+    }
+
+    @Test
+    void optionsOfTheCommunicatorAreItsOwnMatterButForTheDeadline() {
+        String json = "{\"train_batch_size\": 1, \"ds\": {\"communicator_options\": %s}}";
+        RuntimeConfig runtime = ZeroConfig.parse(
+                        json.formatted("{\"tls_ca\": \"ca.pem\", \"inbox_bytes\": 65536}"), Known.ofWorld(1))
+                .value()
+                .runtime();
+        assertEquals("ca.pem", runtime.communicatorProviderOptions().text("tls_ca", ""));
+        assertEquals(65536, runtime.communicatorProviderOptions().integer("inbox_bytes", 0));
+        assertEquals(60, runtime.communicatorProviderOptions().number("timeout_seconds", 0));
+        ConfigException e = assertThrows(
+                ConfigException.class,
+                () -> ZeroConfig.parse(json.formatted("{\"timeout_seconds\": 5}"), Known.ofWorld(1)));
+        assertTrue(e.getMessage().contains("ds.communicator_options.timeout_seconds = 5"), e.getMessage());
+        assertTrue(e.getMessage().contains("ds.collective_timeout_seconds"), e.getMessage());
     }
 
     @Test
@@ -332,13 +350,13 @@ class ZeroConfigTest {
                         Stage3.DEFAULT));
         assertThrows(
                 ConfigException.class,
-                () -> new RuntimeConfig("", "cpu", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty()));
+                () -> new RuntimeConfig("", "cpu", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty(), Map.of()));
         assertThrows(
                 ConfigException.class,
-                () -> new RuntimeConfig("cpu", "cpu", "", 1, Duration.ofSeconds(1), OptionalLong.empty()));
+                () -> new RuntimeConfig("cpu", "cpu", "", 1, Duration.ofSeconds(1), OptionalLong.empty(), Map.of()));
         assertThrows(
                 ConfigException.class,
-                () -> new RuntimeConfig("cpu", "cpu", "tcp", 1, Duration.ZERO, OptionalLong.empty()));
+                () -> new RuntimeConfig("cpu", "cpu", "tcp", 1, Duration.ZERO, OptionalLong.empty(), Map.of()));
         assertThrows(ConfigException.class, () -> new ReportConfig(OptionalLong.of(0), false));
         assertThrows(IllegalArgumentException.class, () -> Known.ofWorld(0));
         assertThrows(IllegalArgumentException.class, () -> Known.ofWorld(1).withHiddenSize(0));

@@ -20,6 +20,8 @@ public final class TlsWire extends Wire {
     private static final int RECORDS = 8;
 
     private static final int RECORD_HEADER_BYTES = 5;
+    private static final int ALERT = 21;
+    private static final int HANDSHAKE = 22;
     /** A stranger says no more than this, and proves nothing. */
     private static final int MAX_HANDSHAKE_BYTES = 1 << 16;
 
@@ -34,6 +36,7 @@ public final class TlsWire extends Wire {
     private final ByteBuffer content;
     private final ByteBuffer leaving;
     private final byte[] blocking = new byte[4096];
+    private boolean heard;
     private boolean ended;
 
     /**
@@ -68,7 +71,7 @@ public final class TlsWire extends Wire {
     }
 
     private void awaitHandshake(Deadline deadline) throws IOException {
-        int heard = 0;
+        int bytes = 0;
         while (true) {
             switch (engine.getHandshakeStatus()) {
                 case NEED_WRAP -> sendRecord();
@@ -80,9 +83,9 @@ public final class TlsWire extends Wire {
                         throw new EOFException("the connection was closed");
                     }
                     if (status == Status.BUFFER_UNDERFLOW) {
-                        heard += fill(deadline);
+                        bytes += fill(deadline);
                     }
-                    if (heard > MAX_HANDSHAKE_BYTES) {
+                    if (bytes > MAX_HANDSHAKE_BYTES) {
                         throw new SSLException("more than " + MAX_HANDSHAKE_BYTES + " bytes before a proof");
                     }
                 }
@@ -120,13 +123,13 @@ public final class TlsWire extends Wire {
     }
 
     private int fill(Deadline deadline) throws IOException {
-        boolean first = engine.getHandshakeStatus() != HandshakeStatus.NOT_HANDSHAKING && !arrived.hasRemaining();
         arrived.compact();
         int n = readSome(blocking, 0, Math.min(blocking.length, arrived.remaining()), deadline);
         arrived.put(blocking, 0, n).flip();
-        if (first && arrived.get(arrived.position()) != 22 && arrived.get(arrived.position()) != 21) {
+        if (!heard && arrived.get(0) != HANDSHAKE && arrived.get(0) != ALERT) {
             throw TlsFailure.notTls(arrived.duplicate());
         }
+        heard = true;
         return n;
     }
 

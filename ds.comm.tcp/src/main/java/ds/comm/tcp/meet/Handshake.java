@@ -183,26 +183,58 @@ final class Handshake {
         if (Protocol.isTls(said)) {
             tellProtection(wire.socket());
         }
-        Hello hello = Hello.read(said);
-        Welcome welcome = Welcome.of(worldSize, rank, flags, nonce());
-        wire.send(ByteBuffer.allocate(Welcome.BYTES + Proof.BYTES)
-                .put(welcome.bytes().duplicate())
-                .put(proof.of(ACCEPTOR, wire.binding(), hello.bytes(), welcome.bytes()))
-                .flip());
-        if (hello.version() != Protocol.VERSION) {
-            throw new Refused("spoke protocol version " + hello.version() + ", not " + Protocol.VERSION);
-        }
+        Hearing hearing = new Hearing(Hello.read(said), wire.binding());
+        wire.send(hearing.answer());
+        hearing.checkVersion();
         byte[] theirs;
         try {
             theirs = wire.read(Proof.BYTES, deadline).array();
         } catch (IOException e) {
             throw new Refused(UNPROVED, e);
         }
-        if (!Proof.same(proof.of(CONNECTOR, wire.binding(), hello.bytes(), welcome.bytes()), theirs)) {
+        if (!hearing.proved(theirs)) {
             decide(wire, Verdict.WRONG_SECRET);
             throw new Refused(UNPROVED);
         }
+        Hello hello = hearing.hello;
         return new Caller(hello.rank(), hello.worldSize(), hello.called(), hello.listenPort(), wire);
+    }
+
+    /** What this rank makes of what a stranger says; no bytes move here. */
+    final class Hearing {
+        private final Hello hello;
+        private final byte[] binding;
+        private final Welcome welcome;
+
+        /**
+         * Takes what was said first.
+         *
+         * @param binding of the connection
+         */
+        Hearing(Hello hello, byte[] binding) {
+            this.hello = hello;
+            this.binding = binding;
+            welcome = Welcome.of(worldSize, rank, flags, nonce());
+        }
+
+        /** {@return the welcome and this rank's proof} */
+        ByteBuffer answer() {
+            return ByteBuffer.allocate(Welcome.BYTES + Proof.BYTES)
+                    .put(welcome.bytes().duplicate())
+                    .put(proof.of(ACCEPTOR, binding, hello.bytes(), welcome.bytes()))
+                    .flip();
+        }
+
+        void checkVersion() throws Refused {
+            if (hello.version() != Protocol.VERSION) {
+                throw new Refused("spoke protocol version " + hello.version() + ", not " + Protocol.VERSION);
+            }
+        }
+
+        /** {@return whether this is the proof of one that knows the secret} */
+        boolean proved(byte[] theirs) {
+            return Proof.same(proof.of(CONNECTOR, binding, hello.bytes(), welcome.bytes()), theirs);
+        }
     }
 
     /** Tells a rank in clear text whether TLS is used here: it cannot understand more, and this proves nothing. */

@@ -396,6 +396,11 @@ final class Mesh implements AutoCloseable {
         return reports.isEmpty() ? "while no operation was under way" : "during " + String.join(" and ", reports);
     }
 
+    /** {@return whether the job has failed, so that nothing more is heard} */
+    boolean failed() {
+        return state == State.FAILED;
+    }
+
     /** Ends the job with a cause that was found here. */
     void fail(String cause) {
         end(cause, "rank " + rank + ": " + cause);
@@ -443,7 +448,8 @@ final class Mesh implements AutoCloseable {
         }
     }
 
-    private void release() {
+    /** Frees everything; the end of a mesh, or of one that was not started. */
+    void release() {
         forEachConnection(Connection::close);
         deliverFailure(true);
         groups.values().forEach(Group::release);

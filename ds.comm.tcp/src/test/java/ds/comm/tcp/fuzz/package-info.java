@@ -1,0 +1,2 @@
+/** Inputs that nobody has thought of. */
+package ds.comm.tcp.fuzz;

@@ -88,11 +88,11 @@ public final class CheckpointBenchmark {
             Path asynchronous = setup.folder().resolve("asynchronous");
             saveAndLoad(engine, synchronous, -1); // warms up
             long bytes = sizeOf(synchronous.resolve(TAG)) / rendezvous.worldSize();
-            saveInBackground(engine, asynchronous, -1);
+            saveInBackground(engine, asynchronous, batch, -1);
             for (int i = 0; i < setup.repeats(); i++) {
                 raw(engine, bytes, i);
                 saveAndLoad(engine, synchronous, i);
-                saveInBackground(engine, asynchronous, i);
+                saveInBackground(engine, asynchronous, batch, i);
             }
             engine.sumOverRanks(0); // all ranks are done with the files
             return result(bytes * rendezvous.worldSize());
@@ -131,8 +131,11 @@ public final class CheckpointBenchmark {
     }
 
     private void saveAndLoad(ZeroEngine engine, Path folder, int i) throws IOException {
+        double saved;
         try (TrainingCheckpoints checkpoints = engine.checkpoints(settings(folder, false))) {
-            double saved = seconds(engine, () -> checkpoints.save(TAG, Map.of()));
+            saved = seconds(engine, () -> checkpoints.save(TAG, Map.of()));
+        } // waits until the checkpoint before is deleted
+        try (TrainingCheckpoints checkpoints = engine.checkpoints(settings(folder, false))) {
             dropPages(engine);
             double loaded =
                     seconds(engine, () -> checkpoints.restore(folder.resolve(TAG), Checkpointer.What.EVERYTHING));
@@ -143,10 +146,11 @@ public final class CheckpointBenchmark {
         }
     }
 
-    private void saveInBackground(ZeroEngine engine, Path folder, int i) throws IOException {
+    private void saveInBackground(ZeroEngine engine, Path folder, Batch batch, int i) throws IOException {
         try (TrainingCheckpoints checkpoints = engine.checkpoints(settings(folder, true))) {
             checkpoints.save(TAG, Map.of()); // the copy's memory is allocated once in a run
             checkpoints.await();
+            engine.trainBatch(micro -> batch); // as between any two saves: the checkpoint before is deleted meanwhile
             long start = System.nanoTime();
             double stalled = seconds(engine, () -> checkpoints.save(TAG, Map.of()));
             checkpoints.await();

@@ -20,6 +20,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Buffers, their accounting, views, and copies to and from the host. */
@@ -143,11 +144,11 @@ public interface MemoryContract extends BackendContract {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 5, 64, 1003})
-    default void uploadAndDownloadCopyExactlyTheView(int elements) {
+    @CsvSource({"1, false", "5, true", "64, true", "1003, true", "1000003, false", "1000003, true"})
+    default void uploadAndDownloadCopyExactlyTheView(int elements, boolean forAllThreads) {
         Tensor all = backend().allocate(DType.I32, Shape.of(elements + 7L), "contract");
         try (Buffer buffer = all.buffer();
-                Arena arena = Arena.ofConfined()) {
+                Arena arena = forAllThreads ? Arena.ofShared() : Arena.ofConfined()) {
             MemorySegment host = arena.allocate(4L * elements, 4);
             double[] expected = new double[elements + 7];
             for (int i = 0; i < elements; i++) {

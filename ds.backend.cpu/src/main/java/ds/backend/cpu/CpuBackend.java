@@ -15,6 +15,7 @@ import java.util.concurrent.ConcurrentHashMap;
 /** The host as a device. What is enqueued on a stream is computed at once, by the calling thread and the worker threads. */
 final class CpuBackend implements TensorBackend {
     private static final String WORK_MEMORY = "matmul"; // label of what matrix products need for themselves
+    private static final long COPIED_BYTES = 1 << 19; // by a thread at a time
 
     private final HostMemory host = new HostMemory();
     private final MemoryLedger ledger;
@@ -91,12 +92,21 @@ final class CpuBackend implements TensorBackend {
         copy("download", source.host(), target);
     }
 
-    private static void copy(String call, MemorySegment source, MemorySegment target) {
+    /** One thread does not use all of the memory's bandwidth. */
+    private void copy(String call, MemorySegment source, MemorySegment target) {
         if (source.byteSize() != target.byteSize()) {
             throw new IllegalArgumentException(call + " of " + source.byteSize() + " bytes to " + target.byteSize()
                     + "; both must have the same size");
         }
-        target.copyFrom(source);
+        if (source.byteSize() > COPIED_BYTES && pool.reaches(source) && pool.reaches(target)) {
+            pool.run(
+                    source.byteSize(),
+                    COPIED_BYTES,
+                    (part, worker) ->
+                            MemorySegment.copy(source, part.first(), target, part.first(), part.last() - part.first()));
+        } else {
+            target.copyFrom(source);
+        }
     }
 
     @Override

@@ -2,6 +2,7 @@ package ds.backend.cpu;
 
 import ds.backend.cpu.vector.Part;
 import ds.backend.cpu.vector.Scratch;
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.util.concurrent.locks.LockSupport;
@@ -70,6 +71,16 @@ final class WorkerPool implements AutoCloseable {
         } finally {
             oneAtATime.unlock();
         }
+    }
+
+    /** {@return whether all threads may touch this memory} */
+    boolean reaches(MemorySegment memory) {
+        for (Worker worker : workers) {
+            if (!memory.isAccessibleBy(worker)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private void runHere(long items, long grain, Body body) {

@@ -124,21 +124,25 @@ public final class CheckpointFolder {
         return path.resolve("." + tag + "." + what + "-" + id);
     }
 
-    /** Gives a complete pending folder its name, in place of what may have it. */
-    void publish(String tag, String id) throws IOException {
+    /**
+     * Gives a complete pending folder its name.
+     *
+     * @return what had it before, under a name with a dot; to be deleted
+     */
+    Optional<Path> publish(String tag, String id) throws IOException {
         Path pending = pending(tag, id);
         Path target = target(tag);
         disk.forceFolder(pending);
         if (!Files.exists(target)) {
             disk.rename(pending, target);
             disk.forceFolder(path);
-            return;
+            return Optional.empty();
         }
         Path replaced = own(tag, "replaced", id);
         disk.rename(target, replaced);
         disk.rename(pending, target);
         disk.forceFolder(path);
-        remove(replaced, tag, id);
+        return Optional.of(unname(replaced, tag, id));
     }
 
     /** Makes the folder as if no save had ever been stopped in the middle. */
@@ -150,7 +154,7 @@ public final class CheckpointFolder {
                 if (!own.group(2).equals("replaced")) {
                     deleteTree(folder);
                 } else if (Files.exists(target(tag))) {
-                    remove(folder, tag, own.group(3));
+                    deleteTree(unname(folder, tag, own.group(3)));
                 } else {
                     disk.rename(folder, target(tag));
                 }
@@ -158,14 +162,19 @@ public final class CheckpointFolder {
         }
     }
 
-    /** Deletes the oldest steps so that {@code count} are left; chosen names stay. */
-    void keepLast(int count, String id) {
+    /**
+     * Takes the oldest steps their names, so that {@code count} are left; chosen names stay.
+     *
+     * @return what is to be deleted
+     */
+    List<Path> keepLast(int count, String id) {
+        List<Path> unnamed = new ArrayList<>();
         Map<String, Path> all = checkpoints();
         List<String> steps = new ArrayList<>(all.keySet());
         steps.removeIf(tag -> stepOf(tag).isEmpty());
         for (String tag : steps.subList(0, Math.max(0, steps.size() - count))) {
             try {
-                remove(all.get(tag), tag, id);
+                unnamed.add(unname(all.get(tag), tag, id));
             } catch (IOException e) {
                 LOG.log(
                         System.Logger.Level.WARNING,
@@ -173,13 +182,14 @@ public final class CheckpointFolder {
                         e);
             }
         }
+        return unnamed;
     }
 
-    /** Takes the name away first: however this ends, no half of a checkpoint has a name. */
-    private void remove(Path folder, String tag, String id) throws IOException {
+    /** Done before a folder is deleted: however that ends, no half of a checkpoint has a name. */
+    private Path unname(Path folder, String tag, String id) throws IOException {
         Path removed = own(tag, "removed", id);
         disk.rename(folder, removed);
-        deleteTree(removed);
+        return removed;
     }
 
     /** Deletes a folder that saving itself has made. */

@@ -305,7 +305,7 @@ public final class Checkpointer implements AutoCloseable {
      */
     @Override
     public void close() {
-        try {
+        try (saving) {
             await();
         } finally {
             agreement.close();

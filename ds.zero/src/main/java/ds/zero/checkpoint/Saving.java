@@ -17,13 +17,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
  * One save, on one rank: the commit protocol, top to bottom in {@link #run}. Each phase succeeds on all ranks or fails on all; a kill
  * between any two operations leaves the old checkpoints as they were, or the new one complete.
  */
-final class Saving {
+final class Saving implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Saving.class.getName());
 
     /** {@code training.json}. */
@@ -33,16 +34,18 @@ final class Saving {
     private final Agreement agreement;
     private final Disk disk;
     private final int keepLast;
+    private final Removals removals;
 
     Saving(CheckpointFolder folder, Agreement agreement, Disk disk, int keepLast) {
         this.folder = folder;
         this.agreement = agreement;
         this.disk = disk;
         this.keepLast = keepLast;
+        this.removals = new Removals(folder);
     }
 
     /**
-     * Saves; all ranks call it.
+     * Saves; all ranks call it. What the new checkpoint replaces is deleted afterwards, in the background.
      *
      * @param tag the same on all ranks
      * @param source of the elements of {@code content.pieces()}
@@ -53,19 +56,21 @@ final class Saving {
                 "plan", tag + " " + newId() + " " + content.pieces().byteSize());
         String id = agreedId(tag, plans);
         Path pending = folder.pending(tag, id);
+        List<Path> outdated = new ArrayList<>();
         try {
             inTurn("making room", tag, () -> makeFolder(pending, plans));
             Path shard = pending.resolve(shardName(agreement.rank(), agreement.worldSize()));
             ShardWriter writer = new ShardWriter(disk, content.pieces().pieces(), source, agreement::cancelled);
             Fragment own = agreement.together("writing shards", folder.target(tag), () -> writer.write(shard));
             List<Fragment> fragments = collect(own);
-            inTurn("commit", tag, () -> commit(tag, id, content, fragments));
+            inTurn("commit", tag, () -> commit(tag, id, content, fragments).ifPresent(outdated::add));
         } catch (CheckpointException e) {
             discard(pending);
             throw e;
         }
         if (agreement.isFirst()) {
-            folder.keepLast(keepLast, id);
+            outdated.addAll(folder.keepLast(keepLast, id));
+            removals.begin(outdated);
         }
     }
 
@@ -103,6 +108,7 @@ final class Saving {
     }
 
     private void makeFolder(Path pending, List<String> plans) throws IOException {
+        removals.await();
         disk.createFolder(folder.path());
         long needed = plans.stream()
                 .mapToLong(plan -> Long.parseLong(plan.split(" ", -1)[2]))
@@ -131,8 +137,12 @@ final class Saving {
                 .toList();
     }
 
-    /** The index comes last, and the name after it. */
-    private void commit(String tag, String id, Content content, List<Fragment> fragments) throws IOException {
+    /**
+     * The index comes last, and the name after it.
+     *
+     * @return what had the name before; to be deleted
+     */
+    private Optional<Path> commit(String tag, String id, Content content, List<Fragment> fragments) throws IOException {
         Path pending = folder.pending(tag, id);
         List<StoredFile> files = new ArrayList<>();
         for (Fragment fragment : fragments) {
@@ -159,7 +169,7 @@ final class Saving {
                 Index.merge(fragments));
         Path file = pending.resolve(Index.FILE);
         disk.writeFile(file, IndexJson.write(index.requireWhole(file)));
-        folder.publish(tag, id);
+        return folder.publish(tag, id);
     }
 
     /** Rank 0 names the folder for all: it must be the same folder for all. */
@@ -176,6 +186,12 @@ final class Saving {
 
     static String writer() {
         return "ds " + Saving.class.getModule().getDescriptor().rawVersion().orElse("of unknown version");
+    }
+
+    /** Waits until old checkpoints are deleted. */
+    @Override
+    public void close() {
+        removals.await();
     }
 
     private void discard(Path pending) {

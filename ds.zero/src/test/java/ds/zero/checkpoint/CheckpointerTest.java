@@ -134,6 +134,42 @@ class CheckpointerTest {
     }
 
     @Test
+    void noSaveWaitsForTheEndOfOldCheckpoints() throws Exception {
+        CountDownLatch saved = new CountDownLatch(1);
+        Disk slow = new Disk() {
+            @Override
+            public void delete(Path path) throws IOException {
+                try {
+                    assertTrue(saved.await(60, TimeUnit.SECONDS), "save() waits for " + path + " to be deleted");
+                } catch (InterruptedException e) {
+                    throw new IOException(e);
+                }
+                Disk.super.delete(path);
+            }
+        };
+        TestJob.in(folder).with(slow).run(2, (checkpointer, rank) -> {
+            for (int step = 10; step <= 30; step += 10) {
+                TestJob.save(checkpointer, rank, 2, step); // the third deletes the first
+            }
+            assertEquals(
+                    List.of("step-00000020", "step-00000030"),
+                    List.copyOf(new CheckpointFolder(folder).checkpoints().keySet()));
+            saved.countDown();
+            TestJob.save(checkpointer, rank, 2, 40);
+            if (rank == 0) {
+                try (var entries = Files.list(folder)) {
+                    assertEquals(
+                            0,
+                            entries.filter(entry ->
+                                            entry.getFileName().toString().startsWith(".step-00000010"))
+                                    .count(),
+                            "a save begins when the space of those before is free");
+                }
+            }
+        });
+    }
+
+    @Test
     void aTagSavedAnewIsReplaced() throws Exception {
         TestJob job = TestJob.in(folder);
         job.run(2, (checkpointer, rank) -> {

@@ -141,6 +141,11 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         return gradients;
     }
 
+    /** {@return whether this rank counts and saves what all ranks of a tensor axis have} */
+    boolean countsReplicated() {
+        return countsReplicated;
+    }
+
     UpdatedStates states() {
         return states;
     }

@@ -60,6 +60,17 @@ public record Slice(Shape whole, Shape shape, long run, int parts, int part) {
         return new Slice(whole, withDim(whole, last, whole.dim(last) / parts), whole.dim(last) / blocks, parts, part);
     }
 
+    /** {@return every {@code parts}-th run from run {@code part} on, as a vector} */
+    public static Slice ofRuns(Shape whole, long run, int parts, int part) {
+        return new Slice(whole, Shape.of(held(whole, run, parts, part)), run, parts, part);
+    }
+
+    private static long held(Shape whole, long run, int parts, int part) {
+        long period = run * parts;
+        long rest = whole.elements() % period - part * run; // of the last period, which may not be complete
+        return whole.elements() / period * run + Math.clamp(rest, 0, run);
+    }
+
     private static Shape withDim(Shape shape, int dim, long size) {
         long[] dims = new long[shape.dimCount()];
         for (int i = 0; i < dims.length; i++) {
@@ -90,9 +101,7 @@ public record Slice(Shape whole, Shape shape, long run, int parts, int part) {
 
     /** {@return the part of another rank} */
     public Slice of(int otherPart) {
-        long left = whole.elements() - otherPart * run;
-        long held = left <= run ? left : Math.ceilDiv(left, run * parts) * run;
-        long first = held / (shape.elements() / shape.dim(0));
+        long first = held(whole, run, parts, otherPart) / (shape.elements() / shape.dim(0));
         return isAll() ? this : new Slice(whole, withDim(shape, 0, first), run, parts, otherPart);
     }
 

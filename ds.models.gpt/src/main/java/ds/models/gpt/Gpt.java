@@ -6,6 +6,7 @@ import ds.api.layer.Sequential;
 import ds.models.gpt.parallel.TensorAxis;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A GPT as a sequence of layers: embedding, blocks, head. Each is a unit of sharding.
@@ -27,11 +28,11 @@ public final class Gpt {
     /**
      * Describes one rank's part of a model that is split over ranks; nothing is allocated. All of them see the same batches.
      *
-     * @param tensorParallel the ranks; borrowed for the life of the layers
+     * @param tensorParallel the ranks, borrowed for the life of the layers; empty for a whole model
      * @throws IllegalArgumentException if the ranks do not divide the heads, or are too many for the vocabulary
      */
-    public Gpt(GptConfig config, Communicator tensorParallel) {
-        this(config, TensorAxis.of(tensorParallel));
+    public Gpt(GptConfig config, Optional<Communicator> tensorParallel) {
+        this(config, tensorParallel.map(TensorAxis::of).orElse(TensorAxis.UNSPLIT));
     }
 
     private Gpt(GptConfig config, TensorAxis axis) {

@@ -22,6 +22,7 @@ import ds.tck.comm.InProcessCommunicators;
 import java.lang.foreign.ValueLayout;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,7 +49,7 @@ class TensorParallelTest {
         Trained whole = Trained.on(new Gpt(CONFIG), time, recomputed);
         Map<Integer, Trained> parts = new ConcurrentHashMap<>();
         InProcessCommunicators.run(
-                ranks, group -> parts.put(group.rank(), Trained.on(new Gpt(CONFIG, group), time, recomputed)));
+                ranks, group -> parts.put(group.rank(), Trained.on(new Gpt(CONFIG, Optional.of(group)), time, recomputed)));
         for (Trained part : parts.values()) {
             assertEquals(whole.loss, part.loss, BOUND * whole.loss);
             assertEquals(whole.evaluation, part.evaluation, BOUND * whole.evaluation);
@@ -82,9 +83,9 @@ class TensorParallelTest {
     void sameBitsEveryTime(int ranks) throws Exception {
         Map<Integer, Trained> first = new ConcurrentHashMap<>();
         InProcessCommunicators.run(
-                ranks, group -> first.put(group.rank(), Trained.on(new Gpt(CONFIG, group), 8, false)));
+                ranks, group -> first.put(group.rank(), Trained.on(new Gpt(CONFIG, Optional.of(group)), 8, false)));
         InProcessCommunicators.run(ranks, group -> {
-            Trained again = Trained.on(new Gpt(CONFIG, group), 8, false);
+            Trained again = Trained.on(new Gpt(CONFIG, Optional.of(group)), 8, false);
             assertEquals(first.get(group.rank()).loss, again.loss);
             again.gradients.forEach((parameter, gradient) -> assertArrayEquals(
                     first.get(group.rank()).of(parameter.name()).getValue(), gradient, parameter.toString()));
@@ -95,7 +96,7 @@ class TensorParallelTest {
     @ValueSource(ints = {2, 4})
     void generatesTheSameText(int ranks) throws Exception {
         int[] whole = generate(new Gpt(CONFIG));
-        InProcessCommunicators.run(ranks, group -> assertArrayEquals(whole, generate(new Gpt(CONFIG, group))));
+        InProcessCommunicators.run(ranks, group -> assertArrayEquals(whole, generate(new Gpt(CONFIG, Optional.of(group)))));
     }
 
     private static int[] generate(Gpt gpt) {
@@ -110,7 +111,7 @@ class TensorParallelTest {
     @Test
     void headsAndTokensMustGoRound() throws Exception {
         InProcessCommunicators.run(3, group -> {
-            var heads = assertThrows(IllegalArgumentException.class, () -> new Gpt(CONFIG, group));
+            var heads = assertThrows(IllegalArgumentException.class, () -> new Gpt(CONFIG, Optional.of(group)));
             assertEquals(
                     "tensor_parallel.autotp_size = 3: does not divide the 4 heads of the model, and each rank needs whole"
                             + " ones; choose one of 1, 2, 4",
@@ -118,7 +119,7 @@ class TensorParallelTest {
         });
         InProcessCommunicators.run(4, group -> {
             GptConfig few = CONFIG.withVocabulary(5);
-            var tokens = assertThrows(IllegalArgumentException.class, () -> new Gpt(few, group));
+            var tokens = assertThrows(IllegalArgumentException.class, () -> new Gpt(few, Optional.of(group)));
             assertTrue(tokens.getMessage().contains("a vocabulary of 5 in blocks of 2"), tokens.getMessage());
         });
     }

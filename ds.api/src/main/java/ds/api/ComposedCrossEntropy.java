@@ -41,4 +41,13 @@ final class ComposedCrossEntropy {
             }
         }
     }
+
+    static void softmax(CoreKernels k, Tensor x, Tensor logSumExp, double scale) {
+        try (Temporaries temporaries = new Temporaries(k)) {
+            Tensor wide = temporaries.f32(x.shape().rows(), x.shape().columns());
+            k.binary(Binary.SUBTRACT, x, logSumExp, Broadcast.COLUMN, wide);
+            k.unary(Unary.EXP, wide, wide);
+            k.axpby(scale, wide, 0, x);
+        }
+    }
 }

@@ -22,4 +22,9 @@ public record Dropout(float rate, CounterRandom random) {
     public boolean active() {
         return rate > 0;
     }
+
+    /** {@return the same dropout for a tensor that begins with element {@code element} of the one this is for} */
+    public Dropout from(long element) {
+        return element == 0 ? this : new Dropout(rate, new CounterRandom(random.key(), random.first() + element));
+    }
 }

@@ -152,6 +152,17 @@ public interface Kernels extends CoreKernels {
     }
 
     /**
+     * {@code x[i, :] = exp(x[i, :] - logSumExp[i]) · scale}, in place: softmax where the sum of the exponentials is known, such as
+     * from all ranks that have a part of the columns.
+     *
+     * @param x {@code [m, n]}
+     * @param logSumExp F32 {@code [m]}
+     */
+    default void softmax(Tensor x, Tensor logSumExp, double scale) {
+        ComposedCrossEntropy.softmax(this, x, logSumExp, scale);
+    }
+
+    /**
      * One step of Adam or AdamW on n elements.
      *
      * @param weights F32 {@code [n]}; overwritten

@@ -15,6 +15,8 @@ import ds.api.spi.Providers;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.tck.comm.InProcessCommunicators;
+import ds.zero.Mesh;
+import ds.zero.Stack;
 import ds.zero.TrainingCheckpoints;
 import ds.zero.ZeroEngine;
 import ds.zero.checkpoint.Checkpointer;
@@ -62,7 +64,12 @@ record GptRun(
     }
 
     static Sequential model() {
-        return new Gpt(SHAPE).layers();
+        return model(Optional.empty());
+    }
+
+    /** {@return the model, or one rank's part of it} */
+    static Sequential model(Optional<Communicator> tensorParallel) {
+        return new Gpt(SHAPE, tensorParallel).layers();
     }
 
     /** {@return room for a micro-batch} */
@@ -80,7 +87,7 @@ record GptRun(
     static GptRun of(ZeroConfig config, Optional<Checkpointer.Settings> checkpoints) throws Exception {
         Map<Integer, GptRun> runs = new ConcurrentHashMap<>();
         InProcessCommunicators.run(
-                config.batch().worldSize(),
+                config.batch().worldSize() * config.tensorParallel().size(),
                 communicator -> runs.put(communicator.rank(), onRank(config, communicator, checkpoints)));
         return runs.get(0);
     }
@@ -90,10 +97,11 @@ record GptRun(
         Map<String, Long> oneThread = Map.of("threads", 1L);
         try (TensorBackend backend =
                         Providers.backends().get("cpu").open(0, new ProviderOptions("ds.backend", oneThread));
-                ZeroEngine engine = ZeroEngine.initialize(model(), config, backend, communicator)) {
+                Mesh mesh = Mesh.of(new Stack(backend, communicator), config.tensorParallel());
+                ZeroEngine engine = ZeroEngine.initialize(model(mesh.tensor()), config, mesh)) {
             Optional<TrainingCheckpoints> checkpoints = settings.map(engine::checkpoints);
             Batch batch = allocate(backend);
-            fill(batch, communicator.rank());
+            fill(batch, engine.dataParallelRank());
             List<Double> losses = new ArrayList<>();
             List<Long> live = new ArrayList<>();
             Traffic sent = Traffic.NONE;
@@ -125,7 +133,7 @@ record GptRun(
         List<Integer> bits = new ArrayList<>();
         for (Parameter parameter : engine.parameters()) {
             try (Arena arena = Arena.ofConfined()) {
-                MemorySegment values = arena.allocate(parameter.elements() * Float.BYTES, 64);
+                MemorySegment values = arena.allocate(parameter.whole().elements() * Float.BYTES, 64);
                 engine.read(parameter, values);
                 for (int value : values.toArray(ValueLayout.JAVA_INT)) {
                     bits.add(value);

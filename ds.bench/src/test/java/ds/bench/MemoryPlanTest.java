@@ -55,13 +55,16 @@ class MemoryPlanTest {
                 .flatMap(stage -> settings.stream().map(more -> GptRun.config(2, stage, more)));
         Stream<ZeroConfig> one =
                 Stream.of(0, 1, 3).flatMap(stage -> Stream.of("", BF16).map(more -> GptRun.config(1, stage, more)));
-        return Stream.concat(two, one);
+        Stream<ZeroConfig> split = Stream.of(0, 1, 2, 3)
+                .flatMap(stage -> Stream.of(2, 4)
+                        .map(size -> GptRun.config(4, stage, "\"tensor_parallel\": {\"autotp_size\": " + size + "}")));
+        return Stream.concat(split, Stream.concat(two, one));
     }
 
     @ParameterizedTest
     @MethodSource("configurations")
     void planIsWhatARunTakes(ZeroConfig config) throws Exception {
-        MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, LOOP);
+        MemoryPlan plan = MemoryPlan.of(GptRun::model, config, LOOP);
         GptRun run = GptRun.of(config);
 
         assertEquals(peaks(run.memory(), OWN), peaks(plan.memory(), MemoryPlan.EXPORT));

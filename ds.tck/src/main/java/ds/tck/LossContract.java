@@ -76,6 +76,21 @@ public interface LossContract extends BackendContract {
     }
 
     @ParameterizedTest
+    @CsvSource({"1, 1, 1", "3, 7, 1", "5, 256, 1", "2, 1001, 1", "33, 65, 5"})
+    default void softmaxOfKnownSums(long rows, long columns, double deviation) {
+        for (DType dtype : floats()) {
+            try (SideBySide sides = new SideBySide(backend())) {
+                Twin x = sides.normal(dtype, 0, deviation, rows, columns);
+                Twin sums =
+                        sides.normal(DType.F32, deviation * Bound.DEVIATIONS, 1, rows); // exponents below 0, or near it
+                sides.run((k, s) -> k.softmax(s.of(x), s.of(sums), 3));
+                sides.check(
+                        "softmax " + dtype, x, gradient(dtype, 1, 2 * deviation + 1, 3 * Math.exp(Bound.DEVIATIONS)));
+            }
+        }
+    }
+
+    @ParameterizedTest
     @CsvSource({"0, 5", "4, 5", "0, 1", "1000, 1001"})
     default void sureAndRightCostsNothing(int target, int vocabulary) {
         double[] values = new double[vocabulary];

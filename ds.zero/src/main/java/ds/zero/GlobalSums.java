@@ -22,6 +22,11 @@ final class GlobalSums implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment host = arena.allocate(2 * Double.BYTES, 64);
 
+    /**
+     * Allocates them.
+     *
+     * @param stack with all ranks of the job
+     */
     GlobalSums(Stack stack) {
         this.backend = stack.backend();
         this.communicator = stack.communicator();

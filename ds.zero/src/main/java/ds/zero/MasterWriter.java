@@ -61,10 +61,21 @@ final class MasterWriter {
                 .forEach(element -> values.setAtIndex(
                         ValueLayout.JAVA_FLOAT,
                         element - piece.first(),
-                        parameter.initializer().value(key, element - offset)));
+                        parameter.initializer().value(key, parameter.slice().element(element - offset))));
     }
 
-    void write(Parameter parameter, MemorySegment source) {
+    /**
+     * Replaces this rank's part of a parameter.
+     *
+     * @param whole F32, all elements of the whole parameter
+     */
+    void write(Parameter parameter, MemorySegment whole) {
+        try (Arena arena = Arena.ofShared()) {
+            writeHeld(parameter, parameter.slice().select(whole, arena));
+        }
+    }
+
+    private void writeHeld(Parameter parameter, MemorySegment source) {
         int unit = units.unitOf(parameter);
         UnitLayout.Range owned = units.owned(unit);
         long offset = units.layout(unit).offset(parameter);

@@ -40,14 +40,18 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     private final MasterWriter masterWriter;
     private final ShardReader masterReader;
     private final ShardReader gradientReader;
+    private final WholeParameters masters;
+    private final WholeParameters wholeGradients;
+    private final boolean countsReplicated;
 
     /**
      * Allocates what the stage keeps.
      *
      * @param machine borrowed
+     * @param mesh borrowed
      * @param swapThreads asked for if something is kept in files
      */
-    ModelState(Sequential model, ZeroConfig config, Machine machine, Supplier<SwapThreads> swapThreads) {
+    ModelState(Sequential model, ZeroConfig config, Machine machine, Mesh mesh, Supplier<SwapThreads> swapThreads) {
         Stack stack = machine.stack();
         TensorBackend backend = stack.backend();
         Communicator communicator = stack.communicator();
@@ -63,6 +67,9 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         this.masterWriter = new MasterWriter(units, weights, states, backend);
         this.masterReader = new ShardReader(units, machine.on(states.backend()), "master weights", states::master);
         this.gradientReader = new ShardReader(units, stack, "gradients", gradients::reduced);
+        this.masters = new WholeParameters(masterReader, states.backend(), mesh.tensor());
+        this.wholeGradients = new WholeParameters(gradientReader, backend, mesh.tensor());
+        this.countsReplicated = mesh.isFirstOfTensorAxis();
     }
 
     private static boolean swaps(ZeroOptimization zero) {
@@ -75,7 +82,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
                 machine.host(),
                 swapThreads.orElseThrow(),
                 nvme,
-                machine.stack().communicator().rank());
+                machine.world().rank());
     }
 
     SwapTraffic swapTraffic() {
@@ -134,15 +141,24 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         return gradients;
     }
 
+    /** {@return whether this rank counts and saves what all ranks of a tensor axis have} */
+    boolean countsReplicated() {
+        return countsReplicated;
+    }
+
     UpdatedStates states() {
         return states;
     }
 
-    /** {@return this rank's shard of a unit's sum: the same elements at every stage, so that each sums norms in one order} */
-    Tensor shardOfSum(int unit) {
-        UnitLayout.Range shard = units.shard(unit);
+    /**
+     * {@return what this rank counts of a unit's sum, in its shard: the same elements at every stage, so that each sums norms in one
+     * order}
+     */
+    List<Tensor> countedOfSum(int unit) {
         long before = units.owned(unit).first();
-        return gradients.reduced(unit).slice(shard.first() - before, shard.elements());
+        return units.counted(unit, countsReplicated).stream()
+                .map(range -> gradients.reduced(unit).slice(range.first() - before, range.elements()))
+                .toList();
     }
 
     /** {@return how long the calling thread has waited for gradients to be summed since it last asked} */
@@ -163,7 +179,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     /** Reads the sum of a parameter's gradient over micro-batches and ranks; all ranks call it in the same order. */
     void readGradient(Parameter parameter, MemorySegment target) {
         gradients.finish();
-        gradientReader.read(parameter, target);
+        wholeGradients.read(parameter, target);
     }
 
     @Override
@@ -173,7 +189,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
 
     @Override
     public void read(Parameter parameter, MemorySegment target) {
-        masterReader.read(parameter, target);
+        masters.read(parameter, target);
     }
 
     @Override

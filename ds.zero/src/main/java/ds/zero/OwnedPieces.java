@@ -19,14 +19,17 @@ final class OwnedPieces {
         this.state = state;
     }
 
-    /** {@return this rank's shards: at stage 0 too, where every rank has everything, each saves its part} */
+    /**
+     * {@return this rank's shards: at stage 0 too, where every rank has everything, each saves its part} What all ranks of a tensor
+     * axis have, the first one saves.
+     */
     RankPieces toSave() {
-        return pieces(unit -> state.units().shard(unit));
+        return pieces(unit -> state.units().shard(unit), state.countsReplicated());
     }
 
     /** {@return all that this rank updates} */
     RankPieces toLoad() {
-        return pieces(unit -> state.units().owned(unit));
+        return pieces(unit -> state.units().owned(unit), true);
     }
 
     /** Has the model compute with what was loaded; all ranks call it. */
@@ -34,7 +37,7 @@ final class OwnedPieces {
         state.mastersReplaced();
     }
 
-    private RankPieces pieces(IntFunction<Range> ranges) {
+    private RankPieces pieces(IntFunction<Range> ranges, boolean replicatedToo) {
         UpdatedStates states = state.states();
         List<String> kinds = new ArrayList<>();
         kinds.add(Piece.MASTER);
@@ -47,6 +50,7 @@ final class OwnedPieces {
                 addPieces(unit, range, new Kind(states, states.stateNames().get(i), i), pieces);
             }
         }
+        pieces.removeIf(piece -> !replicatedToo && piece.parameter().slice().isAll());
         return new RankPieces(state.units().parameters(), kinds, pieces);
     }
 

@@ -59,6 +59,13 @@ final class ShardReader {
         }
     }
 
+    /** Copies one parameter to a tensor on the same device; where units are sharded, all ranks call it in the same order. */
+    void copy(Parameter parameter, Tensor target) {
+        int unit = units.unitOf(parameter);
+        Tensor values = whole(unit).slice(units.layout(unit).offset(parameter), parameter.elements());
+        backend.kernels(backend.computeStream()).copy(values, target);
+    }
+
     private Tensor whole(int unit) {
         Tensor own = owned.apply(unit);
         long elements = units.layout(unit).paddedElements();

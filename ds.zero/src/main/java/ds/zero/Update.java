@@ -70,7 +70,7 @@ final class Update {
         state.gradients().finish();
         timing.backwardDone(state.weights().takeWaitNanos() + state.takeReductionWaitNanos());
         for (int unit = 0; unit < state.units().count(); unit++) {
-            sums.addSquares(state.shardOfSum(unit));
+            state.countedOfSum(unit).forEach(sums::addSquares);
         }
         sums.reduce("norm and loss"); // the one wait of the host in a step
         double divisor = divisor();

@@ -14,6 +14,7 @@ import ds.api.layer.Sequential;
 import ds.api.layer.Weights;
 import ds.zero.checkpoint.Checkpointer;
 import ds.zero.config.Known;
+import ds.zero.config.TensorParallel;
 import ds.zero.config.ZeroConfig;
 import ds.zero.host.Machine;
 import ds.zero.offload.SwapThreads;
@@ -50,6 +51,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     private static final int SWAP_THREADS = 3;
 
     private final ZeroConfig config;
+    private final Mesh mesh;
     private final Machine machine;
     private final Stack stack; // the machine's
     private final Optional<Stack> owned; // what close() closes beside the engine's own
@@ -69,21 +71,23 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     private ZeroEngine(
             Sequential model,
             ZeroConfig config,
+            Mesh mesh,
             Machine machine,
             Optional<Stack> owned,
             Supplier<SwapThreads> swapThreads) {
         Stack stack = machine.stack();
         TensorBackend backend = stack.backend();
         this.config = config;
+        this.mesh = mesh;
         this.machine = machine;
         this.stack = stack;
         this.owned = owned;
-        this.state = new ModelState(model, config, machine, swapThreads);
+        this.state = new ModelState(model, config, machine, mesh, swapThreads);
         this.model = config.checkpointing().apply(state.wrap(model));
         List<Layer> layers = config.checkpointing().apply(model).layers();
         this.trainingVisits = Visit.ofTraining(layers);
         this.evaluationVisits = Visit.ofEvaluation(layers);
-        this.sums = new GlobalSums(stack);
+        this.sums = new GlobalSums(new Stack(backend, machine.world()));
         this.update = new Update(config, state, sums, backend);
         this.pass = new Pass(backend, config.precision().weights(), state);
     }
@@ -105,7 +109,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                 ZeroConfig.parse(config, Known.ofWorld(rendezvous.worldSize())).value();
         Stack stack = Stack.open(resolved.runtime(), rendezvous);
         try {
-            return initialize(model, resolved, stack, Optional.empty(), Optional.of(stack));
+            return initialize(model, resolved, Mesh.of(stack, TensorParallel.NONE), Optional.empty(), Optional.of(stack));
         } catch (RuntimeException e) {
             stack.close();
             throw e;
@@ -124,7 +128,23 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
      */
     public static ZeroEngine initialize(
             Sequential model, ZeroConfig config, TensorBackend backend, Communicator communicator) {
-        return initialize(model, config, new Stack(backend, communicator), Optional.empty(), Optional.empty());
+        return initialize(model, config, dataParallel(backend, communicator), Optional.empty(), Optional.empty());
+    }
+
+    /**
+     * Prepares training of a model whose layers are split over the tensor axis of a mesh, or of any other.
+     *
+     * @param model made for {@link Mesh#tensor}
+     * @param config resolved for the mesh
+     * @param mesh borrowed for the engine's life
+     * @return handed over
+     */
+    public static ZeroEngine initialize(Sequential model, ZeroConfig config, Mesh mesh) {
+        return initialize(model, config, mesh, Optional.empty(), Optional.empty());
+    }
+
+    private static Mesh dataParallel(TensorBackend backend, Communicator communicator) {
+        return Mesh.of(new Stack(backend, communicator), TensorParallel.NONE);
     }
 
     /**
@@ -135,13 +155,14 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
      */
     public static ZeroEngine initialize(
             Sequential model, ZeroConfig config, TensorBackend backend, TensorBackend host, Communicator communicator) {
-        return initialize(model, config, new Stack(backend, communicator), Optional.of(host), Optional.empty());
+        return initialize(model, config, dataParallel(backend, communicator), Optional.of(host), Optional.empty());
     }
 
     private static ZeroEngine initialize(
-            Sequential model, ZeroConfig config, Stack stack, Optional<TensorBackend> host, Optional<Stack> owned) {
-        TensorBackend backend = stack.backend();
-        Communicator communicator = stack.communicator();
+            Sequential model, ZeroConfig config, Mesh mesh, Optional<TensorBackend> host, Optional<Stack> owned) {
+        TensorBackend backend = mesh.stack().backend();
+        Communicator communicator = mesh.data();
+        requireSplit(model, config, mesh);
         if (config.batch().worldSize() != communicator.worldSize()) {
             throw new IllegalArgumentException("rank " + communicator.rank() + ": the configuration was resolved for "
                     + config.batch().worldSize() + " ranks, the communicator has " + communicator.worldSize());
@@ -150,9 +171,9 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             throw new IllegalArgumentException("backend '" + backend.name() + "' has no "
                     + config.precision().weights() + "; choose another precision: bf16.enabled, fp16.enabled");
         }
-        Machine machine = Machine.of(config, stack, host);
+        Machine machine = Machine.of(config, mesh.stack(), mesh.world(), host);
         try {
-            ZeroEngine engine = new ZeroEngine(model, config, machine, owned, () -> new SwapThreads(SWAP_THREADS));
+            ZeroEngine engine = new ZeroEngine(model, config, mesh, machine, owned, () -> new SwapThreads(SWAP_THREADS));
             engine.state.initialise(config.runtime().seed());
             return engine;
         } catch (RuntimeException e) {
@@ -161,18 +182,31 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         }
     }
 
+    private static void requireSplit(Sequential model, ZeroConfig config, Mesh mesh) {
+        int size = config.tensorParallel().size();
+        if (size != mesh.tensorSize()) {
+            throw new IllegalArgumentException("rank " + mesh.world().rank() + ": tensor_parallel.autotp_size = " + size
+                    + ", and the mesh has " + mesh.tensorSize() + " ranks on its tensor axis; make it by"
+                    + " Mesh.of(stack, config.tensorParallel()), and the model for Mesh.tensor()");
+        }
+        boolean split = model.parameters().stream().anyMatch(p -> p.slice().parts() == size);
+        if (!split || model.parameters().stream().anyMatch(p -> p.slice().parts() != size && !p.slice().isAll())) {
+            throw new IllegalArgumentException("rank " + mesh.world().rank() + ": tensor_parallel.autotp_size = " + size
+                    + ", and the layers of model " + model.name() + " are not split over as many ranks; make them for"
+                    + " Mesh.tensor()");
+        }
+    }
+
     /**
      * Prepares a dry run: without initial weights, and without files where something is offloaded to files.
      *
-     * @param backend borrowed; one that computes nothing, such as {@code ds.zero.plan}'s
+     * @param mesh borrowed; of a backend that computes nothing, such as {@code ds.zero.plan}'s
      * @param host borrowed; such a one, for what is offloaded from a device of its own
-     * @param communicator borrowed
      * @return handed over
      */
-    public static ZeroEngine dryRun(
-            Sequential model, ZeroConfig config, TensorBackend backend, TensorBackend host, Communicator communicator) {
-        Machine machine = Machine.of(config, new Stack(backend, communicator), Optional.of(host));
-        ZeroEngine engine = new ZeroEngine(model, config, machine, Optional.empty(), SwapThreads::idle);
+    public static ZeroEngine dryRun(Sequential model, ZeroConfig config, Mesh mesh, TensorBackend host) {
+        Machine machine = Machine.of(config, mesh.stack(), mesh.world(), Optional.of(host));
+        ZeroEngine engine = new ZeroEngine(model, config, mesh, machine, Optional.empty(), SwapThreads::idle);
         engine.state.publishAll();
         return engine;
     }
@@ -197,7 +231,9 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         saved.clear();
         pass.beginTraining(batch, config.runtime().seed(), update.steps() + 1, update.lossScale());
         loss = model.forward(pass, batch.inputs(), saved);
-        sums.addLoss(loss);
+        if (mesh.isFirstOfTensorAxis()) {
+            sums.addLoss(loss);
+        }
         timer.addForward(start);
         event.done(PhaseEvent.Phase.FORWARD);
         return loss;
@@ -313,7 +349,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                 config,
                 update,
                 new OwnedPieces(state),
-                Checkpointer.open(settings, stack.backend(), stack.communicator()));
+                Checkpointer.open(settings, stack.backend(), machine.world()));
     }
 
     /**
@@ -340,12 +376,27 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
 
     /** {@return this rank, 0 to worldSize − 1} */
     public int rank() {
-        return stack.communicator().rank();
+        return machine.world().rank();
     }
 
     /** {@return how many ranks train} */
     public int worldSize() {
+        return machine.world().worldSize();
+    }
+
+    /** {@return this rank's number among those to which the batch is dealt} */
+    public int dataParallelRank() {
+        return stack.communicator().rank();
+    }
+
+    /** {@return to how many ranks the batch is dealt: all of them, divided by those that share a model} */
+    public int dataParallelSize() {
         return stack.communicator().worldSize();
+    }
+
+    /** {@return whether this rank is the first of those that share a model: what these have alike is counted here} */
+    public boolean isFirstOfTensorAxis() {
+        return mesh.isFirstOfTensorAxis();
     }
 
     /** {@return how many sequences each micro-batch of this rank has: {@code train_micro_batch_size_per_gpu}} */
@@ -355,7 +406,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
 
     /** {@return how many parameters the model has: the paper's Ψ} */
     public long parameterElements() {
-        return state.units().elements();
+        return state.parameters().stream().mapToLong(p -> p.whole().elements()).sum();
     }
 
     /** {@return what this rank has read from and written to files of offloaded states, since the engine was made} */

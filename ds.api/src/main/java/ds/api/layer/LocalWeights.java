@@ -56,8 +56,9 @@ public final class LocalWeights implements Weights, ParameterStore, AutoCloseabl
             MemorySegment host = arena.allocate(parameter.elements() * Float.BYTES, 64);
             long key = parameter.key(seed);
             for (long i = 0; i < parameter.elements(); i++) {
-                host.setAtIndex(
-                        ValueLayout.JAVA_FLOAT, i, parameter.initializer().value(key, i));
+                float initial =
+                        parameter.initializer().value(key, parameter.slice().element(i));
+                host.setAtIndex(ValueLayout.JAVA_FLOAT, i, initial);
             }
             upload(host, value);
         }
@@ -74,11 +75,22 @@ public final class LocalWeights implements Weights, ParameterStore, AutoCloseabl
 
     @Override
     public void write(Parameter parameter, MemorySegment source) {
-        upload(source, value(parameter));
+        try (Arena arena = Arena.ofConfined()) {
+            upload(parameter.slice().select(source, arena), value(parameter));
+        }
     }
 
+    /**
+     * Reads the values of a parameter.
+     *
+     * @throws IllegalArgumentException if other ranks hold some of them
+     */
     @Override
     public void read(Parameter parameter, MemorySegment target) {
+        if (!parameter.slice().isAll()) {
+            throw new IllegalArgumentException("parameter " + parameter + " is a part of " + parameter.whole()
+                    + ", and the rest is on other ranks; read it from what trains on all of them");
+        }
         Tensor value = value(parameter);
         try (Buffer buffer = backend.allocate(value.elements() * Float.BYTES, "temporary")) {
             Tensor staging = new Tensor(buffer, DType.F32, value.shape());

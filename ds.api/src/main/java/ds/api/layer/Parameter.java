@@ -10,7 +10,7 @@ import java.util.Objects;
  */
 public final class Parameter {
     private final String name;
-    private final Shape shape;
+    private final Slice slice;
     private final Initializer initializer;
 
     /**
@@ -19,8 +19,18 @@ public final class Parameter {
      * @param name unique in the model, such as {@code "h.3.attn.c_attn.weight"}
      */
     public Parameter(String name, Shape shape, Initializer initializer) {
+        this(name, Slice.all(Objects.requireNonNull(shape, "shape")), initializer);
+    }
+
+    /**
+     * Describes what this rank holds of a parameter that ranks share.
+     *
+     * @param name of the whole one, unique in the model
+     * @param initializer of the whole one
+     */
+    public Parameter(String name, Slice slice, Initializer initializer) {
         this.name = Objects.requireNonNull(name, "name");
-        this.shape = Objects.requireNonNull(shape, "shape");
+        this.slice = Objects.requireNonNull(slice, "slice");
         this.initializer = Objects.requireNonNull(initializer, "initializer");
     }
 
@@ -29,24 +39,34 @@ public final class Parameter {
         return name;
     }
 
-    /** {@return its dims} */
+    /** {@return its dims on this rank} */
     public Shape shape() {
-        return shape;
+        return slice.shape();
     }
 
-    /** {@return how many elements it has} */
+    /** {@return how many elements it has on this rank} */
     public long elements() {
-        return shape.elements();
+        return slice.elements();
     }
 
-    /** {@return its values before training} */
+    /** {@return which elements of the whole parameter these are; all of them unless the model is split over ranks} */
+    public Slice slice() {
+        return slice;
+    }
+
+    /** {@return the dims of the whole parameter: what files know} */
+    public Shape whole() {
+        return slice.whole();
+    }
+
+    /** {@return its values before training, of elements of the whole parameter} */
     public Initializer initializer() {
         return initializer;
     }
 
     /** {@return whether weight decay applies: to tensors of two or more dims, not to biases and normalisation weights} */
     public boolean decays() {
-        return shape.dimCount() >= 2;
+        return whole().dimCount() >= 2;
     }
 
     /** {@return the key of its initial values} */
@@ -56,6 +76,6 @@ public final class Parameter {
 
     @Override
     public String toString() {
-        return name + shape;
+        return name + shape();
     }
 }

@@ -14,14 +14,14 @@ public interface ParameterStore {
     /**
      * Reads the values of a parameter.
      *
-     * @param target F32 in native byte order, as many elements as the parameter has; overwritten
+     * @param target F32 in native byte order, as many elements as the {@linkplain Parameter#whole whole} parameter has; overwritten
      */
     void read(Parameter parameter, MemorySegment target);
 
     /**
      * Replaces the values of a parameter.
      *
-     * @param source F32 in native byte order, as many elements as the parameter has
+     * @param source F32 in native byte order, as many elements as the {@linkplain Parameter#whole whole} parameter has
      */
     void write(Parameter parameter, MemorySegment source);
 }

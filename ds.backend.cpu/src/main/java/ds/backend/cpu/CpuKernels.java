@@ -179,6 +179,15 @@ final class CpuKernels extends CpuCoreKernels {
     }
 
     @Override
+    public void softmax(Tensor x, Tensor logSumExp, double scale) {
+        requireEqual("softmax", "logarithms of sums", rows(x), logSumExp.elements());
+        pool.run(
+                rows(x),
+                grainRows(columns(x)),
+                (part, worker) -> CrossEntropyKernel.softmax(x, logSumExp, scale, part));
+    }
+
+    @Override
     public void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
         requireEqual("adam", "elements of the gradient", weights.elements(), gradient.elements());
         requireEqual("adam", "elements of the first moment", weights.elements(), firstMoment.elements());

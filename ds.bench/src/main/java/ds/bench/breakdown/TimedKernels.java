@@ -222,6 +222,12 @@ final class TimedKernels implements Kernels {
     }
 
     @Override
+    public void softmax(Tensor x, Tensor logSumExp, double scale) {
+        KernelCall call = KernelCall.elementwise("softmax", x, List.of(x), List.of(x));
+        timed(call.withExponentials(x.elements()), () -> inner.softmax(x, logSumExp, scale));
+    }
+
+    @Override
     public void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
         timed(
                 KernelCall.elementwise(

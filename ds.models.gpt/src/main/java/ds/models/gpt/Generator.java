@@ -18,7 +18,8 @@ import java.util.function.IntPredicate;
 
 /**
  * Continues a text token by token, with the keys and values of earlier positions cached. When the model's positions are used
- * up, the later half of the text is read again and the rest is forgotten. Owns its memory.
+ * up, the later half of the text is read again and the rest is forgotten. Of a split model all ranks make the same calls, and get the
+ * same tokens. Owns its memory.
  */
 public final class Generator implements AutoCloseable {
     private final Gpt gpt;
@@ -32,7 +33,7 @@ public final class Generator implements AutoCloseable {
     private long past;
 
     /**
-     * Allocates the cache: 2·L·P·C elements.
+     * Allocates the cache: 2·L·P·C elements, shared by the ranks of a split model.
      *
      * @param weights of the model, borrowed for the generator's life
      * @param dtype of the weights, and of activations and cache
@@ -43,7 +44,7 @@ public final class Generator implements AutoCloseable {
         this.backend = backend;
         this.dtype = dtype;
         this.pass = new Pass(backend, dtype, weights);
-        long bytes = config.positions() * config.channels() * dtype.byteSize();
+        long bytes = config.positions() * channels() * dtype.byteSize();
         for (int i = 0; i < 2 * config.layers(); i++) {
             cache.add(backend.allocate(bytes, "keyValueCache"));
         }
@@ -105,10 +106,12 @@ public final class Generator implements AutoCloseable {
     }
 
     private Tensor cached(int i) {
-        return new Tensor(
-                cache.get(i),
-                dtype,
-                Shape.of(1, gpt.config().positions(), gpt.config().channels()));
+        return new Tensor(cache.get(i), dtype, Shape.of(1, gpt.config().positions(), channels()));
+    }
+
+    /** {@return how many channels of keys and values this rank has} */
+    private long channels() {
+        return gpt.config().channels() / gpt.tensorParallelSize();
     }
 
     @Override

@@ -1,9 +1,12 @@
 package ds.models.gpt;
 
+import ds.api.comm.Communicator;
 import ds.api.layer.Layer;
 import ds.api.layer.Sequential;
+import ds.models.gpt.parallel.TensorAxis;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A GPT as a sequence of layers: embedding, blocks, head. Each is a unit of sharding.
@@ -12,19 +15,36 @@ import java.util.List;
  */
 public final class Gpt {
     private final GptConfig config;
+    private final TensorAxis axis;
     private final TokenEmbedding embedding;
     private final List<TransformerBlock> blocks;
     private final LanguageModelHead head;
 
     /** Describes the model; nothing is allocated. */
     public Gpt(GptConfig config) {
+        this(config, TensorAxis.UNSPLIT);
+    }
+
+    /**
+     * Describes one rank's part of a model that is split over ranks; nothing is allocated. All of them see the same batches.
+     *
+     * @param tensorParallel the ranks, borrowed for the life of the layers; empty for a whole model
+     * @throws IllegalArgumentException if the ranks do not divide the heads, or are too many for the vocabulary
+     */
+    public Gpt(GptConfig config, Optional<Communicator> tensorParallel) {
+        this(config, tensorParallel.map(TensorAxis::of).orElse(TensorAxis.UNSPLIT));
+    }
+
+    private Gpt(GptConfig config, TensorAxis axis) {
+        config.requireSplits(axis.size());
         this.config = config;
-        this.embedding = new TokenEmbedding(config);
+        this.axis = axis;
+        this.embedding = new TokenEmbedding(config, axis);
         this.blocks = new ArrayList<>();
         for (int i = 0; i < config.layers(); i++) {
-            blocks.add(new TransformerBlock(config, i));
+            blocks.add(new TransformerBlock(config, axis, i));
         }
-        this.head = new LanguageModelHead(config, embedding.tokenTable());
+        this.head = new LanguageModelHead(config, embedding.vocabulary());
     }
 
     /** {@return its shape} */
@@ -39,6 +59,11 @@ public final class Gpt {
         layers.addAll(blocks);
         layers.add(head);
         return new Sequential("gpt", layers);
+    }
+
+    /** {@return over how many ranks each layer is split} */
+    int tensorParallelSize() {
+        return axis.size();
     }
 
     TokenEmbedding embedding() {

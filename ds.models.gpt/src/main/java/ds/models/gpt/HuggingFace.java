@@ -98,16 +98,16 @@ public final class HuggingFace {
     }
 
     private static void readOne(TensorInfo info, MemorySegment data, Parameter parameter, ParameterStore store) {
-        if (!info.shape().equals(parameter.shape())) {
+        if (!info.shape().equals(parameter.whole())) {
             throw new ModelFileException(info.file() + ": tensor " + info.name() + " has dims " + info.shape()
-                    + ", the model needs " + parameter.shape() + "; does config.json belong to these files?");
+                    + ", the model needs " + parameter.whole() + "; does config.json belong to these files?");
         }
         if (info.dtype() != DType.F32 && info.dtype() != DType.F16 && info.dtype() != DType.BF16) {
             throw new ModelFileException(info.file() + ": tensor " + info.name() + " is " + info.dtype()
                     + "; F32, F16 or BF16 can be loaded");
         }
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment values = arena.allocate(parameter.elements() * Float.BYTES, 64);
+            MemorySegment values = arena.allocate(parameter.whole().elements() * Float.BYTES, 64);
             FloatConversion.toF32(data, info.dtype(), values);
             store.write(parameter, values);
         }
@@ -136,7 +136,7 @@ public final class HuggingFace {
         }
         List<SafetensorsWriter.Entry> entries = new ArrayList<>();
         for (Parameter parameter : store.parameters()) {
-            entries.add(new SafetensorsWriter.Entry(PREFIX + parameter.name(), dtype, parameter.shape()));
+            entries.add(new SafetensorsWriter.Entry(PREFIX + parameter.name(), dtype, parameter.whole()));
         }
         try {
             Files.createDirectories(folder);
@@ -147,8 +147,9 @@ public final class HuggingFace {
         try (SafetensorsWriter writer = SafetensorsWriter.open(file, entries, Map.of("format", "pt"));
                 Arena arena = Arena.ofConfined()) {
             withEach(store, (parameter, values) -> {
-                MemorySegment stored =
-                        dtype == DType.F32 ? values : arena.allocate(parameter.elements() * dtype.byteSize(), 64);
+                MemorySegment stored = dtype == DType.F32
+                        ? values
+                        : arena.allocate(parameter.whole().elements() * dtype.byteSize(), 64);
                 FloatConversion.fromF32(values, dtype, stored);
                 writer.write(PREFIX + parameter.name(), stored);
             });
@@ -171,7 +172,7 @@ public final class HuggingFace {
     private static void withEach(ParameterStore store, ParameterValues use) {
         for (Parameter parameter : store.parameters()) {
             try (Arena arena = Arena.ofConfined()) {
-                MemorySegment values = arena.allocate(parameter.elements() * Float.BYTES, 64);
+                MemorySegment values = arena.allocate(parameter.whole().elements() * Float.BYTES, 64);
                 store.read(parameter, values);
                 use.accept(parameter, values);
             }

@@ -4,15 +4,19 @@ import ds.api.CoreKernels.Operand;
 import ds.api.CoreKernels.Reduction;
 import ds.api.DType;
 import ds.api.LayerNorm;
+import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
 import ds.api.layer.Saved;
+import ds.models.gpt.parallel.SplitCrossEntropy;
+import ds.models.gpt.parallel.TokenRows;
+import ds.models.gpt.parallel.Vocabulary;
 import java.util.List;
 
 /**
- * Final normalisation, projection to the vocabulary by the token table, and cross-entropy: {@code [B, T, C]} to the mean loss
+ * Final normalisation, projection to the vocabulary by the token table, and cross-entropy: {@code [B·T, C]} to the mean loss
  * in nats per token, or, for a batch without targets, to logits {@code [B, T, V]}.
  *
  * <p>Logits exist for some rows at a time only: as soon as a chunk's loss is known, so is its gradient, and both products of
@@ -25,12 +29,12 @@ final class LanguageModelHead implements Layer {
 
     private final GptConfig config;
     private final Normalization norm;
-    private final Parameter tokenTable;
+    private final Vocabulary vocabulary;
 
-    LanguageModelHead(GptConfig config, Parameter tokenTable) {
+    LanguageModelHead(GptConfig config, Vocabulary vocabulary) {
         this.config = config;
         this.norm = Normalization.of("ln_f", config);
-        this.tokenTable = tokenTable;
+        this.vocabulary = vocabulary;
     }
 
     @Override
@@ -40,7 +44,7 @@ final class LanguageModelHead implements Layer {
 
     @Override
     public List<Parameter> parameters() {
-        return List.of(norm.weight(), norm.bias(), tokenTable);
+        return List.of(norm.weight(), norm.bias(), vocabulary.table());
     }
 
     /** The forward pass has already used the table for its gradients. */
@@ -51,28 +55,33 @@ final class LanguageModelHead implements Layer {
 
     @Override
     public Tensor forward(Pass pass, Tensor x, Saved saved) {
-        long rows = x.shape().rows();
-        Tensor statistics = pass.keep(DType.F32, 2, rows);
-        Tensor normed = pass.keep(x.shape().dim(0), x.shape().dim(1), config.channels());
-        pass.kernels().layerNorm(x, operands(pass, statistics), normed);
+        TokenRows rows = vocabulary.axis().rowsOf(pass.batch().inputs().elements());
+        Tensor statistics = pass.keep(DType.F32, 2, rows.own());
+        Tensor normed = pass.keep(rows.all(), config.channels());
+        pass.kernels().layerNorm(x, operands(pass, statistics), rows.part(normed));
+        rows.gather(pass, normed, "head input");
         if (pass.batch().targets().isEmpty()) {
-            return logits(pass, normed);
+            Shape shape = pass.batch().inputs().shape();
+            return logits(pass, normed, pass.keep(shape.rows(), shape.columns(), config.vocabulary()));
         }
-        Tensor losses = pass.keep(DType.F32, 1, rows);
-        long chunkRows = chunkRows(pass, rows);
+        Tensor losses = pass.keep(DType.F32, 1, rows.all());
+        long chunkRows = chunkRows(pass, rows.all());
         long mark = pass.mark();
-        Tensor chunk = pass.scratch(chunkRows, config.vocabulary());
-        for (long row = 0; row < rows; row += chunkRows) {
-            long count = Math.min(chunkRows, rows - row);
+        Tensor chunk = pass.scratch(chunkRows, vocabulary.count());
+        for (long row = 0; row < rows.all(); row += chunkRows) {
+            long count = Math.min(chunkRows, rows.all() - row);
             lossOf(pass, normed.rows(row, count), losses.slice(row, count), new Chunk(row, chunk.rows(0, count)));
         }
         pass.release(mark);
+        if (pass.training()) {
+            TokenRows.await(pass, rows.sum(pass, normed, "head input gradient"));
+        }
         Tensor loss = pass.keep(DType.F32, 1);
         pass.kernels().reduceRows(Reduction.SUM, losses, loss);
-        pass.kernels().axpby(1.0 / rows, loss, 0, loss);
+        pass.kernels().axpby(1.0 / rows.all(), loss, 0, loss);
         saved.push(x);
         saved.push(statistics);
-        saved.push(normed);
+        saved.push(rows.part(normed));
         return loss;
     }
 
@@ -80,21 +89,25 @@ final class LanguageModelHead implements Layer {
      * Rows of the batch on their way through the vocabulary.
      *
      * @param firstRow of the batch
-     * @param logits {@code [count, V]}
+     * @param logits {@code [count, V]}, of this rank's tokens
      */
     private record Chunk(long firstRow, Tensor logits) {}
 
     /** Loss of some rows; in training also their gradient, which replaces the normalised rows. */
     private void lossOf(Pass pass, Tensor normed, Tensor losses, Chunk chunk) {
-        Tensor table = pass.weight(tokenTable);
+        Tensor table = pass.weight(vocabulary.table());
         Tensor logits = chunk.logits();
         long count = logits.shape().rows();
         Tensor targets = pass.batch().targets().orElseThrow().slice(chunk.firstRow(), count);
         long rows = pass.batch().inputs().elements();
+        if (vocabulary.axis().isSplit()) {
+            new SplitCrossEntropy(vocabulary).run(pass, normed, targets, logits, pass.lossScale() / rows, losses);
+            return;
+        }
         pass.kernels().matmul(Operand.of(normed), Operand.transposed(table), logits, 0);
         pass.kernels().crossEntropy(logits, targets, config.vocabulary(), pass.lossScale() / rows, losses);
         if (pass.training()) {
-            pass.kernels().matmul(Operand.transposed(logits), Operand.of(normed), pass.gradient(tokenTable), 1);
+            pass.kernels().matmul(Operand.transposed(logits), Operand.of(normed), pass.gradient(vocabulary.table()), 1);
             pass.kernels().matmul(Operand.of(logits), Operand.of(table), normed, 0);
         }
     }
@@ -104,16 +117,30 @@ final class LanguageModelHead implements Layer {
         Tensor dNormed = saved.pop();
         Tensor statistics = saved.pop();
         Tensor x = saved.pop();
-        Tensor dx = pass.keep(x.shape().dim(0), x.shape().dim(1), config.channels());
+        Tensor dx = pass.keep(x.shape().rows(), config.channels());
+        TokenRows rows = vocabulary.axis().rowsOf(pass.batch().inputs().elements());
         pass.kernels().fill(dx, 0);
-        pass.kernels().layerNormBackward(dNormed, x, operands(pass, statistics), norm.gradients(pass), dx);
+        norm.backward(pass, rows, dNormed, x, operands(pass, statistics), dx);
         return dx;
     }
 
-    /** {@return logits {@code [B, T, V]} of rows already normalised} */
-    private Tensor logits(Pass pass, Tensor normed) {
-        Tensor logits = pass.keep(normed.shape().dim(0), normed.shape().dim(1), config.vocabulary());
-        pass.kernels().matmul(Operand.of(normed), Operand.transposed(pass.weight(tokenTable)), logits, 0);
+    /**
+     * {@return logits of all tokens}
+     *
+     * @param normed rows already normalised
+     * @param logits {@code [.., V]}; overwritten
+     */
+    private Tensor logits(Pass pass, Tensor normed, Tensor logits) {
+        Tensor table = pass.weight(vocabulary.table());
+        if (!vocabulary.axis().isSplit()) {
+            pass.kernels().matmul(Operand.of(normed), Operand.transposed(table), logits, 0);
+            return logits;
+        }
+        long mark = pass.mark();
+        Tensor own = pass.scratch(logits.dtype(), normed.shape().rows(), vocabulary.count());
+        pass.kernels().matmul(Operand.of(normed), Operand.transposed(table), own, 0);
+        vocabulary.gatherLogits(pass, own, logits);
+        pass.release(mark);
         return logits;
     }
 
@@ -126,9 +153,7 @@ final class LanguageModelHead implements Layer {
             pass.kernels().copy(x.rows(i * t + t - 1, 1), last.rows(i, 1));
         }
         pass.kernels().layerNorm(last, operands(pass, pass.keep(DType.F32, 2, b)), last);
-        Tensor logits = pass.keep(DType.F32, b, 1, config.vocabulary());
-        pass.kernels().matmul(Operand.of(last), Operand.transposed(pass.weight(tokenTable)), logits, 0);
-        return logits;
+        return logits(pass, last, pass.keep(DType.F32, b, 1, config.vocabulary()));
     }
 
     private LayerNorm operands(Pass pass, Tensor statistics) {
@@ -137,8 +162,8 @@ final class LanguageModelHead implements Layer {
 
     /** As many rows as fit, in equal chunks, so that the last one is not a sliver. */
     private long chunkRows(Pass pass, long rows) {
-        long most =
-                Math.max(1, CHUNK_BYTES / (config.vocabulary() * pass.dtype().byteSize()));
+        long most = Math.max(
+                1, CHUNK_BYTES / (vocabulary.mostTokens() * pass.dtype().byteSize()));
         return Math.ceilDiv(rows, Math.ceilDiv(rows, most));
     }
 }

@@ -1,11 +1,13 @@
 package ds.models.gpt;
 
+import ds.api.DType;
 import ds.api.LayerNorm;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.layer.Initializer;
 import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
+import ds.models.gpt.parallel.TokenRows;
 
 /** The two parameters of a layer normalisation. */
 record Normalization(Parameter weight, Parameter bias, float epsilon) {
@@ -21,7 +23,28 @@ record Normalization(Parameter weight, Parameter bias, float epsilon) {
         return new LayerNorm(pass.weight(weight), pass.weight(bias), mean, rstd, epsilon);
     }
 
-    LayerNorm.Gradients gradients(Pass pass) {
-        return new LayerNorm.Gradients(pass.gradient(weight), pass.gradient(bias));
+    /**
+     * Adds to the gradients of input and parameters.
+     *
+     * @param dy of this rank's rows
+     * @param x what was normalised
+     * @param norm with the statistics of the forward pass
+     * @param dx added to
+     */
+    void backward(Pass pass, TokenRows rows, Tensor dy, Tensor x, LayerNorm norm, Tensor dx) {
+        if (!rows.areDealt()) {
+            LayerNorm.Gradients gradients = new LayerNorm.Gradients(pass.gradient(weight), pass.gradient(bias));
+            pass.kernels().layerNormBackward(dy, x, norm, gradients, dx);
+            return;
+        }
+        long mark = pass.mark();
+        Tensor both = pass.scratch(DType.F32, 2, x.shape().columns()); // of this rank's rows
+        pass.kernels().fill(both, 0);
+        LayerNorm.Gradients gradients = new LayerNorm.Gradients(both.rows(0, 1), both.rows(1, 1));
+        pass.kernels().layerNormBackward(dy, x, norm, gradients, dx);
+        rows.sumGradients(pass, both, weight.name() + " gradients");
+        pass.kernels().axpby(1, both.rows(0, 1), 1, pass.gradient(weight));
+        pass.kernels().axpby(1, both.rows(1, 1), 1, pass.gradient(bias));
+        pass.release(mark);
     }
 }

@@ -1,31 +1,38 @@
 package ds.models.gpt;
 
-import ds.api.Attention;
 import ds.api.CoreKernels.Binary;
 import ds.api.CoreKernels.Broadcast;
 import ds.api.CounterRandom;
 import ds.api.DType;
 import ds.api.Dropout;
 import ds.api.LayerNorm;
+import ds.api.Shape;
 import ds.api.Tensor;
+import ds.api.comm.Work;
 import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
 import ds.api.layer.Saved;
+import ds.models.gpt.parallel.Linear;
+import ds.models.gpt.parallel.SplitAttention;
+import ds.models.gpt.parallel.TensorAxis;
+import ds.models.gpt.parallel.TokenRows;
 import java.util.List;
 
 /**
- * One block of GPT-2, {@code [B, T, C]} to {@code [B, T, C]}:
+ * One block of GPT-2, {@code [B·T, C]} to {@code [B·T, C]}:
  *
  * <pre>
  * mid = x   + dropout(project(attention(expand(norm1(x)))))
  * y   = mid + dropout(contract(gelu(widen(norm2(mid)))))
  * </pre>
  *
- * The backward pass carries the gradient of the residual stream in one tensor, in place.
+ * The backward pass carries the gradient of the residual stream in one tensor, in place. On several ranks each has some heads and
+ * some channels of the MLP, all rows of what goes into products, and its part of the rows of everything else.
  */
 final class TransformerBlock implements Layer {
     private final GptConfig config;
+    private final TensorAxis axis;
     private final String name;
     private final Normalization norm1;
     private final Linear expand;
@@ -37,19 +44,20 @@ final class TransformerBlock implements Layer {
     private final long projectionSite;
     private final long outputSite;
 
-    TransformerBlock(GptConfig config, int index) {
+    TransformerBlock(GptConfig config, TensorAxis axis, int index) {
         this.config = config;
+        this.axis = axis;
         this.name = "h." + index;
         long c = config.channels();
         // Projections into the residual stream start smaller, since 2L of them add up (Radford et al., 2019, section
         // 2.3).
         double residual = 0.02 / Math.sqrt(2.0 * config.layers());
         this.norm1 = Normalization.of(name + ".ln_1", config);
-        this.expand = Linear.of(name + ".attn.c_attn", c, 3 * c, 0.02);
-        this.project = Linear.of(name + ".attn.c_proj", c, c, residual);
+        this.expand = Linear.ofColumns(axis, name + ".attn.c_attn", Shape.of(c, 3 * c), 3, 0.02);
+        this.project = Linear.ofRows(axis, name + ".attn.c_proj", Shape.of(c, c), residual);
         this.norm2 = Normalization.of(name + ".ln_2", config);
-        this.widen = Linear.of(name + ".mlp.c_fc", c, 4 * c, 0.02);
-        this.contract = Linear.of(name + ".mlp.c_proj", 4 * c, c, residual);
+        this.widen = Linear.ofColumns(axis, name + ".mlp.c_fc", Shape.of(c, 4 * c), 1, 0.02);
+        this.contract = Linear.ofRows(axis, name + ".mlp.c_proj", Shape.of(4 * c, c), residual);
         this.attentionSite = CounterRandom.part(name + ".attention");
         this.projectionSite = CounterRandom.part(name + ".projection");
         this.outputSite = CounterRandom.part(name + ".output");
@@ -79,33 +87,37 @@ final class TransformerBlock implements Layer {
 
     @Override
     public Tensor forward(Pass pass, Tensor x, Saved saved) {
-        long b = x.shape().dim(0);
-        long t = x.shape().dim(1);
+        long b = pass.batch().inputs().shape().rows();
+        long t = pass.batch().inputs().shape().columns();
         long c = config.channels();
+        long part = c / axis.size(); // of the channels between two products
+        TokenRows rows = axis.rowsOf(b * t);
         long mark = pass.mark();
-        Tensor statistics = pass.keep(DType.F32, 4, b * t);
-        Tensor normed1 = pass.keep(b, t, c);
-        pass.kernels().layerNorm(x, norm1(pass, statistics), normed1);
-        Tensor qkv = pass.keep(b, t, 3 * c);
+        Tensor sum = pass.scratch(b * t, c);
+        Tensor statistics = pass.keep(DType.F32, 4, rows.own());
+        Tensor normed1 = pass.keep(b * t, c);
+        pass.kernels().layerNorm(x, norm1(pass, statistics), rows.part(normed1));
+        rows.gather(pass, normed1, name + " attention input");
+        Tensor qkv = pass.keep(b, t, 3 * part);
         expand.forward(pass, normed1, qkv);
-        Tensor attended = pass.keep(b, t, c);
-        Tensor logSumExp = pass.keep(DType.F32, b, config.heads(), t);
-        pass.kernels().attention(qkv, attention(pass), attended, logSumExp);
-        Tensor projected = pass.scratch(b, t, c);
-        project.forward(pass, attended, projected);
-        dropInPlace(pass, projected, projectionSite);
-        Tensor mid = pass.keep(b, t, c);
-        Tensor normed2 = pass.keep(b, t, c);
-        pass.kernels().residualLayerNorm(projected, x, mid, norm2(pass, statistics), normed2);
+        Tensor attended = pass.keep(b, t, part);
+        Tensor logSumExp = pass.keep(DType.F32, b, heads(), t);
+        attention(pass).forward(qkv, attended, logSumExp);
+        Tensor projected = project.forwardSummed(pass, attended, rows, sum);
+        dropInPlace(pass, rows, projected, projectionSite);
+        Tensor mid = pass.keep(rows.own(), c);
+        Tensor normed2 = pass.keep(b * t, c);
+        pass.kernels().residualLayerNorm(projected, x, mid, norm2(pass, statistics), rows.part(normed2));
 
-        Tensor wide = pass.keep(b, t, 4 * c);
+        rows.gather(pass, normed2, name + " MLP input");
+        Tensor wide = pass.keep(b * t, 4 * part);
         widen.forwardWithoutBias(pass, normed2, wide);
-        Tensor activated = pass.keep(b, t, 4 * c);
+        Tensor activated = pass.keep(b * t, 4 * part);
         pass.kernels().biasGelu(wide, pass.weight(widen.bias()), activated);
-        Tensor y = pass.keep(b, t, c);
-        contract.forward(pass, activated, y);
-        dropInPlace(pass, y, outputSite);
-        pass.kernels().binary(Binary.ADD, y, mid, Broadcast.NONE, y);
+        Tensor contracted = contract.forwardSummed(pass, activated, rows, sum);
+        dropInPlace(pass, rows, contracted, outputSite);
+        Tensor y = pass.keep(rows.own(), c);
+        pass.kernels().binary(Binary.ADD, contracted, mid, Broadcast.NONE, y);
         pass.release(mark);
 
         saved.push(x);
@@ -123,9 +135,11 @@ final class TransformerBlock implements Layer {
 
     @Override
     public Tensor backward(Pass pass, Tensor dy, Saved saved) {
-        long b = dy.shape().dim(0);
-        long t = dy.shape().dim(1);
+        long b = pass.batch().inputs().shape().rows();
+        long t = pass.batch().inputs().shape().columns();
         long c = config.channels();
+        long part = c / axis.size();
+        TokenRows rows = axis.rowsOf(b * t);
         Tensor activated = saved.pop();
         Tensor wide = saved.pop();
         Tensor normed2 = saved.pop();
@@ -138,44 +152,60 @@ final class TransformerBlock implements Layer {
         Tensor x = saved.pop();
 
         long mark = pass.mark();
-        Tensor dWide = pass.scratch(b, t, 4 * c);
-        contract.backward(pass, dropped(pass, dy, outputSite), activated, dWide);
+        Tensor dOutput = dropped(pass, rows, dy, outputSite);
+        Tensor dWide = pass.scratch(b * t, 4 * part);
+        contract.inputGradient(pass, dOutput, dWide);
         pass.kernels().biasGeluBackward(dWide, wide, pass.weight(widen.bias()), dWide, pass.gradient(widen.bias()));
-        Tensor dNormed = pass.scratch(b, t, c);
-        widen.backwardWithoutBias(pass, dWide, normed2, dNormed);
-        pass.kernels().layerNormBackward(dNormed, mid, norm2(pass, statistics), norm2.gradients(pass), dy);
+        Tensor dNormed2 = pass.scratch(b * t, c);
+        widen.inputGradient(pass, dWide, dNormed2);
+        Work sum2 = rows.sum(pass, dNormed2, name + " MLP input gradient"); // travels during the next products
+        contract.weightGradient(pass, dOutput, activated);
+        contract.biasGradient(pass, dOutput);
+        widen.weightGradient(pass, dWide, normed2);
+        TokenRows.await(pass, sum2);
+        norm2.backward(pass, rows, rows.part(dNormed2), mid, norm2(pass, statistics), dy);
         pass.release(mark);
 
-        Tensor dAttended = pass.scratch(b, t, c);
-        project.backward(pass, dropped(pass, dy, projectionSite), attended, dAttended);
-        Tensor dQkv = pass.scratch(b, t, 3 * c);
-        pass.kernels().attentionBackward(dAttended, qkv, attention(pass), attended, logSumExp, dQkv);
-        expand.backward(pass, dQkv, normed1, dAttended);
-        pass.kernels().layerNormBackward(dAttended, x, norm1(pass, statistics), norm1.gradients(pass), dy);
+        Tensor dProjected = dropped(pass, rows, dy, projectionSite);
+        Tensor dAttended = pass.scratch(b, t, part);
+        project.inputGradient(pass, dProjected, dAttended);
+        Tensor dQkv = pass.scratch(b, t, 3 * part);
+        attention(pass).backward(dAttended, qkv, attended, logSumExp, dQkv);
+        Tensor dNormed1 = axis.isSplit() ? pass.scratch(b * t, c) : dAttended;
+        expand.inputGradient(pass, dQkv, dNormed1);
+        Work sum1 = rows.sum(pass, dNormed1, name + " attention input gradient");
+        project.weightGradient(pass, dProjected, attended);
+        project.biasGradient(pass, dProjected);
+        expand.weightGradient(pass, dQkv, normed1);
+        expand.biasGradient(pass, dQkv);
+        TokenRows.await(pass, sum1);
+        norm1.backward(pass, rows, rows.part(dNormed1), x, norm1(pass, statistics), dy);
         pass.release(mark);
         return dy;
     }
 
-    /** The forward pass for new positions of sequences whose keys and values are cached. */
+    /** The forward pass for new positions of sequences whose keys and values are cached; every rank has all rows. */
     Tensor decode(Pass pass, Tensor x, KeyValueCache cache) {
         long b = x.shape().dim(0);
         long t = x.shape().dim(1);
         long c = config.channels();
+        long part = c / axis.size();
+        TokenRows rows = axis.repeatedRows(b * t);
         Tensor statistics = pass.keep(DType.F32, 4, b * t);
         Tensor normed = pass.keep(b, t, c);
         pass.kernels().layerNorm(x, norm1(pass, statistics), normed);
-        Tensor qkv = pass.keep(b, t, 3 * c);
+        Tensor qkv = pass.keep(b, t, 3 * part);
         expand.forward(pass, normed, qkv);
-        Tensor attended = pass.keep(b, t, c);
-        pass.kernels().cachedAttention(qkv, cache.keys(), cache.values(), cache.past(), config.heads(), attended);
+        Tensor attended = pass.keep(b, t, part);
+        pass.kernels().cachedAttention(qkv, cache.keys(), cache.values(), cache.past(), heads(), attended);
         Tensor mid = pass.keep(b, t, c);
-        project.forward(pass, attended, mid);
+        project.forwardSummed(pass, attended, rows, mid);
         pass.kernels().residualLayerNorm(mid, x, mid, norm2(pass, statistics), normed);
-        Tensor wide = pass.keep(b, t, 4 * c);
+        Tensor wide = pass.keep(b, t, 4 * part);
         widen.forwardWithoutBias(pass, normed, wide);
         pass.kernels().biasGelu(wide, pass.weight(widen.bias()), wide);
         Tensor y = pass.keep(b, t, c);
-        contract.forward(pass, wide, y);
+        contract.forwardSummed(pass, wide, rows, y);
         pass.kernels().binary(Binary.ADD, y, mid, Broadcast.NONE, y);
         return y;
     }
@@ -188,30 +218,48 @@ final class TransformerBlock implements Layer {
         return norm2.operands(pass, statistics.rows(2, 1), statistics.rows(3, 1));
     }
 
-    private Attention attention(Pass pass) {
-        return pass.attention(config.heads(), config.dropout().attention(), attentionSite);
+    /** {@return how many heads this rank has} */
+    private int heads() {
+        return config.heads() / axis.size();
     }
 
-    private Dropout residualDropout(Pass pass, Tensor x, long site) {
-        return pass.dropout(config.dropout().residual(), site, x.shape().dim(1) * config.channels());
+    private SplitAttention attention(Pass pass) {
+        return new SplitAttention(pass, axis, config.heads(), config.dropout().attention(), attentionSite);
     }
 
-    private void dropInPlace(Pass pass, Tensor x, long site) {
-        Dropout dropout = residualDropout(pass, x, site);
+    private Dropout residualDropout(Pass pass, TokenRows rows, long site) {
+        long c = config.channels();
+        return pass.dropout(
+                        config.dropout().residual(),
+                        site,
+                        c * pass.batch().inputs().shape().columns())
+                .from(c * rows.first());
+    }
+
+    private void dropInPlace(Pass pass, TokenRows rows, Tensor x, long site) {
+        Dropout dropout = residualDropout(pass, rows, site);
         if (dropout.active()) {
             pass.kernels().dropout(x, dropout, x);
         }
     }
 
-    /** {@return the gradient behind a dropout; dy itself, which the residual branch still needs, stays as it is} */
-    private Tensor dropped(Pass pass, Tensor dy, long site) {
-        Dropout dropout = residualDropout(pass, dy, site);
-        if (!dropout.active()) {
+    /**
+     * {@return the gradient behind a dropout, of all rows; dy itself, which the residual branch still needs, stays as it is}
+     *
+     * @param dy of this rank's rows
+     */
+    private Tensor dropped(Pass pass, TokenRows rows, Tensor dy, long site) {
+        Dropout dropout = residualDropout(pass, rows, site);
+        if (!dropout.active() && !rows.areDealt()) {
             return dy;
         }
-        Tensor dx =
-                pass.scratch(dy.shape().dim(0), dy.shape().dim(1), dy.shape().dim(2));
-        pass.kernels().dropout(dy, dropout, dx);
-        return dx;
+        Tensor all = pass.scratch(rows.all(), config.channels());
+        if (dropout.active()) {
+            pass.kernels().dropout(dy, dropout, rows.part(all));
+        } else {
+            pass.kernels().copy(dy, rows.part(all));
+        }
+        rows.gather(pass, all, name + " output gradient");
+        return all;
     }
 }

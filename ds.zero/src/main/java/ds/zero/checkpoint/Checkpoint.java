@@ -2,11 +2,13 @@ package ds.zero.checkpoint;
 
 import ds.api.Shape;
 import ds.api.layer.Parameter;
+import ds.api.layer.Slice;
 import ds.zero.checkpoint.ChunkReader.Chunk;
 import ds.zero.checkpoint.Index.Stored;
 import ds.zero.checkpoint.Index.StoredFile;
 import ds.zero.config.json.Spelling;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -150,29 +152,25 @@ public final class Checkpoint {
             }
         }
         try (ChunkReader reader = new ChunkReader(folder, index)) {
-            reader.forEach(chunks, (i, bytes) -> upload(chunks.get(i), bytes, targets.get(i)));
+            reader.forEach(chunks, (i, bytes) -> overlap(chunks.get(i), targets.get(i)).upload(bytes));
         }
     }
 
     private void addChunks(Piece wanted, List<Chunk> chunks) {
-        long end = wanted.first() + wanted.elements();
         for (Stored stored : index.pieces(wanted.kind(), wanted.parameter().name())) {
-            long from = Math.max(wanted.first(), stored.first());
-            long to = Math.min(end, stored.end());
-            if (from < to) {
-                int last = (int) ((to - 1 - stored.first()) / index.chunkElements());
-                for (int i = (int) ((from - stored.first()) / index.chunkElements()); i <= last; i++) {
-                    chunks.add(new Chunk(stored, i));
+            for (int i = 0; i < stored.checksums().size(); i++) {
+                Chunk chunk = new Chunk(stored, i);
+                if (!overlap(chunk, wanted).isEmpty()) {
+                    chunks.add(chunk);
                 }
             }
         }
     }
 
-    private void upload(Chunk chunk, MemorySegment bytes, Piece target) {
-        long begin = chunk.piece().first() + chunk.number() * index.chunkElements();
-        long from = Math.max(begin, target.first());
-        long to = Math.min(begin + bytes.byteSize() / Float.BYTES, target.first() + target.elements());
-        target.upload(from - target.first(), bytes.asSlice((from - begin) * Float.BYTES, (to - from) * Float.BYTES));
+    private Overlap overlap(Chunk chunk, Piece target) {
+        long first = chunk.piece().first() + chunk.number() * index.chunkElements();
+        long end = Math.min(chunk.piece().end(), first + index.chunkElements());
+        return new Overlap(index.slice(chunk.piece()), first, end, target);
     }
 
     private void requireModel(List<Parameter> model) {
@@ -184,8 +182,8 @@ public final class Checkpoint {
             if (stored == null) {
                 differences.add(parameter.name() + " is not in the checkpoint"
                         + didYouMean(parameter.name(), index.parameters().keySet()));
-            } else if (!stored.equals(parameter.shape())) {
-                differences.add(parameter.name() + " has shape " + stored + " in the checkpoint, " + parameter.shape()
+            } else if (!stored.equals(parameter.whole())) {
+                differences.add(parameter.name() + " has shape " + stored + " in the checkpoint, " + parameter.whole()
                         + " in the model");
             }
         }
@@ -236,11 +234,23 @@ public final class Checkpoint {
         for (Stored stored : index.pieces(kind, parameter)) {
             addAll(stored, chunks);
         }
+        Slice whole = Slice.all(index.parameters().get(parameter));
         try (ChunkReader reader = new ChunkReader(folder, index)) {
             reader.forEach(chunks, (i, bytes) -> {
                 Chunk chunk = chunks.get(i);
                 long begin = chunk.piece().first() + chunk.number() * index.chunkElements();
-                target.asSlice(begin * Float.BYTES, bytes.byteSize()).copyFrom(bytes);
+                long end = begin + bytes.byteSize() / Float.BYTES;
+                index.slice(chunk.piece())
+                        .forEachCommon(
+                                whole,
+                                begin,
+                                end,
+                                (here, there, count) -> MemorySegment.copy(
+                                        bytes,
+                                        (here - begin) * Float.BYTES,
+                                        target,
+                                        there * Float.BYTES,
+                                        count * Float.BYTES));
             });
         }
     }
@@ -262,19 +272,47 @@ public final class Checkpoint {
         void accept(String kind, String parameter, MemorySegment bytes);
     }
 
-    /** Streams all elements of these kinds: kind by kind, parameter by parameter in the model's order, first element first. */
+    /**
+     * Streams all elements of these kinds: kind by kind, parameter by parameter in the model's order, first element first. A parameter
+     * that was split over ranks is put together in memory.
+     */
     public void forEach(List<String> kinds, ChunkVisitor visitor) {
         List<Chunk> chunks = new ArrayList<>();
         for (String kind : kinds) {
             for (String parameter : index.parameters().keySet()) {
-                index.pieces(kind, parameter).forEach(stored -> addAll(stored, chunks));
+                List<Stored> pieces = index.pieces(kind, parameter);
+                if (pieces.stream().anyMatch(stored -> stored.runs().parts() > 1)) {
+                    stream(chunks, visitor);
+                    chunks.clear();
+                    visitJoined(kind, parameter, visitor);
+                } else {
+                    pieces.forEach(stored -> addAll(stored, chunks));
+                }
             }
+        }
+        stream(chunks, visitor);
+    }
+
+    private void stream(List<Chunk> chunks, ChunkVisitor visitor) {
+        if (chunks.isEmpty()) {
+            return;
         }
         try (ChunkReader reader = new ChunkReader(folder, index)) {
             reader.forEach(chunks, (i, bytes) -> {
                 Stored piece = chunks.get(i).piece();
                 visitor.accept(piece.kind(), piece.parameter(), bytes);
             });
+        }
+    }
+
+    private void visitJoined(String kind, String parameter, ChunkVisitor visitor) {
+        try (Arena arena = Arena.ofConfined()) {
+            long byteSize = index.parameters().get(parameter).elements() * Float.BYTES;
+            MemorySegment whole = arena.allocate(byteSize, 64);
+            read(kind, parameter, whole);
+            for (long at = 0; at < byteSize; at += index.chunkBytes()) {
+                visitor.accept(kind, parameter, whole.asSlice(at, Math.min(index.chunkBytes(), byteSize - at)));
+            }
         }
     }
 

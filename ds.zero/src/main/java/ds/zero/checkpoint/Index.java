@@ -1,6 +1,7 @@
 package ds.zero.checkpoint;
 
 import ds.api.Shape;
+import ds.api.layer.Slice;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -31,7 +32,10 @@ record Index(
     static final String FILE = "index.json";
 
     private static final Comparator<Stored> ORDER =
-            Comparator.comparing(Stored::kind).thenComparing(Stored::parameter).thenComparingLong(Stored::first);
+            Comparator.comparing(Stored::kind)
+                    .thenComparing(Stored::parameter)
+                    .thenComparingInt(stored -> stored.runs().part())
+                    .thenComparingLong(Stored::first);
 
     Index {
         pieces = pieces.stream().sorted(ORDER).toList();
@@ -52,23 +56,44 @@ record Index(
     }
 
     /**
+     * Of which elements of a parameter a piece is: of every {@code parts}-th run from run {@code part} on, as in
+     * {@link ds.api.layer.Slice}.
+     *
+     * @param run elements; 0 where the parameter was not split, which is one part
+     * @param parts in how many the parameter was split
+     * @param part which one
+     */
+    record Runs(long run, int parts, int part) {
+        static final Runs ALL = new Runs(0, 1, 0);
+
+        static Runs of(Slice slice) {
+            return slice.isAll() ? ALL : new Runs(slice.run(), slice.parts(), slice.part());
+        }
+
+        Slice in(Shape whole) {
+            return parts == 1 ? Slice.all(whole) : Slice.ofRuns(whole, run, parts, part);
+        }
+    }
+
+    /**
      * A piece in a file.
      *
      * @param kind as of {@link Piece#kind}
      * @param parameter its name
-     * @param first element of the parameter
+     * @param runs of which elements of the parameter
+     * @param first element, counted in these
      * @param end behind the last element
      * @param file its number in the index
      * @param checksums CRC-32C of each chunk
      */
-    record Stored(String kind, String parameter, long first, long end, int file, List<Integer> checksums) {
+    record Stored(
+            String kind, String parameter, Runs runs, long first, long end, int file, List<Integer> checksums) {
         /** {@return the tensor's name in the file} */
         String tensor() {
-            return tensor(kind, parameter, first, end);
-        }
-
-        static String tensor(String kind, String parameter, long first, long end) {
-            return kind + "/" + parameter + "@[" + first + "," + end + ")";
+            String place = kind + "/" + parameter + "@[" + first + "," + end + ")";
+            return runs.parts() == 1
+                    ? place
+                    : place + " of part " + runs.part() + " of " + runs.parts() + " in runs of " + runs.run();
         }
 
         long elements() {
@@ -85,10 +110,16 @@ record Index(
         return chunkBytes / Float.BYTES;
     }
 
-    /** {@return the pieces of one kind of one parameter, in the order of elements} */
+    /** {@return which elements of its parameter a piece is counted in} */
+    Slice slice(Stored piece) {
+        return piece.runs().in(parameters.get(piece.parameter()));
+    }
+
+    /** {@return the pieces of one kind of one parameter, part by part, each in the order of elements} */
     List<Stored> pieces(String kind, String parameter) {
-        int from = lowerBound(new Stored(kind, parameter, -1, 0, 0, List.of()));
-        int to = lowerBound(new Stored(kind, parameter, Long.MAX_VALUE, 0, 0, List.of()));
+        int from = lowerBound(new Stored(kind, parameter, Runs.ALL, -1, 0, 0, List.of()));
+        Runs last = new Runs(0, Integer.MAX_VALUE, Integer.MAX_VALUE);
+        int to = lowerBound(new Stored(kind, parameter, last, Long.MAX_VALUE, 0, 0, List.of()));
         return pieces.subList(from, to);
     }
 
@@ -119,7 +150,7 @@ record Index(
      */
     Index requireWhole(Path file) {
         for (String kind : kinds) {
-            parameters.forEach((name, shape) -> requireWhole(file, kind, name, shape.elements()));
+            parameters.forEach((name, shape) -> requireWhole(file, kind, name, shape));
         }
         long expected = (long) kinds.size() * elements() * Float.BYTES;
         if (byteSize() != expected) {
@@ -148,9 +179,33 @@ record Index(
         return parameters.values().stream().mapToLong(Shape::elements).sum();
     }
 
-    private void requireWhole(Path file, String kind, String name, long elements) {
+    private void requireWhole(Path file, String kind, String name, Shape shape) {
+        List<Stored> all = pieces(kind, name);
+        Runs runs = all.isEmpty() ? Runs.ALL : all.getFirst().runs();
+        for (int part = 0; part < runs.parts(); part++) {
+            Runs expected = new Runs(runs.run(), runs.parts(), part);
+            int number = part;
+            requireWhole(
+                    file,
+                    all.stream().filter(piece -> piece.runs().part() == number).toList(),
+                    kind + "/" + name,
+                    expected.in(shape).elements());
+            all.stream()
+                    .filter(piece -> piece.runs().part() == number && !piece.runs().equals(expected))
+                    .findFirst()
+                    .ifPresent(piece -> {
+                        throw CheckpointException.ofTensor(
+                                file,
+                                piece.tensor(),
+                                "other pieces are in " + runs.parts() + " parts of runs of " + runs.run()
+                                        + "; restore the file from a copy");
+                    });
+        }
+    }
+
+    private static void requireWhole(Path file, List<Stored> pieces, String tensor, long elements) {
         long covered = 0;
-        for (Stored piece : pieces(kind, name)) {
+        for (Stored piece : pieces) {
             if (piece.first() != covered || piece.end() <= piece.first()) {
                 throw CheckpointException.ofTensor(
                         file,
@@ -164,7 +219,7 @@ record Index(
         if (covered != elements) {
             throw CheckpointException.ofTensor(
                     file,
-                    kind + "/" + name,
+                    tensor,
                     "has elements up to " + covered + " of " + elements
                             + "; a rank did not contribute its part, or the file is damaged");
         }
@@ -180,7 +235,14 @@ record Index(
         for (int rank = 0; rank < fragments.size(); rank++) {
             for (Stored piece : fragments.get(rank).pieces()) {
                 String parameter = names.computeIfAbsent(piece.parameter(), name -> name);
-                all.add(new Stored(piece.kind(), parameter, piece.first(), piece.end(), rank, piece.checksums()));
+                all.add(new Stored(
+                        piece.kind(),
+                        parameter,
+                        piece.runs(),
+                        piece.first(),
+                        piece.end(),
+                        rank,
+                        piece.checksums()));
             }
         }
         return all;

@@ -2,6 +2,7 @@ package ds.zero.checkpoint;
 
 import ds.api.Shape;
 import ds.zero.checkpoint.Index.Fragment;
+import ds.zero.checkpoint.Index.Runs;
 import ds.zero.checkpoint.Index.Stored;
 import ds.zero.checkpoint.Index.StoredFile;
 import java.io.ByteArrayOutputStream;
@@ -196,6 +197,13 @@ final class IndexJson {
             json.writeStartObject();
             json.writeStringProperty("kind", piece.kind());
             json.writeStringProperty("parameter", piece.parameter());
+            if (piece.runs().parts() > 1) {
+                json.writeArrayPropertyStart("part");
+                json.writeNumber(piece.runs().part());
+                json.writeNumber(piece.runs().parts());
+                json.writeNumber(piece.runs().run());
+                json.writeEndArray();
+            }
             json.writeNumberProperty("first", piece.first());
             json.writeNumberProperty("end", piece.end());
             json.writeNumberProperty("file", piece.file());
@@ -214,12 +222,29 @@ final class IndexJson {
         return pieces;
     }
 
+    private static Runs readRuns(Path file, JsonFields fields) {
+        if (!fields.has("part")) {
+            return Runs.ALL;
+        }
+        var numbers = new ArrayList<Long>();
+        fields.array("part").forEach(number -> numbers.add(number.asLong()));
+        if (numbers.size() != 3 || numbers.get(1) < 2 || numbers.get(2) < 1 || numbers.get(0) >= numbers.get(1)) {
+            throw new CheckpointException(
+                    file, "part " + numbers + " is not number, parts, run; restore the file from a copy");
+        }
+        return new Runs(
+                numbers.get(2),
+                Math.toIntExact(numbers.get(1)),
+                Math.toIntExact(numbers.get(0)));
+    }
+
     private static Stored readPiece(Path file, JsonFields fields) {
         var checksums = new ArrayList<Integer>();
         fields.array("crc32c").forEach(sum -> checksums.add(HexFormat.fromHexDigits(sum.asString())));
         Stored piece = new Stored(
                 fields.text("kind"),
                 fields.text("parameter"),
+                readRuns(file, fields),
                 fields.integer("first"),
                 fields.integer("end"),
                 Math.toIntExact(fields.integer("file")),

@@ -50,6 +50,10 @@ final class JsonFields {
         return value;
     }
 
+    boolean has(String name) {
+        return left.containsKey(name);
+    }
+
     private JsonNode peek(String name) {
         JsonNode value = left.get(name);
         return value == null ? JsonMapper.shared().nullNode() : value;

@@ -4,7 +4,8 @@ import ds.api.layer.Parameter;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Consecutive elements of one parameter, of its weights or of one of its optimizer states, on this rank. Values travel as F32 in
+ * Consecutive elements of what this rank holds of a parameter ({@link Parameter#slice}), of its weights or of one of its optimizer
+ * states. Values travel as F32 in
  * host memory, whatever type and device they have. Calls come from one thread at a time, and are done when they return.
  */
 public interface Piece {
@@ -17,7 +18,7 @@ public interface Piece {
     /** {@return of which parameter} */
     Parameter parameter();
 
-    /** {@return the first element, counted in the parameter} */
+    /** {@return the first element, counted in what this rank holds of the parameter} */
     long first();
 
     /** {@return how many elements it has, at least one} */

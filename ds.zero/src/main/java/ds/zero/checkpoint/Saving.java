@@ -157,7 +157,7 @@ final class Saving implements AutoCloseable {
         }
         Map<String, Shape> parameters = new LinkedHashMap<>();
         for (Parameter parameter : content.pieces().parameters()) {
-            parameters.put(parameter.name(), parameter.shape());
+            parameters.put(parameter.name(), parameter.whole());
         }
         Index index = new Index(
                 writer(),

@@ -4,6 +4,7 @@ import ds.api.DType;
 import ds.api.Shape;
 import ds.safetensors.SafetensorsWriter;
 import ds.zero.checkpoint.Index.Fragment;
+import ds.zero.checkpoint.Index.Runs;
 import ds.zero.checkpoint.Index.Stored;
 import ds.zero.checkpoint.Index.StoredFile;
 import java.io.IOException;
@@ -67,7 +68,18 @@ final class ShardWriter {
     }
 
     private static String tensor(Piece piece) {
-        return Stored.tensor(piece.kind(), piece.parameter().name(), piece.first(), piece.first() + piece.elements());
+        return stored(piece, List.of()).tensor();
+    }
+
+    private static Stored stored(Piece piece, List<Integer> checksums) {
+        return new Stored(
+                piece.kind(),
+                piece.parameter().name(),
+                Runs.of(piece.parameter().slice()),
+                piece.first(),
+                piece.first() + piece.elements(),
+                0,
+                checksums);
     }
 
     private Stored append(SafetensorsWriter shard, int number) throws IOException {
@@ -85,13 +97,7 @@ final class ShardWriter {
             checksums.add((int) crc.getValue());
             disk.append(shard, tensor(piece), bytes);
         }
-        return new Stored(
-                piece.kind(),
-                piece.parameter().name(),
-                piece.first(),
-                piece.first() + piece.elements(),
-                0,
-                List.copyOf(checksums));
+        return stored(piece, List.copyOf(checksums));
     }
 
     /** The header is checked as a whole; the tensors behind it have their own checksums. */

@@ -10,7 +10,7 @@ import java.util.OptionalLong;
  * @param trainBatchSize sequences per optimizer step, over all ranks
  * @param microBatchSize sequences per forward pass of one rank
  * @param gradientAccumulationSteps forward and backward passes of a rank per optimizer step
- * @param worldSize ranks
+ * @param worldSize ranks that share the batch: all of them, divided by those that share a model
  */
 public record BatchConfig(long trainBatchSize, int microBatchSize, int gradientAccumulationSteps, int worldSize) {
     private static final String TRAIN = "train_batch_size";

@@ -24,6 +24,11 @@ public sealed interface OptimizerConfig {
         return true;
     }
 
+    /** {@return whether it updates element by element, rather than by norms of parameters or whole matrices} */
+    default boolean isElementwise() {
+        return true;
+    }
+
     /**
      * The built-in Adam (Kingma &amp; Ba, arXiv:1412.6980) and AdamW (Loshchilov &amp; Hutter, arXiv:1711.05101). As in DeepSpeed
      * both are AdamW, unless the type is {@code Adam} and {@code adam_w_mode} is false.
@@ -171,6 +176,11 @@ public sealed interface OptimizerConfig {
             }
         }
 
+        @Override
+        public boolean isElementwise() {
+            return false;
+        }
+
         /** {@return the same with other bounds of the ratio of norms} */
         public Lamb between(double minimum, double maximum) {
             return new Lamb(
@@ -204,6 +214,11 @@ public sealed interface OptimizerConfig {
             requireCommon(learningRate, weightDecay);
             require("muon_lr", learningRate, Range.above(0));
             require("momentum", momentum, Range.halfOpen(0, 1));
+        }
+
+        @Override
+        public boolean isElementwise() {
+            return false;
         }
     }
 

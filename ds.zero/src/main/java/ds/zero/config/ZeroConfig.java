@@ -12,6 +12,7 @@ import java.nio.file.Path;
  * default; without an {@code optimizer} block that is AdamW.
  *
  * @param batch the batch sizes
+ * @param tensorParallel over how many ranks layers are split
  * @param optimizer which optimizer, and its parameters
  * @param schedule the learning rate of every update
  * @param precision the element type of weights and activations
@@ -24,6 +25,7 @@ import java.nio.file.Path;
  */
 public record ZeroConfig(
         BatchConfig batch,
+        TensorParallel tensorParallel,
         OptimizerConfig optimizer,
         LearningRateSchedule schedule,
         Precision precision,
@@ -77,10 +79,13 @@ public record ZeroConfig(
         keys.applyToRoot(root);
         OptimizerConfig optimizer = OptimizerReader.read(root, keys);
         Precision precision = Precision.read(root);
-        readAgreements(root, precision, known);
+        TensorParallel tensorParallel = TensorParallel.read(root, known, optimizer);
+        int dataParallel = known.worldSize() / tensorParallel.size();
+        readAgreements(root, precision, dataParallel);
         root.auto(CLIPPING, 1.0, "DeepSpeed's default");
         ZeroConfig config = new ZeroConfig(
-                BatchConfig.read(root, known.worldSize()),
+                BatchConfig.read(root, dataParallel),
+                tensorParallel,
                 optimizer,
                 ScheduleReader.read(root, known, optimizer),
                 precision,
@@ -97,7 +102,7 @@ public record ZeroConfig(
     /** {@return the same with another learning rate for every update} */
     public ZeroConfig withSchedule(LearningRateSchedule other) {
         return new ZeroConfig(
-                batch, optimizer, other, precision, gradients, gradientClipping, zero, checkpointing, report, runtime);
+                batch, tensorParallel, optimizer, other, precision, gradients, gradientClipping, zero, checkpointing, report, runtime);
     }
 
     /** {@return the same with other sharding, recomputation and batch sizes: what decides how much memory a rank needs} */
@@ -105,6 +110,7 @@ public record ZeroConfig(
             ZeroOptimization otherZero, ActivationCheckpointing otherCheckpointing, BatchConfig otherBatch) {
         return new ZeroConfig(
                 otherBatch,
+                tensorParallel,
                 optimizer,
                 schedule,
                 precision,
@@ -130,7 +136,7 @@ public record ZeroConfig(
     }
 
     /** Keys that select nothing, but may say what is so anyway. */
-    private static void readAgreements(Block root, Precision precision, Known known) {
+    private static void readAgreements(Block root, Precision precision, int dataParallel) {
         String dtype = Precision.nameOf(precision.weights());
         Block types = root.block("data_types");
         types.optionalText("param_dtype")
@@ -140,10 +146,10 @@ public record ZeroConfig(
                         "the parameters are " + dtype + " by bf16.enabled and fp16.enabled",
                         "make the two agree, or remove this key"));
         root.optionalInteger("data_parallel_size", 1, Integer.MAX_VALUE).ifPresent(size -> {
-            if (size != known.worldSize()) {
+            if (size != dataParallel) {
                 root.problem(
                         "data_parallel_size",
-                        "all " + known.worldSize() + " ranks are data parallel",
+                        "the ranks are " + dataParallel + " times data parallel",
                         "remove the key");
             }
         });

@@ -20,11 +20,13 @@ import java.util.Optional;
  */
 public final class Machine implements AutoCloseable {
     private final Stack stack;
+    private final Communicator world;
     private final TensorBackend host;
     private final List<AutoCloseable> owned; // in the order of closing
 
-    private Machine(Stack stack, TensorBackend host, List<AutoCloseable> owned) {
+    private Machine(Stack stack, Communicator world, TensorBackend host, List<AutoCloseable> owned) {
         this.stack = stack;
+        this.world = world;
         this.host = host;
         this.owned = owned;
     }
@@ -32,11 +34,12 @@ public final class Machine implements AutoCloseable {
     /**
      * {@return the parts put together}
      *
-     * @param given borrowed
+     * @param given the device, and the ranks among which ZeRO shards; borrowed
+     * @param all ranks of the job; borrowed
      * @param host borrowed; opened by its configured name where there is none and one is needed
      * @throws IllegalArgumentException if the communicator reaches neither the device nor the host
      */
-    public static Machine of(ZeroConfig config, Stack given, Optional<TensorBackend> host) {
+    public static Machine of(ZeroConfig config, Stack given, Communicator all, Optional<TensorBackend> host) {
         TensorBackend device = given.backend();
         boolean besideHost = offloads(config.zero()) && !device.device().equals(Device.HOST);
         List<AutoCloseable> owned = new ArrayList<>();
@@ -47,7 +50,9 @@ public final class Machine implements AutoCloseable {
                 requireHost(beside, config.runtime().hostBackend());
             }
             Communicator communicator = reaching(device, given.communicator(), besideHost, owned);
-            return new Machine(new Stack(device, communicator), beside, owned);
+            Communicator world =
+                    all == given.communicator() ? communicator : reaching(device, all, besideHost, owned);
+            return new Machine(new Stack(device, communicator), world, beside, owned);
         } catch (RuntimeException e) {
             close(owned);
             throw e;
@@ -94,7 +99,12 @@ public final class Machine implements AutoCloseable {
         return staged;
     }
 
-    /** {@return the device of the model, and the ranks} */
+    /** {@return all ranks of the job} */
+    public Communicator world() {
+        return world;
+    }
+
+    /** {@return the device of the model, and the ranks among which ZeRO shards} */
     public Stack stack() {
         return stack;
     }

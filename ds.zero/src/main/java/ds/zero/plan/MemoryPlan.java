@@ -4,10 +4,12 @@ import ds.api.Buffer;
 import ds.api.Device;
 import ds.api.MemoryUse;
 import ds.api.TensorBackend;
+import ds.api.comm.Communicator;
 import ds.api.comm.Traffic;
 import ds.api.layer.Batch;
 import ds.api.layer.Parameter;
 import ds.api.layer.Sequential;
+import ds.zero.Mesh;
 import ds.zero.ZeroEngine;
 import ds.zero.config.ZeroConfig;
 import java.lang.foreign.MemorySegment;
@@ -77,22 +79,36 @@ public record MemoryPlan(
      * @param model whose layers allocate through {@link ds.api.layer.Pass} and compute with kernels alone
      */
     public static MemoryPlan of(Sequential model, ZeroConfig config, Loop loop) {
+        return of(tensor -> model, config, loop);
+    }
+
+    /**
+     * Runs dry a model whose layers may be split.
+     *
+     * @param model made for the ranks of the tensor axis, if there are any; see {@link Mesh#tensor}
+     */
+    public static MemoryPlan of(
+            Function<Optional<Communicator>, Sequential> model, ZeroConfig config, Loop loop) {
         return of(model, config, loop, PlannedMachine.of(config.runtime()));
     }
 
-    static MemoryPlan of(Sequential model, ZeroConfig config, Loop loop, PlannedMachine machine) {
+    static MemoryPlan of(
+            Function<Optional<Communicator>, Sequential> model,
+            ZeroConfig config,
+            Loop loop,
+            PlannedMachine machine) {
         PlanningBackend host = new PlanningBackend(Device.HOST);
         boolean divided = !machine.device().equals(Device.HOST);
         PlanningBackend backend = divided ? new PlanningBackend(machine.device(), host) : host;
-        PlanningCommunicator communicator =
-                new PlanningCommunicator(0, config.batch().worldSize(), machine.reached());
-        try (ZeroEngine engine = ZeroEngine.dryRun(model, config, backend, host, communicator)) {
+        PlannedMesh ranks = PlannedMesh.of(config, machine);
+        Mesh mesh = ranks.on(backend);
+        try (ZeroEngine engine = ZeroEngine.dryRun(model.apply(mesh.tensor()), config, mesh, host)) {
             Batch batch = loop.batches().apply(backend);
             Traffic sent = Traffic.NONE;
             for (int step = 0; step < STEPS; step++) {
-                Traffic before = communicator.traffic();
+                Traffic before = ranks.traffic();
                 engine.trainBatch(micro -> batch);
-                sent = communicator.traffic().since(before);
+                sent = ranks.traffic().since(before);
                 if (step == 0) {
                     allocateCheckpoints(engine, backend, loop.checkpoints());
                 }
@@ -101,7 +117,7 @@ public record MemoryPlan(
             long trainingPeak = host.memory().peakBytes();
             long devicePeak = backend.memory().peakBytes();
             for (Parameter parameter : engine.parameters()) {
-                Buffer exported = backend.allocateHost(parameter.elements() * Float.BYTES, EXPORT);
+                Buffer exported = backend.allocateHost(parameter.whole().elements() * Float.BYTES, EXPORT);
                 engine.read(parameter, MemorySegment.NULL); // nothing is copied to it
                 exported.close();
             }

@@ -96,6 +96,9 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
     public void crossEntropy(Tensor logits, Tensor targets, long vocabulary, double gradientScale, Tensor losses) {}
 
     @Override
+    public void softmax(Tensor x, Tensor logSumExp, double scale) {}
+
+    @Override
     public void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {}
 
     @Override

@@ -2,13 +2,15 @@ package ds.zero.unit;
 
 import ds.api.layer.Parameter;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
  * The arithmetic of one unit: where in a flat buffer each parameter lies, and which rank owns which element. A unit's
- * parameters are laid side by side, those with weight decay first, padded to equal shards. Nothing here touches memory.
+ * parameters are laid side by side, those with weight decay first, and of these and the others first those that every rank of a
+ * tensor axis has, so that random numbers for these are the same; padded to equal shards. Nothing here touches memory.
  */
 public final class UnitLayout {
     /** Shards are multiples of this many elements, so that they begin on a cache line in any element type. */
@@ -35,9 +37,12 @@ public final class UnitLayout {
         }
         this.name = name;
         this.worldSize = worldSize;
-        long offset = place(parameters.stream().filter(Parameter::decays).toList(), 0);
+        List<Parameter> ordered = parameters.stream()
+                .sorted(Comparator.comparing(parameter -> !parameter.slice().isAll()))
+                .toList();
+        long offset = place(ordered.stream().filter(Parameter::decays).toList(), 0);
         this.decayingElements = offset;
-        this.elements = place(parameters.stream().filter(p -> !p.decays()).toList(), offset);
+        this.elements = place(ordered.stream().filter(p -> !p.decays()).toList(), offset);
         this.shardElements = Math.ceilDiv(Math.ceilDiv(elements, worldSize), SHARD_MULTIPLE) * SHARD_MULTIPLE;
     }
 

@@ -103,6 +103,26 @@ public final class Units {
         return shardedUpdate ? shard(unit) : layouts.get(unit).whole();
     }
 
+    /**
+     * {@return the elements of this rank's shard that it counts in sums over all ranks of the job}
+     *
+     * @param replicatedToo whether it counts those that other ranks of the tensor axis have as well
+     */
+    List<UnitLayout.Range> counted(int unit, boolean replicatedToo) {
+        if (replicatedToo) {
+            return List.of(shard(unit));
+        }
+        List<UnitLayout.Range> ranges = new ArrayList<>();
+        for (Parameter parameter : layouts.get(unit).parameters()) {
+            long first = layouts.get(unit).offset(parameter);
+            UnitLayout.Range own = shard(unit).intersect(new UnitLayout.Range(first, first + parameter.elements()));
+            if (!parameter.slice().isAll() && !own.isEmpty()) {
+                ranges.add(own);
+            }
+        }
+        return ranges;
+    }
+
     /** {@return the unit whose gradients are complete when this layer's backward is done; −1 for none} */
     public int unitOf(Layer layer) {
         return unitOfLayer.getOrDefault(layer, -1);

@@ -240,7 +240,7 @@ class ZeroConfigTest {
                 "gradient_allreduce_op | \"max\" | gradients are averaged",
                 "communication_data_type | \"bfloat\" | must be one of",
                 "prescale_gradients | true | gradients are averaged after their sum",
-                "data_parallel_size | 2 | all 1 ranks are data parallel",
+                "data_parallel_size | 2 | the ranks are 1 times data parallel",
                 "sequence_parallel_size | 2 | there is no sequence parallelism yet",
                 "zero_optimization | 2 | must be a JSON object",
                 "bf16 | true | must be a JSON object",

@@ -61,7 +61,7 @@ class DevicePlanTest {
         ZeroConfig config = config(ranks, stage, optimizer, ratio, parameters);
         Loop loop = new Loop(backend -> TinyModel.batch(backend, 0, 0, ROWS), Checkpoints.NONE);
         PlannedMachine machine = new PlannedMachine(DetachedBackend.DEVICE, Device.HOST::equals);
-        MemoryPlan plan = MemoryPlan.of(TinyModel.build(), config, loop, machine);
+        MemoryPlan plan = MemoryPlan.of(tensor -> TinyModel.build(), config, loop, machine);
         InProcessCommunicators.run(ranks, communicator -> {
             try (DetachedBackend backend = new DetachedBackend();
                     ReferenceBackend host = new ReferenceBackend();

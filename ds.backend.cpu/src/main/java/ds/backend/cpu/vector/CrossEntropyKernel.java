@@ -54,6 +54,26 @@ public final class CrossEntropyKernel {
         }
     }
 
+    /**
+     * {@code x[i, :] = exp(x[i, :] - logSumExp[i]) · scale} for a part of the rows.
+     *
+     * @param x {@code [m, n]}
+     * @param logSumExp F32 {@code [m]}
+     * @param part rows
+     */
+    public static void softmax(Tensor x, Tensor logSumExp, double scale, Part part) {
+        int n = (int) x.shape().columns();
+        float[] row = part.scratch().floats(0, Lanes.padded(n));
+        Elements elements = Elements.of(x);
+        MemorySegment shift = logSumExp.host();
+        for (long i = part.first(); i < part.last(); i++) {
+            elements.read(i * n, row, 0, n);
+            Exponential.run(row, 0, Lanes.padded(n), shift.getAtIndex(JAVA_FLOAT, i));
+            scale(row, (float) scale, Lanes.padded(n));
+            elements.write(row, 0, i * n, n);
+        }
+    }
+
     private static void scale(float[] x, float factor, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
             FloatVector.fromArray(Lanes.F32, x, i).mul(factor).intoArray(x, i);

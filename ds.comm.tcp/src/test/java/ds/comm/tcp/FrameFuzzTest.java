@@ -51,15 +51,16 @@ class FrameFuzzTest {
 
     @Test
     void mutationsOfFramesAreTakenOrRejected() throws IOException {
+        long seed = Long.getLong("seed", SEED);
         List<byte[]> right = new ArrayList<>(frames());
         right.addAll(others());
         right.add(whole());
-        Mutations mutations = new Mutations(right, SEED);
+        Mutations mutations = new Mutations(right, seed);
         Set<BusyRank.Outcome> outcomes = EnumSet.noneOf(BusyRank.Outcome.class);
         for (long i = 0; i < Mutations.count(); i++) {
             outcomes.add(rank.hear(mutations.next()));
         }
-        assertEquals(EnumSet.allOf(BusyRank.Outcome.class), outcomes, "of the inputs of seed " + SEED);
+        assertEquals(EnumSet.allOf(BusyRank.Outcome.class), outcomes, "of the inputs of seed " + seed);
     }
 
     private static byte[] whole() {

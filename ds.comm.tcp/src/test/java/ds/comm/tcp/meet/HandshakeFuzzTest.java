@@ -47,7 +47,7 @@ class HandshakeFuzzTest {
 
     @Test
     void mutationsOfWhatRanksSayAreRefused() {
-        Mutations mutations = new Mutations(right(), SEED);
+        Mutations mutations = new Mutations(right(), Long.getLong("seed", SEED));
         for (long i = 0; i < Mutations.count(); i++) {
             strangersAreRefused(mutations.next());
         }

@@ -1,6 +1,7 @@
 """Hosts that are network namespaces, joined by a switch with links of a limited rate. Linux, root, iproute2."""
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,7 @@ class Network:
         self.names = [f"{self.prefix}h{h}" for h in range(hosts)]
 
     def __enter__(self):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))  # so that __exit__ removes the namespaces
         try:
             self.build()
         except BaseException:

@@ -45,7 +45,12 @@ def job(command, network):
         bound = ["taskset", "-c", str(rank % cores)] + command
         processes.append(subprocess.Popen(["ip", "netns", "exec", network.names[rank]] + bound, env={**os.environ, **place},
                                           stdout=subprocess.PIPE if rank == 0 else subprocess.DEVNULL, text=True))
-    out = processes[0].communicate()[0]
+    try:
+        out = processes[0].communicate()[0]
+    finally:
+        for process in processes[1:]:
+            if processes[0].poll() != 0:
+                process.kill()
     if any(p.wait() for p in processes):
         sys.exit(f"{command[0]} failed: {[p.returncode for p in processes]}")
     return json.loads([line for line in out.splitlines() if line.startswith("{")][-1])
@@ -78,16 +83,21 @@ def row(name, result):
 
 require()
 results = {"command": " ".join(sys.argv[1:]), "hosts": args.hosts, "rate": args.rate, "runs": {}}
+print("| program | step s | tokens/s | compute s | exposed s | hidden s | idle s |\n|---|---|---|---|---|---|---|", flush=True)
+
+
+def add(name, result):
+    results["runs"][name] = result
+    print(row(name, result), flush=True)
+
+
 with Network(args.hosts, args.rate) as network:
     results["link_bytes_per_second"] = round(network.payload_rate())
     for run in [run for run in args.runs.split(",") if run]:
-        results["runs"]["ds stage " + run.rstrip("-") + (", no overlap" if run.endswith("-") else "")] = ours(run, network)
+        add("ds stage " + run.rstrip("-") + (", no overlap" if run.endswith("-") else ""), ours(run, network))
     if args.peer:
         line = peer(network)
-        results["runs"][line["peer"]] = line
-print("| program | step s | tokens/s | compute s | exposed s | hidden s | idle s |\n|---|---|---|---|---|---|---|")
-for name, result in results["runs"].items():
-    print(row(name, result))
+        add(line["peer"], line)
 if args.output:
     with open(args.output, "w", encoding="utf-8") as file:
         json.dump(results, file, indent=1)

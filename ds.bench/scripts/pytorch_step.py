@@ -2,8 +2,8 @@
 """One training step of GPT-2 in PyTorch on the CPU: the peer of `ds bench step`. Prints one JSON line.
 
 Forward, backward, clipping of the global norm, AdamW; bf16 is autocast over fp32 weights, as PyTorch users train on a CPU. With
-RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment it is one rank of DistributedDataParallel with
-ZeroRedundancyOptimizer (ZeRO stage 1), over gloo.
+RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in the environment it is one rank of DistributedDataParallel over gloo, with
+ZeroRedundancyOptimizer (ZeRO stage 1) unless --ddp asks for whole optimizer states on every rank.
 Needs torch and transformers. Example: pytorch_step.py --micro-batch 4 --seq 256 --dtype bf16 --steps 5 [--compile]
 """
 import argparse
@@ -32,6 +32,7 @@ parser.add_argument("--seq", type=int, default=256)
 parser.add_argument("--dtype", default="fp32", choices=["fp32", "bf16"])
 parser.add_argument("--steps", type=int, default=5)
 parser.add_argument("--threads", type=int, default=0, help="0: all cores")
+parser.add_argument("--ddp", action="store_true", help="with several ranks: without ZeRO")
 parser.add_argument("--compile", action="store_true", help="torch.compile the model")
 parser.add_argument("--on-request", action="store_true",
                     help="read the standard input: a line 'step' asks for a step, 'rate' for the best matrix product; the JSON "
@@ -58,6 +59,7 @@ if ranks > 1:
 
     torch.distributed.init_process_group("gloo", timeout=datetime.timedelta(hours=1))
     step_model = DistributedDataParallel(step_model, gradient_as_bucket_view=True)
+if ranks > 1 and not args.ddp:
     optimizer = ZeroRedundancyOptimizer(groups, optimizer_class=torch.optim.AdamW, lr=1e-4, fused=True)
 else:
     optimizer = torch.optim.AdamW(groups, lr=1e-4, fused=True)
@@ -118,7 +120,7 @@ if int(os.environ.get("RANK", "0")) == 0 or args.on_request:
     count = args.micro_batch * args.seq * ranks
     flops = 6 * (parameters - config.n_positions * channels) + 12 * layers * channels * args.seq
     print(json.dumps({
-        "peer": "pytorch " + torch.__version__ + (" compiled" if args.compile else "") + (" DDP+ZeRO" if ranks > 1 else ""),
+        "peer": "pytorch " + torch.__version__ + (" compiled" if args.compile else "") + ("" if ranks == 1 else " DDP" if args.ddp else " DDP+ZeRO"),
         "model": args.model, "dtype": args.dtype, "ranks": ranks,
         "micro_batch": args.micro_batch, "seq": args.seq, "threads": torch.get_num_threads(),
         "step_seconds": median, "step_seconds_min": min(seconds), "step_seconds_max": max(seconds),

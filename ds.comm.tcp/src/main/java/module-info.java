@@ -5,6 +5,7 @@
 module ds.comm.tcp {
     requires ds.api;
     requires jdk.incubator.vector; // sums of BF16
+    requires jdk.jfr;
 
     provides ds.api.spi.CommunicatorProvider with
             ds.comm.tcp.TcpCommunicatorProvider;

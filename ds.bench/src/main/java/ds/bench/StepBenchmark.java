@@ -16,12 +16,15 @@ import ds.zero.plan.MemoryPlan;
 import ds.zero.plan.ModelStates;
 import ds.zero.run.Stack;
 import ds.zero.run.StepResult;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.DoubleSupplier;
+import java.util.function.ToLongFunction;
 import java.util.stream.DoubleStream;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
@@ -43,34 +46,39 @@ public final class StepBenchmark {
         this.shape = setup.shape();
     }
 
-    /** {@return one line of JSON; all ranks run it, and rank 0's line is the result} */
-    public static String run(StepSetup setup, Rendezvous rendezvous) {
-        return new StepBenchmark(setup).measure(rendezvous, Optional.empty());
+    /**
+     * {@return one line of JSON; all ranks run it, and rank 0's line is the result}
+     *
+     * @param requests asks for the steps, each rank by itself and all alike; without it they follow each other
+     * @param timeline gets the Chrome trace of all ranks
+     */
+    public static String run(
+            StepSetup setup, Rendezvous rendezvous, Optional<RequestedSteps> requests, Optional<Path> timeline) {
+        return new StepBenchmark(setup).measure(rendezvous, requests, timeline);
     }
 
-    /** {@return the same of the steps that are asked for; each rank is asked by itself, all alike} */
-    public static String run(StepSetup setup, Rendezvous rendezvous, RequestedSteps requests) {
-        return new StepBenchmark(setup).measure(rendezvous, Optional.of(requests));
-    }
-
-    private String measure(Rendezvous rendezvous, Optional<RequestedSteps> requests) {
+    private String measure(Rendezvous rendezvous, Optional<RequestedSteps> requests, Optional<Path> timeline) {
         ZeroConfig config = setup.config(rendezvous.worldSize());
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
                 ZeroEngine engine =
                         ZeroEngine.initialize(new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
             Batch batch = RandomTokens.batch(
                     stack.backend(), rendezvous.rank(), setup.microBatch(), setup.time(), shape.vocabulary());
-            AtomicReference<StepResult> last = new AtomicReference<>();
+            List<StepResult> results = new ArrayList<>();
             DoubleSupplier step = () -> {
                 long start = System.nanoTime();
-                last.set(engine.trainBatch(micro -> batch));
+                results.add(engine.trainBatch(micro -> batch));
                 return (System.nanoTime() - start) * 1e-9;
             };
             double[] warmup = DoubleStream.generate(step).limit(WARMUP_STEPS).toArray();
+            results.clear();
+            timeline.ifPresent(file -> engine.startTimeline());
+            engine.awaitWeights();
             Traffic before = stack.communicator().traffic();
             double[] seconds = requests.map(asked -> asked.run(step, () -> matrixRate(stack.backend())))
                     .orElseGet(() ->
                             DoubleStream.generate(step).limit(setup.steps()).toArray());
+            engine.awaitWeights();
             long sent = stack.communicator().traffic().since(before).elements() / seconds.length;
             ObjectNode result =
                     result(seconds, rendezvous.worldSize(), stack.backend().memory());
@@ -78,8 +86,10 @@ public final class StepBenchmark {
             ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
             DoubleStream.concat(Arrays.stream(warmup), Arrays.stream(seconds)).forEach(all::add);
             result.put("parameters", engine.parameterElements());
-            result.put("loss", last.get().loss());
-            addPhases(result.putObject("last_step_seconds"), last.get().timing());
+            result.put("loss", results.getLast().loss());
+            addPhases(result.putObject("last_step_seconds"), results.getLast().timing());
+            addMeans(result.putObject("mean_step_seconds"), results);
+            timeline.ifPresent(engine::writeTimeline);
             addMemory(result, stack, engine, MemoryPlan.of(new Gpt(shape).layers(), config, loop()));
             return result.toString();
         }
@@ -95,6 +105,24 @@ public final class StepBenchmark {
         node.put("backward", timing.backwardNanos() * 1e-9);
         node.put("communication", timing.communicationNanos() * 1e-9);
         node.put("update", timing.updateNanos() * 1e-9);
+        node.put("hidden", timing.hiddenNanos() * 1e-9);
+        node.put("idle", timing.idleNanos() * 1e-9);
+    }
+
+    /** Where the time of this rank went, over all measured steps. */
+    private static void addMeans(ObjectNode node, List<StepResult> results) {
+        Map<String, ToLongFunction<StepResult.Timing>> parts = new LinkedHashMap<>();
+        parts.put("compute", StepResult.Timing::computeNanos);
+        parts.put("exposed", StepResult.Timing::communicationNanos);
+        parts.put("hidden", StepResult.Timing::hiddenNanos);
+        parts.put("idle", StepResult.Timing::idleNanos);
+        parts.forEach((name, part) -> node.put(
+                name,
+                results.stream()
+                                .mapToLong(result -> part.applyAsLong(result.timing()))
+                                .average()
+                                .orElse(0)
+                        * 1e-9));
     }
 
     private MemoryPlan.Loop loop() {
@@ -145,6 +173,7 @@ public final class StepBenchmark {
         node.put("layers", shape.layers());
         node.put("ranks", ranks);
         node.put("stage", setup.stage());
+        node.put("overlap", setup.overlap());
         node.put("dtype", Precision.nameOf(setup.dtype()));
         node.put("micro_batch", setup.microBatch());
         node.put("accumulation", setup.accumulation());

@@ -21,6 +21,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param steps measured, after two that are not
  * @param backend name of a provider
  * @param communicator name of a provider
+ * @param overlap whether communication and compute may overlap
  */
 public record StepSetup(
         String model,
@@ -32,7 +33,8 @@ public record StepSetup(
         int stage,
         int steps,
         String backend,
-        String communicator) {
+        String communicator,
+        boolean overlap) {
     /** Rejects counts below 1. */
     public StepSetup {
         layers.ifPresent(count -> positive("--layers", count));
@@ -63,6 +65,7 @@ public record StepSetup(
         // Stage 3 as the paper has it: nothing stays gathered that can be gathered again.
         root.putObject("zero_optimization")
                 .put("stage", stage)
+                .put("overlap_comm", overlap)
                 .put("stage3_param_persistence_threshold", 0)
                 .put("stage3_max_reuse_distance", 0);
         // A rank may wait long for its turn (RequestedSteps).

@@ -12,6 +12,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -128,6 +129,18 @@ final class BenchCommand implements Runnable {
                                 + " the JSON line comes when it ends. For scripts that let programs take turns.")
         private boolean onRequest;
 
+        @Option(
+                names = "--no-overlap",
+                description = "Wait for every collective before computing on: overlap_comm false.")
+        private boolean noOverlap;
+
+        @Option(
+                names = "--timeline",
+                paramLabel = "FILE",
+                description =
+                        "Write the measured steps of all ranks as a Chrome trace, for chrome://tracing or Perfetto.")
+        private Path timeline;
+
         @Option(names = "--json", description = "Print one JSON line: of a breakdown too. All else is JSON anyway.")
         private boolean json;
 
@@ -155,14 +168,17 @@ final class BenchCommand implements Runnable {
                     stack.stage(),
                     steps,
                     stack.backend(),
-                    stack.communicator());
+                    stack.communicator(),
+                    !noOverlap);
+            if (breakdown && timeline != null) {
+                throw new ParameterException(spec.commandLine(), "--timeline and --breakdown: only one of them");
+            }
             if (breakdown && !onRequest) {
                 StepBreakdown result = StepBreakdown.run(setup, rendezvous);
                 print(rendezvous, json ? result.json() : result.table().stripTrailing(), result.json());
             } else {
-                String line = onRequest
-                        ? StepBenchmark.run(setup, rendezvous, requests())
-                        : StepBenchmark.run(setup, rendezvous);
+                Optional<RequestedSteps> requests = onRequest ? Optional.of(requests()) : Optional.empty();
+                String line = StepBenchmark.run(setup, rendezvous, requests, Optional.ofNullable(timeline));
                 print(rendezvous, line, line);
             }
             return ExitCode.OK;

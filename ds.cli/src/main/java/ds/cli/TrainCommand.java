@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -62,6 +63,13 @@ final class TrainCommand implements Runnable {
     private boolean fresh;
 
     @Option(
+            names = "--timeline",
+            paramLabel = "FILE",
+            description =
+                    "At the end, write the steps of all ranks as a Chrome trace, for chrome://tracing or Perfetto.")
+    private Path timeline;
+
+    @Option(
             names = "--resolve",
             description = "Print the resolved configuration, with the source of every value, and do not train.")
     private boolean resolveOnly;
@@ -90,7 +98,8 @@ final class TrainCommand implements Runnable {
         }
         TrainingRun.Outcome outcome;
         try (TrainingDisplay display = new TrainingDisplay(console)) {
-            outcome = new TrainingRun(resolved.value(), new TrainingRun.Place(folder, rendezvous), display, stop).run();
+            TrainingRun.Place place = new TrainingRun.Place(folder, rendezvous, Optional.ofNullable(timeline));
+            outcome = new TrainingRun(resolved.value(), place, display, stop).run();
         }
         if (first) {
             console.err().println();

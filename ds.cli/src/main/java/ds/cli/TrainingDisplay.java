@@ -18,6 +18,7 @@ final class TrainingDisplay implements TrainingListener, AutoCloseable {
     private Optional<Progress> preparing = Optional.empty();
     private Optional<Progress> training = Optional.empty();
     private long resumed;
+    private boolean severalRanks;
 
     TrainingDisplay(Console console) {
         this.console = console;
@@ -61,6 +62,7 @@ final class TrainingDisplay implements TrainingListener, AutoCloseable {
                         "data:  %.2fM tokens to train on, %.2fM held out",
                         run.trainTokens() / MEGA,
                         run.validationTokens() / MEGA));
+        severalRanks = run.ranks() > 1;
         training = Optional.of(Progress.start(console, new Progress.Task("train", run.steps(), "steps", resumed)));
     }
 
@@ -74,13 +76,25 @@ final class TrainingDisplay implements TrainingListener, AutoCloseable {
     public void step(StepResult result, double tokensPerSecond) {
         String detail = String.format(
                 Locale.ROOT,
-                "loss %.3f, %.0f tokens/s, lr %.2e, norm %.2f%s",
+                "loss %.3f, %.0f tokens/s, lr %.2e, norm %.2f%s%s",
                 result.loss(),
                 tokensPerSecond,
                 result.learningRate(),
                 result.gradientNorm(),
+                severalRanks ? timing(result.timing()) : "",
                 result.skipped() ? ", skipped" : "");
         training.orElseThrow().at(result.step(), detail);
+    }
+
+    /** Shares of the step: communication that nothing hid, and that compute hid; waits for other ranks. */
+    private static String timing(StepResult.Timing timing) {
+        double percent = 100.0 / timing.totalNanos();
+        return String.format(
+                Locale.ROOT,
+                ", comm %.0f%% exposed %.0f%% hidden, idle %.0f%%",
+                percent * timing.communicationNanos(),
+                percent * timing.hiddenNanos(),
+                percent * timing.idleNanos());
     }
 
     @Override

@@ -9,6 +9,7 @@ import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.comm.ReduceOp;
 import ds.zero.run.Stack;
+import ds.zero.timing.StepTimer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -18,6 +19,7 @@ final class GlobalSums implements AutoCloseable {
     private final TensorBackend backend;
     private final Communicator communicator;
     private final Kernels kernels;
+    private final StepTimer timer;
     private final Tensor sums;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment host = arena.allocate(2 * Double.BYTES, 64);
@@ -26,8 +28,10 @@ final class GlobalSums implements AutoCloseable {
      * Allocates them.
      *
      * @param stack with all ranks of the job
+     * @param timer is told of waits
      */
-    GlobalSums(Stack stack) {
+    GlobalSums(Stack stack, StepTimer timer) {
+        this.timer = timer;
         this.backend = stack.backend();
         this.communicator = stack.communicator();
         this.kernels = backend.kernels(backend.computeStream());
@@ -52,7 +56,7 @@ final class GlobalSums implements AutoCloseable {
     /** Sums over all ranks; waits for it, and for the device. */
     void reduce(String label) {
         Call call = new Call(label, backend.computeStream().record());
-        communicator.allReduce(sums, ReduceOp.SUM, call).await(backend.computeStream());
+        timer.await(communicator.allReduce(sums, ReduceOp.SUM, call), backend.computeStream());
         backend.download(sums, host, backend.computeStream());
         backend.computeStream().synchronize();
     }

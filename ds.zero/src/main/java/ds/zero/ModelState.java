@@ -19,6 +19,8 @@ import ds.zero.run.Stack;
 import ds.zero.run.SwapTraffic;
 import ds.zero.state.States;
 import ds.zero.state.UpdatedStates;
+import ds.zero.timing.StepTimer;
+import ds.zero.timing.Timeline;
 import ds.zero.unit.InFlight;
 import ds.zero.unit.UnitLayout;
 import ds.zero.unit.Units;
@@ -35,6 +37,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     private final WeightStage weights;
     private final GradientStage gradients;
     private final InFlight reductions;
+    private final Timeline timeline;
     private final UpdatedStates states;
     private final Optional<SwapThreads> swapThreads;
     private final MasterWriter masterWriter;
@@ -49,9 +52,16 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
      *
      * @param machine borrowed
      * @param mesh borrowed
+     * @param timer is told of waits
      * @param swapThreads asked for if something is kept in files
      */
-    ModelState(Sequential model, ZeroConfig config, Machine machine, Mesh mesh, Supplier<SwapThreads> swapThreads) {
+    ModelState(
+            Sequential model,
+            ZeroConfig config,
+            Machine machine,
+            Mesh mesh,
+            StepTimer timer,
+            Supplier<SwapThreads> swapThreads) {
         Stack stack = machine.stack();
         TensorBackend backend = stack.backend();
         Communicator communicator = stack.communicator();
@@ -59,9 +69,13 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         boolean shardedUpdate = zero.stage() != ZeroStage.DISABLED;
         this.units = new Units(model, communicator.rank(), communicator.worldSize(), shardedUpdate);
         this.swapThreads = swaps(zero) ? Optional.of(swapThreads.get()) : Optional.empty();
-        this.weights = WeightStage.of(config, units, machine, this::swapping);
-        this.reductions =
-                new InFlight(units, backend.computeStream(), zero.reduceBucketElements(), zero.overlapCommunication());
+        this.timeline = timer.timeline();
+        this.weights = WeightStage.of(config, units, machine, timer, this::swapping);
+        this.reductions = new InFlight(
+                units,
+                backend.computeStream(),
+                new InFlight.Limits(zero.reduceBucketElements(), zero.overlapCommunication()),
+                timer);
         this.gradients = GradientStage.of(zero.stage(), units, stack, config.gradients(), reductions);
         this.states = new States(units, weights, gradients, machine).of(config, this::swapping);
         this.masterWriter = new MasterWriter(units, weights, states, backend);
@@ -91,7 +105,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
 
     /** {@return the model with each layer's weights there when it is called, and its gradients on their way after} */
     Sequential wrap(Sequential model) {
-        return model.map(layer -> new UnitLayer(layer, units.unitOf(layer), weights, gradients));
+        return model.map(layer -> new UnitLayer(layer, units.unitOf(layer), weights, gradients, timeline));
     }
 
     /** Gives all weights their initial values, the same for any number of ranks; no rank makes more than what it owns. */
@@ -102,6 +116,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
 
     /** Makes the weights what the masters say, on all ranks. */
     void publishAll() {
+        weights.awaitChanges();
         for (int unit = 0; unit < units.count(); unit++) {
             states.publish(unit);
             weights.ownedChanged(unit);
@@ -159,11 +174,6 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         return units.counted(unit, countsReplicated).stream()
                 .map(range -> gradients.reduced(unit).slice(range.first() - before, range.elements()))
                 .toList();
-    }
-
-    /** {@return how long the calling thread has waited for gradients to be summed since it last asked} */
-    long takeReductionWaitNanos() {
-        return reductions.takeWaitNanos();
     }
 
     @Override

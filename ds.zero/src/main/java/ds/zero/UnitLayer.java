@@ -6,6 +6,7 @@ import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
 import ds.api.layer.Saved;
 import ds.zero.gradient.GradientStage;
+import ds.zero.timing.Timeline;
 import ds.zero.unit.Visit;
 import ds.zero.weight.WeightStage;
 import java.util.List;
@@ -19,6 +20,7 @@ final class UnitLayer implements Layer {
     private final int unit;
     private final WeightStage weights;
     private final GradientStage gradients;
+    private final Timeline timeline;
     private final Visit forward;
     private final Visit backward;
 
@@ -27,7 +29,8 @@ final class UnitLayer implements Layer {
      *
      * @param unit whose gradients are complete after the layer's backward pass; −1 for none
      */
-    UnitLayer(Layer inner, int unit, WeightStage weights, GradientStage gradients) {
+    UnitLayer(Layer inner, int unit, WeightStage weights, GradientStage gradients, Timeline timeline) {
+        this.timeline = timeline;
         this.inner = inner;
         this.unit = unit;
         this.weights = weights;
@@ -54,7 +57,9 @@ final class UnitLayer implements Layer {
     @Override
     public Tensor forward(Pass pass, Tensor x, Saved saved) {
         weights.enter(forward);
+        long start = System.nanoTime();
         Tensor y = inner.forward(pass, x, saved);
+        timeline.layer(inner.name(), start);
         weights.leave();
         return y;
     }
@@ -62,7 +67,9 @@ final class UnitLayer implements Layer {
     @Override
     public Tensor backward(Pass pass, Tensor dy, Saved saved) {
         weights.enter(backward);
+        long start = System.nanoTime();
         Tensor dx = inner.backward(pass, dy, saved);
+        timeline.layer(inner.name(), start);
         weights.leave();
         if (unit >= 0) {
             gradients.unitDone(unit);

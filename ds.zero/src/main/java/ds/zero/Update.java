@@ -4,7 +4,6 @@ import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.config.ZeroConfig;
 import ds.zero.run.StepResult;
-import ds.zero.timing.StepTimer;
 import java.util.OptionalDouble;
 
 /** The second half of a step: norm, overflow check, clipping, optimizer, new weights everywhere. */
@@ -61,14 +60,9 @@ final class Update {
         return averagedOver() * lossScale.value();
     }
 
-    /**
-     * Runs it, after the last backward pass of a step.
-     *
-     * @param timing gets the times
-     */
-    StepResult run(StepTimer timing) {
+    /** {@return what a step did, without times; runs it, after the last backward pass} */
+    StepResult run() {
         state.gradients().finish();
-        timing.backwardDone(state.weights().takeWaitNanos() + state.takeReductionWaitNanos());
         for (int unit = 0; unit < state.units().count(); unit++) {
             state.countedOfSum(unit).forEach(sums::addSquares);
         }
@@ -90,23 +84,18 @@ final class Update {
         }
         lossScale.stepDone(overflowed);
         return new StepResult(
-                steps,
-                sums.losses() / averagedOver(),
-                norm,
-                learningRate,
-                scale,
-                skipped,
-                timing.done(state.weights().takeWaitNanos()));
+                steps, sums.losses() / averagedOver(), norm, learningRate, scale, skipped, StepResult.Timing.NONE);
     }
 
     private void apply(Optimizer.Step step) {
+        state.weights().awaitChanges(); // of the step before, which every layer has waited for
         state.states().prepare(step);
         for (int unit = 0; unit < state.units().count(); unit++) {
             state.states().update(unit, step);
             state.weights().ownedChanged(unit);
         }
         state.states().awaitUpdates();
-        state.weights().awaitChanges();
+        state.weights().allChanged();
         backend.computeStream().synchronize();
     }
 }

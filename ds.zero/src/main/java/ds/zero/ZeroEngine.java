@@ -21,7 +21,8 @@ import ds.zero.offload.SwapThreads;
 import ds.zero.run.Stack;
 import ds.zero.run.StepResult;
 import ds.zero.run.SwapTraffic;
-import ds.zero.timing.PhaseEvent;
+import ds.zero.timing.ChromeTrace;
+import ds.zero.timing.PhaseEvent.Phase;
 import ds.zero.timing.StepTimer;
 import ds.zero.unit.Visit;
 import java.lang.foreign.MemorySegment;
@@ -72,9 +73,10 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             Sequential model,
             ZeroConfig config,
             Mesh mesh,
-            Machine machine,
+            Machine given,
             Optional<Stack> owned,
             Supplier<SwapThreads> swapThreads) {
+        Machine machine = given.observedBy(timer);
         Stack stack = machine.stack();
         TensorBackend backend = stack.backend();
         this.config = config;
@@ -82,12 +84,12 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         this.machine = machine;
         this.stack = stack;
         this.owned = owned;
-        this.state = new ModelState(model, config, machine, mesh, swapThreads);
+        this.state = new ModelState(model, config, machine, mesh, timer, swapThreads);
         this.model = config.checkpointing().apply(state.wrap(model));
         List<Layer> layers = config.checkpointing().apply(model).layers();
         this.trainingVisits = Visit.ofTraining(layers);
         this.evaluationVisits = Visit.ofEvaluation(layers);
-        this.sums = new GlobalSums(new Stack(backend, machine.world()));
+        this.sums = new GlobalSums(new Stack(backend, machine.world()), timer);
         this.update = new Update(config, state, sums, backend);
         this.pass = new Pass(backend, config.precision().weights(), state);
     }
@@ -221,8 +223,10 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             throw new IllegalStateException(
                     "forward() twice without backward() between; evaluate() is for losses alone");
         }
-        PhaseEvent event = PhaseEvent.started();
-        long start = System.nanoTime();
+        return timer.phase(Phase.FORWARD, () -> run(batch));
+    }
+
+    private Tensor run(Batch batch) {
         boolean first = microBatch == 0;
         if (first) {
             sums.clear();
@@ -234,8 +238,6 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         if (mesh.isFirstOfTensorAxis()) {
             sums.addLoss(loss);
         }
-        timer.addForward(start);
-        event.done(PhaseEvent.Phase.FORWARD);
         return loss;
     }
 
@@ -244,12 +246,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         if (loss == null) {
             throw new IllegalStateException("backward() without forward() before it");
         }
-        PhaseEvent event = PhaseEvent.started();
-        long start = System.nanoTime();
-        model.backward(pass, pass.lossGradient(), saved);
+        timer.phase(Phase.BACKWARD, () -> model.backward(pass, pass.lossGradient(), saved));
         loss = null;
-        timer.addBackward(start);
-        event.done(PhaseEvent.Phase.BACKWARD);
     }
 
     /** {@return whether the micro-batch under way is the last of its step} */
@@ -271,10 +269,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             return Optional.empty();
         }
         microBatch = 0;
-        PhaseEvent event = PhaseEvent.started();
-        StepResult result = update.run(timer);
-        event.done(PhaseEvent.Phase.UPDATE);
-        return Optional.of(result);
+        StepResult result = timer.phase(Phase.UPDATE, update::run);
+        return Optional.of(result.with(timer.stepDone()));
     }
 
     /**
@@ -332,6 +328,11 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         }
     }
 
+    /** Waits until the weights of the last step are here: after it this rank neither sends nor receives until it is called again. */
+    public void awaitWeights() {
+        state.weights().awaitChanges();
+    }
+
     /** {@return the sum over all ranks of one number from each; all ranks call it} */
     public double sumOverRanks(double value) {
         return sums.sumOverRanks(value);
@@ -359,6 +360,23 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
      */
     public long checkpointBytes(boolean asynchronous) {
         return Checkpointer.memoryBytes(worldSize(), new OwnedPieces(state).toSave(), asynchronous);
+    }
+
+    /** Begins to keep a timeline of this rank: phases, layers, waits and collectives. Without it nothing is kept. */
+    public void startTimeline() {
+        timer.timeline().start();
+    }
+
+    /**
+     * Writes what all ranks have kept since {@link #startTimeline} in the format of chrome://tracing, by one clock; all ranks call
+     * it, rank 0 writes.
+     *
+     * @param file replaced
+     */
+    public void writeTimeline(Path file) {
+        awaitWeights();
+        timer.flush();
+        new ChromeTrace(stack.backend(), machine.world()).write(timer.timeline(), file);
     }
 
     /** Refuses what has no meaning in the middle of a step. */

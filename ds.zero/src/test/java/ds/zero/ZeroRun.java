@@ -97,6 +97,7 @@ record ZeroRun(List<StepResult> results, Map<String, List<Float>> weights, Traff
                     long first = ((long) communicator.rank() * setup.accumulation() + i) * micro;
                     return TinyModel.batch(backend, number, first, micro);
                 }));
+                engine.awaitWeights();
                 traffic = communicator.traffic().since(before);
             }
             return new ZeroRun(results, weights(engine), traffic, engine.parameterElements());

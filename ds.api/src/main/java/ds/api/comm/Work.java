@@ -1,6 +1,7 @@
 package ds.api.comm;
 
 import ds.api.Stream;
+import java.util.OptionalLong;
 
 /** A collective under way. Its operands belong to it until it is done. */
 public interface Work {
@@ -19,5 +20,18 @@ public interface Work {
      */
     default void await(Stream stream) {
         await();
+    }
+
+    /**
+     * {@return when all ranks had come to it, so that bytes could move: {@link System#nanoTime}, for timelines. Empty before, and from
+     * communicators that take no note of it}
+     */
+    default OptionalLong startedNanos() {
+        return OptionalLong.empty();
+    }
+
+    /** {@return when it was done, as {@link #startedNanos}} */
+    default OptionalLong doneNanos() {
+        return OptionalLong.empty();
     }
 }

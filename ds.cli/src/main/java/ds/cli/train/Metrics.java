@@ -20,7 +20,7 @@ import tools.jackson.databind.node.ObjectNode;
 final class Metrics implements AutoCloseable {
     private static final double MILLI = 1e-6;
     private static final String HEADING =
-            "step,loss,grad_norm,lr,skipped,tokens_per_second,forward_ms,backward_ms,communication_ms,update_ms";
+            "step,loss,grad_norm,lr,skipped,tokens_per_second,forward_ms,backward_ms,communication_ms,update_ms,hidden_ms,idle_ms";
 
     private final PrintWriter json;
     private final PrintWriter csv;
@@ -112,10 +112,12 @@ final class Metrics implements AutoCloseable {
         node.put("backward_ms", timing.backwardNanos() * MILLI);
         node.put("communication_ms", timing.communicationNanos() * MILLI);
         node.put("update_ms", timing.updateNanos() * MILLI);
+        node.put("hidden_ms", timing.hiddenNanos() * MILLI);
+        node.put("idle_ms", timing.idleNanos() * MILLI);
         json.println(node);
         csv.println(String.format(
                 Locale.ROOT,
-                "%d,%s,%s,%s,%b,%.1f,%.3f,%.3f,%.3f,%.3f",
+                "%d,%s,%s,%s,%b,%.1f,%.3f,%.3f,%.3f,%.3f,%.3f,%.3f",
                 result.step(),
                 result.loss(),
                 result.gradientNorm(),
@@ -125,7 +127,9 @@ final class Metrics implements AutoCloseable {
                 timing.forwardNanos() * MILLI,
                 timing.backwardNanos() * MILLI,
                 timing.communicationNanos() * MILLI,
-                timing.updateNanos() * MILLI));
+                timing.updateNanos() * MILLI,
+                timing.hiddenNanos() * MILLI,
+                timing.idleNanos() * MILLI));
         check();
     }
 

@@ -27,6 +27,7 @@ public final class TrainingRun {
     private final RunConfig config;
     private final RunFolder folder;
     private final Rendezvous rendezvous;
+    private final Optional<Path> timeline;
     private final TrainingListener listener;
     private final StopRequest stop;
 
@@ -35,8 +36,9 @@ public final class TrainingRun {
      *
      * @param folder gets what the run leaves behind
      * @param rendezvous of its ranks
+     * @param timeline gets the Chrome trace of all ranks at the end
      */
-    public record Place(RunFolder folder, Rendezvous rendezvous) {}
+    public record Place(RunFolder folder, Rendezvous rendezvous, Optional<Path> timeline) {}
 
     /**
      * Describes a run.
@@ -49,6 +51,7 @@ public final class TrainingRun {
         this.config = config;
         this.folder = place.folder();
         this.rendezvous = place.rendezvous();
+        this.timeline = place.timeline();
         this.listener = listener;
         this.stop = stop;
     }
@@ -144,7 +147,9 @@ public final class TrainingRun {
                             : new RunReport.Silent();
                     TrainingLoop loop = new TrainingLoop(task, engine, checkpoints, report)) {
                 resumed.ifPresent(path -> report.resuming(path, checkpoints.step()));
+                timeline.ifPresent(file -> engine.startTimeline());
                 Optional<Evaluation.Result> result = loop.run(stop);
+                timeline.ifPresent(engine::writeTimeline);
                 checkpoints.await();
                 return new Progress(checkpoints.step(), checkpoints.areKept(), result);
             }

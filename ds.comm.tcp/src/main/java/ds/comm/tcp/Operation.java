@@ -18,6 +18,7 @@ abstract class Operation {
     private final Descriptor descriptor;
     private final Event after;
     private final TcpWork work;
+    private final CollectiveEvent event = new CollectiveEvent();
     private final Map<FrameKind, Inflow[]> inflows = new EnumMap<>(FrameKind.class);
     private final Map<FrameKind, Outflow[]> outflows = new EnumMap<>(FrameKind.class);
     private final boolean[] begun;
@@ -128,6 +129,9 @@ abstract class Operation {
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));
         }
+        if (missing == 0) {
+            work.start();
+        }
         if (unfinished == 0) {
             complete();
         }
@@ -146,6 +150,7 @@ abstract class Operation {
             grant(FrameKind.RESULT, member, Long.MAX_VALUE);
         }
         if (missing == 0) {
+            work.start();
             met();
         }
         finished();
@@ -189,6 +194,9 @@ abstract class Operation {
     private void complete() {
         finish();
         work.complete();
+        if (whole == null) {
+            event.done(descriptor, work.queuedNanos());
+        }
         followers.forEach(Runnable::run);
         group.mesh().advance(lane);
     }

@@ -2,10 +2,15 @@ package ds.comm.tcp;
 
 import ds.api.comm.CommunicatorException;
 import ds.api.comm.Work;
+import java.util.OptionalLong;
 
 /** Completed by the thread of the {@link Mesh}, awaited by any other. */
 final class TcpWork implements Work {
     private final Mesh mesh;
+    private final long calledNanos = System.nanoTime();
+    private long startedNanos;
+    private long doneNanos;
+    private boolean started;
     private boolean done;
     private String failure;
 
@@ -13,7 +18,19 @@ final class TcpWork implements Work {
         this.mesh = mesh;
     }
 
+    /** All ranks are there. */
+    synchronized void start() {
+        startedNanos = System.nanoTime();
+        started = true;
+    }
+
+    /** {@return nanoseconds from its call until all ranks were there} */
+    synchronized long queuedNanos() {
+        return startedNanos - calledNanos;
+    }
+
     synchronized void complete() {
+        doneNanos = System.nanoTime();
         done = true;
         notifyAll();
     }
@@ -35,6 +52,16 @@ final class TcpWork implements Work {
             mesh.abort("interrupted while it waited");
             throw new CommunicatorException("rank " + mesh.rank() + ": interrupted while it waited", e);
         }
+    }
+
+    @Override
+    public synchronized OptionalLong startedNanos() {
+        return started ? OptionalLong.of(startedNanos) : OptionalLong.empty();
+    }
+
+    @Override
+    public synchronized OptionalLong doneNanos() {
+        return done ? OptionalLong.of(doneNanos) : OptionalLong.empty();
     }
 
     private synchronized void awaitDone() throws InterruptedException {

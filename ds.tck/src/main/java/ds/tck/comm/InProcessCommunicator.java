@@ -15,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /** One rank of an {@link InProcessGroup}. Used by the thread of that rank alone. */
 final class InProcessCommunicator implements Communicator {
@@ -190,7 +191,22 @@ final class InProcessCommunicator implements Communicator {
     private Work work(Round round) {
         underWay.removeIf(Round::done);
         underWay.add(round);
-        return () -> group.await(rank, round);
+        return new Work() {
+            @Override
+            public void await() {
+                group.await(rank, round);
+            }
+
+            @Override
+            public OptionalLong startedNanos() {
+                return round.startedNanos();
+            }
+
+            @Override
+            public OptionalLong doneNanos() {
+                return round.doneNanos();
+            }
+        };
     }
 
     private Round arrive(int from, int to, Contribution contribution) {

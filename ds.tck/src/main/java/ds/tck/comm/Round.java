@@ -6,6 +6,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 
@@ -20,6 +21,8 @@ final class Round {
     private final Contribution[] contributions;
     private final Place[] places;
     private volatile boolean done;
+    private volatile long startedNanos;
+    private volatile long doneNanos;
 
     Round(InProcessGroup group, Key key) {
         this.group = group;
@@ -53,7 +56,17 @@ final class Round {
     }
 
     void setDone() {
+        doneNanos = System.nanoTime();
         done = true;
+    }
+
+    /** {@return when the last rank had come; empty before it is done} */
+    OptionalLong startedNanos() {
+        return done ? OptionalLong.of(startedNanos) : OptionalLong.empty();
+    }
+
+    OptionalLong doneNanos() {
+        return done ? OptionalLong.of(doneNanos) : OptionalLong.empty();
     }
 
     /** {@return where a rank stands after a split} */
@@ -73,6 +86,7 @@ final class Round {
 
     /** Computes for all ranks, on the thread of the last. */
     void compute() {
+        startedNanos = System.nanoTime();
         List<Contribution> all = Arrays.asList(contributions);
         all.forEach(contribution -> contribution.after().synchronize());
         Operation operation = all.getFirst().operation();

@@ -43,6 +43,11 @@ public record Stage3(
         require("model_persistence_threshold", modelPersistenceElements);
     }
 
+    /** {@return the same, with nothing fetched ahead} */
+    public Stage3 withoutPrefetch() {
+        return new Stage3(0, maxLiveElements, maxReuseDistanceElements, persistenceElements, modelPersistenceElements);
+    }
+
     private static void require(String key, long elements) {
         if (elements < 0) {
             throw new ConfigException(

@@ -9,7 +9,7 @@ import ds.zero.config.json.ConfigException;
  * @param stage what is sharded
  * @param reduceBucketElements elements per reduction of gradients
  * @param allgatherBucketElements elements per gathering of updated parameters
- * @param overlapCommunication whether gradients are reduced while the backward pass goes on
+ * @param overlapCommunication whether gradients and weights travel while others are computed with; without it each is waited for
  * @param subGroupElements how many elements at most are updated at once, where they come from files
  * @param offloadOptimizer where master weights and optimizer states lie between updates
  * @param offloadParameters where the weights' shards lie between their uses, at stage 3
@@ -52,7 +52,7 @@ public record ZeroOptimization(
                 stage,
                 readBucket(block, "reduce_bucket_size", known),
                 readBucket(block, "allgather_bucket_size", known),
-                block.flag("overlap_comm", stage == ZeroStage.PARAMETERS),
+                block.flag("overlap_comm", true),
                 block.integer("sub_group_size", DEFAULT_SUB_GROUP, 1, Long.MAX_VALUE),
                 offloadOptimizer,
                 offloadParameters,

@@ -10,6 +10,7 @@ import ds.zero.config.Offload;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroOptimization;
 import ds.zero.run.Stack;
+import ds.zero.timing.StepTimer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -102,6 +103,13 @@ public final class Machine implements AutoCloseable {
     /** {@return all ranks of the job} */
     public Communicator world() {
         return world;
+    }
+
+    /** {@return the same, with every collective counted; it is closed in place of this one} */
+    public Machine observedBy(StepTimer timer) {
+        Communicator shards = timer.observe(stack.communicator());
+        Communicator all = world.equals(stack.communicator()) ? shards : timer.observe(world);
+        return new Machine(new Stack(stack.backend(), shards), all, host, owned);
     }
 
     /** {@return the device of the model, and the ranks among which ZeRO shards} */

@@ -19,18 +19,39 @@ public record StepResult(
         double lossScale,
         boolean skipped,
         Timing timing) {
+    /** {@return the same, with these times} */
+    public StepResult with(Timing measured) {
+        return new StepResult(step, loss, gradientNorm, learningRate, lossScale, skipped, measured);
+    }
+
     /**
-     * Wall-clock nanoseconds of one rank.
+     * Wall-clock nanoseconds of one rank, from the first forward pass of a step to the end of its update.
      *
-     * @param forwardNanos forward passes of all micro-batches
-     * @param backwardNanos backward passes, without waiting for communication
-     * @param communicationNanos waiting for collectives: communication that no compute hid
-     * @param updateNanos norm, clipping, optimizer and casts
+     * @param forwardNanos forward passes of all micro-batches, without waits
+     * @param backwardNanos backward passes, without waits
+     * @param communicationNanos waits while bytes of collectives moved: exposed communication, which no compute hid
+     * @param updateNanos norm, clipping, optimizer and casts, without waits
+     * @param hiddenNanos in which bytes of collectives moved while this rank computed; not a part of the sum
+     * @param idleNanos waits for ranks that had not come yet, and what the caller did between the calls of the engine
      */
-    public record Timing(long forwardNanos, long backwardNanos, long communicationNanos, long updateNanos) {
-        /** {@return the sum} */
+    public record Timing(
+            long forwardNanos,
+            long backwardNanos,
+            long communicationNanos,
+            long updateNanos,
+            long hiddenNanos,
+            long idleNanos) {
+        /** Nothing measured. */
+        public static final Timing NONE = new Timing(0, 0, 0, 0, 0, 0);
+
+        /** {@return the step, from end to end} */
         public long totalNanos() {
-            return forwardNanos + backwardNanos + communicationNanos + updateNanos;
+            return computeNanos() + communicationNanos + idleNanos;
+        }
+
+        /** {@return both passes and the update} */
+        public long computeNanos() {
+            return forwardNanos + backwardNanos + updateNanos;
         }
     }
 }

@@ -4,7 +4,7 @@ import ds.api.Event;
 import ds.api.Stream;
 import ds.api.comm.Call;
 import ds.api.comm.Work;
-import ds.zero.timing.PhaseEvent;
+import ds.zero.timing.StepTimer;
 import java.util.ArrayDeque;
 
 /**
@@ -19,17 +19,31 @@ public final class InFlight {
     private final Stream stream;
     private final long mostElements;
     private final boolean overlap;
+    private final StepTimer timer;
     private final ArrayDeque<Entry> entries = new ArrayDeque<>();
     private long elements;
-    private long waitNanos;
+
+    /**
+     * How much may travel while others compute.
+     *
+     * @param elements at once
+     * @param overlap whether anything may
+     */
+    public record Limits(long elements, boolean overlap) {}
 
     private record Entry(Work work, long elements, Runnable then) {}
 
-    public InFlight(Units units, Stream stream, long mostElements, boolean overlap) {
+    public InFlight(Units units, Stream stream, Limits limits, StepTimer timer) {
         this.units = units;
         this.stream = stream;
-        this.mostElements = mostElements;
-        this.overlap = overlap;
+        this.mostElements = limits.elements();
+        this.overlap = limits.overlap();
+        this.timer = timer;
+    }
+
+    /** {@return who is told of waits} */
+    public StepTimer timer() {
+        return timer;
     }
 
     /** {@return what to tell a collective about a unit whose operands are complete at this point of the compute stream} */
@@ -62,11 +76,7 @@ public final class InFlight {
 
     public void awaitOldest() {
         Entry oldest = entries.removeFirst();
-        PhaseEvent event = PhaseEvent.started();
-        long start = System.nanoTime();
-        oldest.work().await(stream);
-        waitNanos += System.nanoTime() - start;
-        event.done(PhaseEvent.Phase.COMMUNICATION);
+        timer.await(oldest.work(), stream);
         elements -= oldest.elements();
         oldest.then().run();
     }
@@ -75,12 +85,5 @@ public final class InFlight {
         while (!entries.isEmpty()) {
             awaitOldest();
         }
-    }
-
-    /** {@return how long the calling thread has waited since it last asked: communication that nothing hid} */
-    public long takeWaitNanos() {
-        long nanos = waitNanos;
-        waitNanos = 0;
-        return nanos;
     }
 }

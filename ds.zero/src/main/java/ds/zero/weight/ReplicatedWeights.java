@@ -5,12 +5,15 @@ import ds.api.DType;
 import ds.api.Device;
 import ds.api.Kernels;
 import ds.api.Shape;
+import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.comm.Call;
 import ds.api.comm.Communicator;
+import ds.api.comm.Work;
 import ds.api.layer.Parameter;
 import ds.zero.run.Stack;
-import ds.zero.unit.InFlight;
+import ds.zero.timing.StepTimer;
 import ds.zero.unit.UnitLayout;
 import ds.zero.unit.Units;
 import ds.zero.unit.Visit;
@@ -22,22 +25,29 @@ import java.util.Map;
 
 /**
  * Stages 0 to 2: every rank has all weights. Where each updates a shard only, the shards are put side by side after the update;
- * that sends Ψ(N−1)/N elements.
+ * that sends Ψ(N−1)/N elements. Units travel in the order in which the forward pass needs them, while later ones are updated and
+ * the next step computes with earlier ones: whoever reads a weight waits for its unit.
  */
 final class ReplicatedWeights implements WeightStage {
     private final Units units;
     private final Communicator communicator;
     private final Kernels kernels;
-    private final InFlight gathers;
+    private final Stream stream;
+    private final StepTimer timer;
+    private final boolean overlap;
+    private final Work[] arriving;
     private final List<Tensor> flat = new ArrayList<>();
     private final Map<Parameter, Tensor> values = new HashMap<>();
 
-    ReplicatedWeights(Units units, Stack stack, DType dtype, InFlight gathers) {
+    ReplicatedWeights(Units units, Stack stack, DType dtype, boolean overlap, StepTimer timer) {
         this.units = units;
         TensorBackend backend = stack.backend();
         this.communicator = stack.communicator();
         this.kernels = backend.kernels(backend.computeStream());
-        this.gathers = gathers;
+        this.stream = backend.computeStream();
+        this.timer = timer;
+        this.overlap = overlap;
+        this.arriving = new Work[units.count()];
         for (int unit = 0; unit < units.count(); unit++) {
             UnitLayout layout = units.layout(unit);
             Tensor all = backend.allocate(dtype, Shape.of(layout.paddedElements()), "weights");
@@ -48,6 +58,7 @@ final class ReplicatedWeights implements WeightStage {
 
     @Override
     public Tensor value(Parameter parameter) {
+        awaitArrival(units.unitOf(parameter));
         return values.get(parameter);
     }
 
@@ -80,13 +91,30 @@ final class ReplicatedWeights implements WeightStage {
     public void ownedChanged(int unit) {
         Tensor all = flat.get(unit);
         if (units.owned(unit).elements() < all.elements()) {
-            gathers.add(communicator.allGather(owned(unit), all, gathers.call("weights", unit)), all.elements());
+            Call call = new Call("weights of " + units.layout(unit).name(), stream.record());
+            arriving[unit] = communicator.allGather(owned(unit), all, call);
+            if (!overlap) {
+                awaitArrival(unit);
+            }
         }
     }
 
     @Override
+    public void allChanged() {}
+
+    @Override
     public void awaitChanges() {
-        gathers.awaitAll();
+        for (int unit = 0; unit < arriving.length; unit++) {
+            awaitArrival(unit);
+        }
+    }
+
+    private void awaitArrival(int unit) {
+        Work work = arriving[unit];
+        if (work != null) {
+            arriving[unit] = null;
+            timer.await(work, stream);
+        }
     }
 
     @Override
@@ -95,12 +123,11 @@ final class ReplicatedWeights implements WeightStage {
     }
 
     @Override
-    public long takeWaitNanos() {
-        return gathers.takeWaitNanos();
-    }
-
-    @Override
     public void close() {
-        flat.stream().map(Tensor::buffer).forEach(Buffer::close);
+        try {
+            awaitChanges();
+        } finally {
+            flat.stream().map(Tensor::buffer).forEach(Buffer::close);
+        }
     }
 }

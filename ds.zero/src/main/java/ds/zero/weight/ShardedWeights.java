@@ -15,7 +15,7 @@ import ds.api.layer.Parameter;
 import ds.zero.config.Stage3;
 import ds.zero.host.HostShards;
 import ds.zero.run.Stack;
-import ds.zero.timing.PhaseEvent;
+import ds.zero.timing.StepTimer;
 import ds.zero.unit.InFlight;
 import ds.zero.unit.UnitBuffers;
 import ds.zero.unit.UnitBuffers.Lease;
@@ -47,6 +47,7 @@ final class ShardedWeights implements WeightStage {
     private final Stream stream;
     private final Stage3 limits;
     private final InFlight changes;
+    private final StepTimer timer;
     private final UnitBuffers buffers;
     private final Device device;
     private final Optional<ShardFile> file;
@@ -64,7 +65,6 @@ final class ShardedWeights implements WeightStage {
     private int visit;
     private long liveElements;
     private long arrivingElements;
-    private long waitNanos;
 
     /**
      * Allocates the shards that are kept on the device.
@@ -79,6 +79,7 @@ final class ShardedWeights implements WeightStage {
         this.kernels = backend.kernels(stream);
         this.limits = limits;
         this.changes = changes;
+        this.timer = changes.timer();
         this.buffers = new UnitBuffers(units, backend, dtype, "gatheredWeights");
         this.device = backend.device();
         this.file = home.file();
@@ -260,19 +261,15 @@ final class ShardedWeights implements WeightStage {
         if (!isArriving(unit)) {
             return;
         }
-        PhaseEvent event = PhaseEvent.started();
-        long start = System.nanoTime();
         if (fetching[unit]) {
             // All ranks come here in the same order, as they must where they communicate; when a disk is done differs.
             Tensor shard = shardOf(unit, gathered[unit].flat());
-            file.orElseThrow().finish(unit, shard);
+            timer.waiting("file", () -> file.orElseThrow().finish(unit, shard));
             fetching[unit] = false;
             send(unit, shard, changes.call("weights", unit));
         }
-        arriving[unit].await(stream);
+        timer.await(arriving[unit], stream);
         arriving[unit] = null;
-        waitNanos += System.nanoTime() - start;
-        event.done(PhaseEvent.Phase.COMMUNICATION);
         arrivingElements -= units.layout(unit).paddedElements();
     }
 
@@ -336,13 +333,6 @@ final class ShardedWeights implements WeightStage {
             askedFor.remove(unit);
             giveUp(unit);
         }
-    }
-
-    @Override
-    public long takeWaitNanos() {
-        long nanos = waitNanos + changes.takeWaitNanos();
-        waitNanos = 0;
-        return nanos;
     }
 
     @Override

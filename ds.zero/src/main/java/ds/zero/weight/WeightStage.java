@@ -5,11 +5,13 @@ import ds.api.Device;
 import ds.api.Tensor;
 import ds.api.layer.Parameter;
 import ds.zero.config.Offload;
+import ds.zero.config.Stage3;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroOptimization;
 import ds.zero.host.Machine;
 import ds.zero.offload.Swapping;
 import ds.zero.run.Stack;
+import ds.zero.timing.StepTimer;
 import ds.zero.unit.InFlight;
 import ds.zero.unit.Units;
 import ds.zero.unit.Visit;
@@ -27,19 +29,27 @@ public sealed interface WeightStage extends AutoCloseable permits ReplicatedWeig
      * {@return where a configuration has the weights; allocates them}
      *
      * @param machine borrowed
+     * @param timer is told of waits
      * @param swapping asked for if shards are kept in files
      */
     static WeightStage of(
-            ZeroConfig config, Units units, Machine machine, BiFunction<Machine, Offload.Nvme, Swapping> swapping) {
+            ZeroConfig config,
+            Units units,
+            Machine machine,
+            StepTimer timer,
+            BiFunction<Machine, Offload.Nvme, Swapping> swapping) {
         Stack stack = machine.stack();
         ZeroOptimization zero = config.zero();
         DType dtype = config.precision().weights();
-        InFlight gathers = new InFlight(units, stack.backend().computeStream(), zero.allgatherBucketElements(), true);
+        boolean overlap = zero.overlapCommunication();
         return switch (zero.stage()) {
-            case DISABLED, OPTIMIZER_STATES, GRADIENTS -> new ReplicatedWeights(units, stack, dtype, gathers);
+            case DISABLED, OPTIMIZER_STATES, GRADIENTS -> new ReplicatedWeights(units, stack, dtype, overlap, timer);
             case PARAMETERS -> {
                 ShardHome home = ShardHome.of(zero, units, dtype, machine, swapping);
-                yield new ShardedWeights(units, stack, dtype, gathers, zero.stage3(), home);
+                Stage3 limits = overlap ? zero.stage3() : zero.stage3().withoutPrefetch();
+                var bucket = new InFlight.Limits(zero.allgatherBucketElements(), overlap);
+                InFlight gathers = new InFlight(units, stack.backend().computeStream(), bucket, timer);
+                yield new ShardedWeights(units, stack, dtype, gathers, limits, home);
             }
         };
     }
@@ -82,6 +92,14 @@ public sealed interface WeightStage extends AutoCloseable permits ReplicatedWeig
     /** Is told that the owned values of a unit have changed; other ranks' values of it are asked for, where they are kept. */
     void ownedChanged(int unit);
 
+    /**
+     * Is told that {@link #ownedChanged} has been called for all units: what other ranks have changed travels on, where nothing
+     * but {@link #value} needs it.
+     */
+    default void allChanged() {
+        awaitChanges();
+    }
+
     /** Waits until all that changed is there. */
     void awaitChanges();
 
@@ -92,9 +110,6 @@ public sealed interface WeightStage extends AutoCloseable permits ReplicatedWeig
      * @param source the same in host memory
      */
     void write(Parameter parameter, Tensor values, MemorySegment source);
-
-    /** {@return how long the calling thread has waited for weights since it last asked} */
-    long takeWaitNanos();
 
     @Override
     void close();

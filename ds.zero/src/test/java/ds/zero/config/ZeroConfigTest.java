@@ -90,7 +90,7 @@ class ZeroConfigTest {
                         ZeroStage.DISABLED,
                         500_000_000,
                         500_000_000,
-                        false,
+                        true, // DeepSpeed overlaps at stage 3 only; here it changes no bit
                         1_000_000_000,
                         new Offload.None(),
                         new Offload.None(),

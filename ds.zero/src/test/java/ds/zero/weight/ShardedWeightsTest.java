@@ -15,6 +15,7 @@ import ds.tck.comm.InProcessCommunicators;
 import ds.zero.TinyModel;
 import ds.zero.config.Stage3;
 import ds.zero.run.Stack;
+import ds.zero.timing.StepTimer;
 import ds.zero.unit.InFlight;
 import ds.zero.unit.Units;
 import ds.zero.unit.Visit;
@@ -38,7 +39,8 @@ class ShardedWeightsTest {
 
         Rank(Communicator communicator, Stage3 limits) {
             this.units = new Units(model, communicator.rank(), communicator.worldSize(), true);
-            InFlight changes = new InFlight(units, backend.computeStream(), 1000, true);
+            InFlight changes =
+                    new InFlight(units, backend.computeStream(), new InFlight.Limits(1000, true), new StepTimer());
             Stack stack = new Stack(backend, communicator);
             this.weights = new ShardedWeights(units, stack, DType.F32, changes, limits, ShardHome.DEVICE);
             for (int p = 0; p < units.parameters().size(); p++) {

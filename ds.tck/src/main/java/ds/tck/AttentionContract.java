@@ -47,11 +47,14 @@ public interface AttentionContract extends BackendContract {
         "1, 65, 2, 64, 0",
         "1, 130, 1, 80, 0",
         "1, 1090, 1, 8, 0",
+        "1, 70, 2, 128, 0",
+        "2, 67, 1, 152, 0",
         "3, 16, 2, 5, 0",
         "1, 33, 5, 1, 0",
         "2, 7, 3, 16, 0.3",
         "1, 65, 2, 32, 0.1",
-        "1, 130, 1, 8, 0.5"
+        "1, 130, 1, 8, 0.5",
+        "1, 69, 1, 128, 0.2"
     })
     default void attentionInBothDirections(long batch, long time, int heads, long size, float rate) {
         Case c = Case.of(batch, time, heads, size, rate);

@@ -1,0 +1,36 @@
+package ds.backend.cuda;
+
+import ds.api.Buffer;
+import java.util.function.LongFunction;
+
+/** Memory of the kernels of one stream, which grows to what the largest has needed. */
+final class WorkMemory implements AutoCloseable {
+    private final LongFunction<Buffer> allocate;
+    private final CudaStream stream;
+    private Buffer buffer;
+
+    WorkMemory(LongFunction<Buffer> allocate, CudaStream stream) {
+        this.allocate = allocate;
+        this.stream = stream;
+    }
+
+    /** {@return the address of memory with any contents, until the next call} */
+    long of(long bytes) {
+        if (buffer == null || buffer.byteSize() < bytes) {
+            if (buffer != null) {
+                stream.synchronize(); // a kernel may still use it
+                buffer.close();
+            }
+            buffer = allocate.apply(Math.max(bytes, 1 << 16));
+        }
+        return buffer.address();
+    }
+
+    @Override
+    public void close() {
+        if (buffer != null) {
+            buffer.close();
+            buffer = null;
+        }
+    }
+}

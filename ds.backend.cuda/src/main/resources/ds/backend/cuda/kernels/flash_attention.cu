@@ -1,0 +1,357 @@
+// Causal attention on tensor cores, BF16 and F16, sm_80 and later: FlashAttention-2 (Dao, arXiv:2307.08691) with mma.m16n8k16. A block of
+// four warps takes 64 rows, a warp 16 of them; the other side passes through shared memory in tiles. Heads are padded to D with zeros.
+// The backward pass is two kernels, for queries and for keys, instead of atomic sums: the products S and dP are made twice, 7 for 5,
+// and the bits repeat.
+
+#if defined(DS_EMULATED) || __CUDA_ARCH__ >= 800
+
+#define LOG2_E 1.4426950408889634f
+#define LN_2 0.6931471805599453f
+#define MINUS_INFINITY of_bits(0xff800000u)
+#define ROWS 64
+
+struct Drop {
+    u64 key;
+    u64 first;
+    float rate; // 0 for none
+    float scale;
+};
+
+#ifndef DS_EMULATED
+// c += a b: a is 16 by 16 in rows, b 16 by 8 in columns, c 16 by 8 in rows (PTX ISA, "Matrix Fragments for mma.m16n8k16").
+__device__ inline void mma(bf16, float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+__device__ inline void mma(f16, float (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+// Four 8 by 8 matrices; lane l gives the address of row l % 8 of matrix l / 8.
+__device__ inline void load_matrices(u32 (&m)[4], const void* row) {
+    u32 address = (u32)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
+                 : "r"(address)
+                 : "memory");
+}
+__device__ inline void load_transposed(u32 (&m)[4], const void* row) {
+    u32 address = (u32)__cvta_generic_to_shared(row);
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
+                 : "r"(address)
+                 : "memory");
+}
+#endif
+
+// Two numbers, rounded, in one register.
+template <class T>
+__device__ inline u32 pair(float lower, float upper);
+#ifdef DS_EMULATED
+template <class T>
+__device__ inline u32 pair(float lower, float upper) {
+    return (u32)from_float<T>(lower).bits | (u32)from_float<T>(upper).bits << 16;
+}
+#else
+template <>
+__device__ inline u32 pair<bf16>(float lower, float upper) {
+    u32 both;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(upper), "f"(lower));
+    return both;
+}
+template <>
+__device__ inline u32 pair<f16>(float lower, float upper) {
+    u32 both;
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(both) : "f"(upper), "f"(lower));
+    return both;
+}
+#endif
+
+// A tile in shared memory: rows of D elements at a stride of which eight multiples lie in different banks.
+template <class T, int D>
+struct Tile {
+    static const int STRIDE = D + 8;
+    T* rows;
+
+    // Copies `count` rows from `first` on, of `d` elements each; what lies beyond `limit` rows or d elements becomes 0.
+    __device__ void fill(const T* from, i64 rowStride, int first, int count, int limit, int d) const {
+        bool wide = d % 8 == 0 && rowStride % 8 == 0 && aligned(from, 16);
+        for (int chunk = threadIdx.x; chunk < count * (D / 8); chunk += blockDim.x) {
+            int row = chunk / (D / 8), column = chunk % (D / 8) * 8;
+            Pack<T, 8> pack;
+            const T* source = from + (i64)(first + row) * rowStride + column;
+            if (wide && first + row < limit && column < d) {
+                pack = *reinterpret_cast<const Pack<T, 8>*>(source);
+            } else {
+#pragma unroll
+                for (int k = 0; k < 8; k++) {
+                    pack.v[k].bits = 0;
+                    if (first + row < limit && column + k < d) pack.v[k] = source[k];
+                }
+            }
+            *reinterpret_cast<Pack<T, 8>*>(rows + row * STRIDE + column) = pack;
+        }
+    }
+    // Rows [row, row + 16) and columns [16 step, 16 step + 16) as the first factor.
+    __device__ void first_factor(u32 (&a)[4], int row, int step) const {
+        int lane = threadIdx.x % 32;
+        load_matrices(a, rows + (row + lane % 16) * STRIDE + 16 * step + lane / 16 * 8);
+    }
+    // As the transposed second factor: 8 columns of the product are rows [row, row + 8); 32 of depth from 16 step on.
+    __device__ void second_transposed(u32 (&b)[4], int row, int step) const {
+        int lane = threadIdx.x % 32;
+        load_matrices(b, rows + (row + lane % 8) * STRIDE + 16 * step + lane / 8 * 8);
+    }
+    // As the second factor: depth is rows [row, row + 16), 16 columns of the product from `column` on.
+    __device__ void second(u32 (&b)[4], int row, int column) const {
+        int lane = threadIdx.x % 32;
+        load_transposed(b, rows + (row + lane % 16) * STRIDE + column + lane / 16 * 8);
+    }
+};
+
+// s = 16 rows of a, from `row` on, times N rows of b, transposed.
+template <class T, int D, int N>
+__device__ inline void scores(float (&s)[N / 8][4], const Tile<T, D>& a, int row, const Tile<T, D>& b) {
+#pragma unroll
+    for (int n = 0; n < N / 8; n++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) s[n][e] = 0;
+#pragma unroll
+    for (int step = 0; step < D / 16; step += 2) {
+        u32 low[4], high[4];
+        a.first_factor(low, row, step);
+        a.first_factor(high, row, step + 1);
+#pragma unroll
+        for (int n = 0; n < N / 8; n++) {
+            u32 factor[4];
+            b.second_transposed(factor, 8 * n, step);
+            mma(T(), s[n], low, factor[0], factor[1]);
+            mma(T(), s[n], high, factor[2], factor[3]);
+        }
+    }
+}
+
+// sum += p, 16 by N as `scores` leaves it, times N rows of b. The fragment of a product is that of a first factor.
+template <class T, int D, int N>
+__device__ inline void add_product(float (&sum)[D / 8][4], const float (&p)[N / 8][4], const Tile<T, D>& b) {
+#pragma unroll
+    for (int step = 0; step < N / 16; step++) {
+        u32 a[4] = {
+                pair<T>(p[2 * step][0], p[2 * step][1]), pair<T>(p[2 * step][2], p[2 * step][3]),
+                pair<T>(p[2 * step + 1][0], p[2 * step + 1][1]), pair<T>(p[2 * step + 1][2], p[2 * step + 1][3])};
+#pragma unroll
+        for (int n = 0; n < D / 16; n++) {
+            u32 factor[4];
+            b.second(factor, 16 * step, 16 * n);
+            mma(T(), sum[2 * n], a, factor[0], factor[1]);
+            mma(T(), sum[2 * n + 1], a, factor[2], factor[3]);
+        }
+    }
+}
+
+// Stores 16 rows of a product, rounded.
+template <class T, int D>
+__device__ inline void store_rows(const float (&x)[D / 8][4], T* to, i64 rowStride, int first, int limit, int d) {
+    int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int n = 0; n < D / 8; n++) {
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            int row = first + lane / 4 + e / 2 * 8, column = 8 * n + lane % 4 * 2 + e % 2;
+            if (row < limit && column < d) to[row * rowStride + column] = from_float<T>(x[n][e]);
+        }
+    }
+}
+
+// grid: (blocks of 64 queries, B · NH). The last queries, which see most, begin first.
+template <class T, int D>
+__device__ inline void flash_forward(
+        const T* qkv, T* y, float* lse, int heads, int time, int d, float scale, Drop drop, unsigned char* memory) {
+    const int N = 64;
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int block = gridDim.x - 1 - blockIdx.x, h = blockIdx.y % heads;
+    i64 b = blockIdx.y / heads;
+    int c = heads * d, firstRow = ROWS * block + 16 * warp;
+    const T* q = qkv + b * time * 3 * c + h * d;
+    Tile<T, D> queries = {(T*)memory};
+    Tile<T, D> keys = {queries.rows + ROWS * Tile<T, D>::STRIDE};
+    Tile<T, D> values = {keys.rows + N * Tile<T, D>::STRIDE};
+    queries.fill(q, 3 * c, ROWS * block, ROWS, time, d);
+
+    float out[D / 8][4], max[2] = {MINUS_INFINITY, MINUS_INFINITY}, sum[2] = {0, 0};
+#pragma unroll
+    for (int n = 0; n < D / 8; n++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) out[n][e] = 0;
+    float scale2 = scale * LOG2_E;
+    int end = ROWS * (block + 1) < time ? ROWS * (block + 1) : time;
+    for (int first = 0; first < end; first += N) {
+        __syncthreads(); // all have done with the tiles before
+        keys.fill(q + c, 3 * c, first, N, time, d);
+        values.fill(q + 2 * c, 3 * c, first, N, time, d);
+        __syncthreads();
+        if (first > firstRow + 15) continue; // nothing of it is seen by this warp
+        float s[N / 8][4];
+        scores<T, D, N>(s, queries, 16 * warp, keys);
+        float fade[2];
+#pragma unroll
+        for (int half = 0; half < 2; half++) { // rows lane / 4 and lane / 4 + 8
+            int row = firstRow + lane / 4 + 8 * half;
+            float larger = max[half];
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int e = 2 * half; e < 2 * half + 2; e++) {
+                    int column = first + 8 * n + lane % 4 * 2 + e % 2;
+                    s[n][e] = column <= row && column < time ? s[n][e] * scale2 : MINUS_INFINITY;
+                    larger = fmaxf(larger, s[n][e]);
+                }
+            }
+            larger = fmaxf(larger, __shfl_xor_sync(0xffffffffu, larger, 1));
+            larger = fmaxf(larger, __shfl_xor_sync(0xffffffffu, larger, 2));
+            fade[half] = exp2f(max[half] - larger); // key 0 is seen by all: `larger` is finite
+            max[half] = larger;
+            float all = 0;
+#pragma unroll
+            for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+                for (int e = 2 * half; e < 2 * half + 2; e++) {
+                    s[n][e] = exp2f(s[n][e] - larger);
+                    all += s[n][e];
+                    if (drop.rate > 0.0f) {
+                        int column = first + 8 * n + lane % 4 * 2 + e % 2;
+                        u64 counter = drop.first + ((u64)blockIdx.y * time + row) * time + column;
+                        s[n][e] = dropped(s[n][e], drop.key, counter, drop.rate, drop.scale);
+                    }
+                }
+            }
+            sum[half] = sum[half] * fade[half] + all; // of this lane's columns; lanes are added at the end
+        }
+#pragma unroll
+        for (int n = 0; n < D / 8; n++)
+#pragma unroll
+            for (int e = 0; e < 4; e++) out[n][e] *= fade[e / 2];
+        add_product<T, D, N>(out, s, values);
+    }
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+        sum[half] += __shfl_xor_sync(0xffffffffu, sum[half], 1);
+        sum[half] += __shfl_xor_sync(0xffffffffu, sum[half], 2);
+        int row = firstRow + lane / 4 + 8 * half;
+        if (lane % 4 == 0 && row < time) lse[(i64)blockIdx.y * time + row] = (max[half] + log2f(sum[half])) * LN_2;
+    }
+#pragma unroll
+    for (int n = 0; n < D / 8; n++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) out[n][e] /= sum[e / 2];
+    store_rows<T, D>(out, y + b * time * c + h * d, c, firstRow, time, d);
+}
+
+// The gradient of 64 queries, which meet the keys up to themselves; or, with KEYS, those of 64 keys and their values, which meet the
+// queries from themselves on. Own rows are R1 and R2, the other side's C1 and C2:
+//   queries: R1 = Q, R2 = dY, C1 = K, C2 = V:  dQ = dS K
+//   keys:    R1 = K, R2 = V,  C1 = Q, C2 = dY: dK = dSᵀ Q, dV = Pᵀ dY
+// where S = R1 C1ᵀ (or its transpose), P = exp(S scale - lse), dP = R2 C2ᵀ, dS = P (dP - delta) scale.
+template <class T, int D, bool KEYS>
+__device__ inline void flash_backward(
+        const T* dy, const T* qkv, const float* lse, const float* delta, T* dqkv, int heads, int time, int d, float scale,
+        Drop drop, unsigned char* memory) {
+    const int N = 32; // wider, and the sums of keys and values do not fit into the registers
+    int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    int block = KEYS ? blockIdx.x : gridDim.x - 1 - blockIdx.x, h = blockIdx.y % heads;
+    i64 b = blockIdx.y / heads;
+    int c = heads * d, firstRow = ROWS * block + 16 * warp;
+    const T* q = qkv + b * time * 3 * c + h * d;
+    const T* out = dy + b * time * c + h * d;
+    const float* rowLse = lse + (i64)blockIdx.y * time;
+    const float* rowDelta = delta + (i64)blockIdx.y * time;
+
+    Tile<T, D> r1 = {(T*)memory};
+    Tile<T, D> r2 = {r1.rows + ROWS * Tile<T, D>::STRIDE};
+    Tile<T, D> c1 = {r2.rows + ROWS * Tile<T, D>::STRIDE};
+    Tile<T, D> c2 = {c1.rows + N * Tile<T, D>::STRIDE};
+    r1.fill(KEYS ? q + c : q, 3 * c, ROWS * block, ROWS, time, d);
+    r2.fill(KEYS ? q + 2 * c : out, KEYS ? 3 * c : c, ROWS * block, ROWS, time, d);
+
+    float one[D / 8][4], two[KEYS ? D / 8 : 1][4];
+#pragma unroll
+    for (int n = 0; n < D / 8; n++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            one[n][e] = 0;
+            if (KEYS) two[KEYS ? n : 0][e] = 0;
+        }
+    int begin = KEYS ? ROWS * block : 0;
+    int end = KEYS || ROWS * (block + 1) > time ? time : ROWS * (block + 1);
+    for (int first = begin; first < end; first += N) {
+        __syncthreads(); // all have done with the tiles before
+        c1.fill(KEYS ? q : q + c, 3 * c, first, N, time, d);
+        c2.fill(KEYS ? out : q + 2 * c, KEYS ? c : 3 * c, first, N, time, d);
+        __syncthreads();
+        if (KEYS ? first + N - 1 < firstRow : first > firstRow + 15) continue; // nothing of it is seen by this warp
+        float p[N / 8][4], ds[N / 8][4];
+        scores<T, D, N>(p, r1, 16 * warp, c1);
+        scores<T, D, N>(ds, r2, 16 * warp, c2);
+#pragma unroll
+        for (int n = 0; n < N / 8; n++) {
+#pragma unroll
+            for (int e = 0; e < 4; e++) {
+                int row = firstRow + lane / 4 + e / 2 * 8, column = first + 8 * n + lane % 4 * 2 + e % 2;
+                int query = KEYS ? column : row, key = KEYS ? row : column;
+                float kept = 0, gradient = 0;
+                if (key <= query && query < time) {
+                    float probability = exp2f(p[n][e] * (scale * LOG2_E) - rowLse[query] * LOG2_E);
+                    float dp = ds[n][e];
+                    kept = probability;
+                    if (drop.rate > 0.0f) {
+                        u64 counter = drop.first + ((u64)blockIdx.y * time + query) * time + key;
+                        kept = dropped(probability, drop.key, counter, drop.rate, drop.scale);
+                        dp = dropped(dp, drop.key, counter, drop.rate, drop.scale);
+                    }
+                    gradient = probability * (dp - rowDelta[query]) * scale;
+                }
+                p[n][e] = kept;
+                ds[n][e] = gradient;
+            }
+        }
+        add_product<T, D, N>(one, ds, c1);
+        if constexpr (KEYS) add_product<T, D, N>(two, p, c2);
+    }
+    T* to = dqkv + b * time * 3 * c + h * d;
+    store_rows<T, D>(one, KEYS ? to + c : to, 3 * c, firstRow, time, d);
+    if constexpr (KEYS) store_rows<T, D>(two, to + 2 * c, 3 * c, firstRow, time, d);
+}
+
+#define INSTANCES(T, NAME, D)                                                                                           \
+    KERNEL __launch_bounds__(128) flash_forward_##NAME##_##D(                                                           \
+            const T* qkv, T* y, float* lse, int heads, int time, int d, float scale, u64 key, u64 first, float rate,    \
+            float keepScale) {                                                                                          \
+        DYNAMIC_SHARED(memory);                                                                                         \
+        Drop drop = {key, first, rate, keepScale};                                                                      \
+        flash_forward<T, D>(qkv, y, lse, heads, time, d, scale, drop, memory);                                          \
+    }                                                                                                                   \
+    KERNEL __launch_bounds__(128) flash_queries_##NAME##_##D(                                                           \
+            const T* dy, const T* qkv, const float* lse, const float* delta, T* dqkv, int heads, int time, int d,       \
+            float scale, u64 key, u64 first, float rate, float keepScale) {                                             \
+        DYNAMIC_SHARED(memory);                                                                                         \
+        Drop drop = {key, first, rate, keepScale};                                                                      \
+        flash_backward<T, D, false>(dy, qkv, lse, delta, dqkv, heads, time, d, scale, drop, memory);                    \
+    }                                                                                                                   \
+    KERNEL __launch_bounds__(128) flash_keys_##NAME##_##D(                                                              \
+            const T* dy, const T* qkv, const float* lse, const float* delta, T* dqkv, int heads, int time, int d,       \
+            float scale, u64 key, u64 first, float rate, float keepScale) {                                             \
+        DYNAMIC_SHARED(memory);                                                                                         \
+        Drop drop = {key, first, rate, keepScale};                                                                      \
+        flash_backward<T, D, true>(dy, qkv, lse, delta, dqkv, heads, time, d, scale, drop, memory);                     \
+    }
+INSTANCES(bf16, bf16, 64)
+INSTANCES(bf16, bf16, 96)
+INSTANCES(bf16, bf16, 128)
+INSTANCES(bf16, bf16, 160)
+INSTANCES(f16, f16, 64)
+INSTANCES(f16, f16, 96)
+INSTANCES(f16, f16, 128)
+INSTANCES(f16, f16, 160)
+#endif

@@ -16,7 +16,7 @@ import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.Mesh;
-import ds.zero.Stack;
+import ds.zero.run.Stack;
 import ds.zero.TrainingCheckpoints;
 import ds.zero.ZeroEngine;
 import ds.zero.checkpoint.Checkpointer;

@@ -17,8 +17,8 @@ import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.Mesh;
-import ds.zero.Stack;
-import ds.zero.StepResult;
+import ds.zero.run.Stack;
+import ds.zero.run.StepResult;
 import ds.zero.TrainingCheckpoints;
 import ds.zero.ZeroEngine;
 import ds.zero.checkpoint.Checkpoint;
@@ -140,7 +140,7 @@ class TensorParallelRunTest {
             double bound = saving.equals(resuming) ? 0 : FP32_ROUNDING * whole.losses.get(step);
             assertEquals(whole.losses.get(step), rest.losses.get(step - 2), bound, "loss of step " + step);
         }
-        Checkpoint checkpoint = Checkpoint.open(folder.resolve("step-2"));
+        Checkpoint checkpoint = Checkpoint.open(folder.resolve("step-00000002"));
         assertTrue(checkpoint.verify(bytes -> {}).isEmpty());
         Map<String, List<Float>> streamed = new LinkedHashMap<>();
         checkpoint.forEach(List.of(Piece.MASTER), (kind, parameter, bytes) -> {
@@ -220,7 +220,7 @@ class TensorParallelRunTest {
                     losses.add(result.loss());
                     norms.add(result.gradientNorm());
                     if (from == 0 && step == 1 && folder.isPresent()) {
-                        checkpoints.orElseThrow().save("step-2", Map.of());
+                        checkpoints.orElseThrow().save(Map.of());
                         read(engine, saved);
                     }
                 }

@@ -58,12 +58,11 @@ final class WholeParameters {
     }
 
     private void place(Tensor held, Slice slice, Tensor whole) {
-        long columns = Math.min(slice.run(), slice.elements()); // the last block of rows may be smaller
         Kernels kernels = backend.kernels(backend.computeStream());
         kernels.copyRows(
-                new Rows(held, 0, slice.run()),
-                new Rows(whole, slice.part() * slice.run(), slice.parts() * slice.run()),
-                slice.elements() / columns,
-                columns);
+                new Rows(held, 0, slice.width()),
+                new Rows(whole, slice.first(), slice.period()),
+                slice.whole().elements() / slice.period(),
+                slice.width());
     }
 }

@@ -108,7 +108,7 @@ public final class Units {
      *
      * @param replicatedToo whether it counts those that other ranks of the tensor axis have as well
      */
-    List<UnitLayout.Range> counted(int unit, boolean replicatedToo) {
+    public List<UnitLayout.Range> counted(int unit, boolean replicatedToo) {
         if (replicatedToo) {
             return List.of(shard(unit));
         }

@@ -73,7 +73,8 @@ public final class StepBenchmark {
                     .orElseGet(() ->
                             DoubleStream.generate(step).limit(setup.steps()).toArray());
             Traffic sent = stack.communicator().traffic().since(before);
-            ObjectNode result = result(seconds, rendezvous.worldSize(), stack.backend().memory());
+            ObjectNode result =
+                    result(seconds, rendezvous.worldSize(), stack.backend().memory());
             result.put("elements_sent_per_step", sent.elements() / seconds.length);
             result.put("bytes_sent_per_step", sent.bytes() / seconds.length);
             ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
@@ -140,8 +141,8 @@ public final class StepBenchmark {
 
     private ObjectNode result(double[] seconds, int ranks, MemoryUse memory) {
         double median = Statistics.median(seconds);
-        double tokens = (double) setup.microBatch() * setup.accumulation() * setup.time() * ranks
-                / setup.tensorParallel();
+        double tokens =
+                (double) setup.microBatch() * setup.accumulation() * setup.time() * ranks / setup.tensorParallel();
         ObjectNode node = JsonMapper.shared().createObjectNode();
         node.put("model", setup.model().preset());
         node.put("layers", shape.layers());

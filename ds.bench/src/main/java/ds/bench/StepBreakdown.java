@@ -35,8 +35,7 @@ public record StepBreakdown(String table, String json) {
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
                 TimedBackend timed = new TimedBackend(stack.backend(), times);
                 Mesh mesh = Mesh.of(new Stack(timed, stack.communicator()), config.tensorParallel());
-                ZeroEngine engine =
-                        ZeroEngine.initialize(new Gpt(shape, mesh.tensor()).layers(), config, mesh)) {
+                ZeroEngine engine = ZeroEngine.initialize(new Gpt(shape, mesh.tensor()).layers(), config, mesh)) {
             Batch batch = RandomTokens.batch(
                     stack.backend(), engine.dataParallelRank(), setup.microBatch(), setup.time(), shape.vocabulary());
             for (int i = -WARMUP_STEPS; i < setup.steps(); i++) {

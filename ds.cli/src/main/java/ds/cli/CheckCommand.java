@@ -25,8 +25,13 @@ import picocli.CommandLine.Spec;
             "The folder has reference.json, model.safetensors, config.json, tokens.safetensors, first_batch.safetensors and"
                     + " after_training.safetensors. Exit code 0 only if all is within the bounds."
         },
-        footer = {"", "Examples:", "  ds check gpt2-tiny", "  ds check gpt2-tiny --ranks 4 --stage 2 --dtype bf16",
-            "  ds check gpt2-tiny --ranks 4 --tensor-parallel 2"})
+        footer = {
+            "",
+            "Examples:",
+            "  ds check gpt2-tiny",
+            "  ds check gpt2-tiny --ranks 4 --stage 2 --dtype bf16",
+            "  ds check gpt2-tiny --ranks 4 --tensor-parallel 2"
+        })
 final class CheckCommand implements Callable<Integer> {
     private final Console console;
 

@@ -20,7 +20,6 @@ import ds.zero.run.SwapTraffic;
 import ds.zero.state.States;
 import ds.zero.state.UpdatedStates;
 import ds.zero.unit.InFlight;
-import ds.zero.unit.UnitLayout;
 import ds.zero.unit.Units;
 import ds.zero.unit.Visit;
 import ds.zero.weight.WeightStage;

@@ -47,7 +47,8 @@ final class WholeParameters {
             Tensor own = all.rows(slice.part(), 1);
             Tensor whole = new Tensor(joined, DType.F32, slice.whole());
             reader.copy(parameter, own.slice(0, slice.elements()));
-            Call call = new Call("parts of " + parameter.name(), backend.computeStream().record());
+            Call call = new Call(
+                    "parts of " + parameter.name(), backend.computeStream().record());
             tensor.orElseThrow().allGather(own, all, call).await(backend.computeStream());
             for (int part = 0; part < slice.parts(); part++) {
                 place(all.rows(part, 1), slice.of(part), whole);

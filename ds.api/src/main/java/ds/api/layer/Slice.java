@@ -21,13 +21,12 @@ public record Slice(Shape whole, Shape shape, long period, long run, int parts, 
     /** Rejects what holds no elements. */
     public Slice {
         if (parts < 1 || part < 0 || part >= parts || run < 1 || whole.elements() % period != 0) {
-            throw new IllegalArgumentException("part " + part + " of " + parts + " of " + whole + ", " + run
-                    + " elements of every " + period);
+            throw new IllegalArgumentException(
+                    "part " + part + " of " + parts + " of " + whole + ", " + run + " elements of every " + period);
         }
         if (period <= (parts - 1) * run) {
-            throw new IllegalArgumentException(
-                    whole + " in " + parts + " parts, " + run + " elements of every " + period
-                            + ": the last part is empty; use fewer parts");
+            throw new IllegalArgumentException(whole + " in " + parts + " parts, " + run + " elements of every "
+                    + period + ": the last part is empty; use fewer parts");
         }
     }
 

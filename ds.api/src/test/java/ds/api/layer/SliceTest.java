@@ -33,7 +33,9 @@ class SliceTest {
         assertEquals(48, Slice.rows(SHAPE, 1, 4, 3).mostElements());
         assertEquals(144, Slice.rows(SHAPE, 1, 4, 3).element(0));
         var error = assertThrows(IllegalArgumentException.class, () -> Slice.rows(Shape.of(5, 2), 1, 4, 0));
-        assertEquals("[5, 2] in 4 parts, 4 elements of every 10: the last part is empty; use fewer parts", error.getMessage());
+        assertEquals(
+                "[5, 2] in 4 parts, 4 elements of every 10: the last part is empty; use fewer parts",
+                error.getMessage());
     }
 
     @Test

@@ -13,4 +13,5 @@ import java.nio.file.Path;
  * @param backend name of a provider
  * @param communicator name of a provider
  */
-public record CheckSetup(Path folder, int stage, int tensorParallel, DType dtype, String backend, String communicator) {}
+public record CheckSetup(
+        Path folder, int stage, int tensorParallel, DType dtype, String backend, String communicator) {}

@@ -153,8 +153,10 @@ public final class TrainingRun {
     }
 
     private Outcome finished(Evaluation.Result result, ZeroEngine engine, Gpt gpt, TrainingLoop.TokenFiles files) {
-        Optional<String> sample =
-                sample(engine, gpt, files.train()); // on all ranks: at stage 3 it takes all to read a weight, of a split model to use it
+        Optional<String> sample = sample(
+                engine,
+                gpt,
+                files.train()); // on all ranks: at stage 3 it takes all to read a weight, of a split model to use it
         if (rendezvous.rank() != 0) {
             return new Outcome.Finished(result.loss(), result.bitsPerByte(), OptionalDouble.empty(), Optional.empty());
         }

@@ -45,15 +45,23 @@ class TensorParallelTest {
 
     @ParameterizedTest
     @CsvSource({
-        "2, 4, 6, false", "4, 4, 6, false", "2, 4, 8, true", "4, 4, 8, true", "4, 4, 7, false", "4, 4, 7, true",
-        "2, 3, 6, false", "3, 3, 6, true", "2, 3, 7, false"
+        "2, 4, 6, false",
+        "4, 4, 6, false",
+        "2, 4, 8, true",
+        "4, 4, 8, true",
+        "4, 4, 7, false",
+        "4, 4, 7, true",
+        "2, 3, 6, false",
+        "3, 3, 6, true",
+        "2, 3, 7, false"
     })
     void gradientsAreThoseOfOneRank(int ranks, int heads, int time, boolean recomputed) throws Exception {
         GptConfig shape = GptConfig.of(17, 8, 3, 24, heads).withDropout(CONFIG.dropout());
         Trained whole = Trained.on(new Gpt(shape), time, recomputed);
         Map<Integer, Trained> parts = new ConcurrentHashMap<>();
         InProcessCommunicators.run(
-                ranks, group -> parts.put(group.rank(), Trained.on(new Gpt(shape, Optional.of(group)), time, recomputed)));
+                ranks,
+                group -> parts.put(group.rank(), Trained.on(new Gpt(shape, Optional.of(group)), time, recomputed)));
         for (Trained part : parts.values()) {
             assertEquals(whole.loss, part.loss, BOUND * whole.loss);
             assertEquals(whole.evaluation, part.evaluation, BOUND * whole.evaluation);
@@ -100,7 +108,8 @@ class TensorParallelTest {
     @ValueSource(ints = {2, 4})
     void generatesTheSameText(int ranks) throws Exception {
         int[] whole = generate(new Gpt(CONFIG));
-        InProcessCommunicators.run(ranks, group -> assertArrayEquals(whole, generate(new Gpt(CONFIG, Optional.of(group)))));
+        InProcessCommunicators.run(
+                ranks, group -> assertArrayEquals(whole, generate(new Gpt(CONFIG, Optional.of(group)))));
     }
 
     private static int[] generate(Gpt gpt) {

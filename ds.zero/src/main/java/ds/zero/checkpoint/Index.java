@@ -31,11 +31,10 @@ record Index(
     /** The file's name. */
     static final String FILE = "index.json";
 
-    private static final Comparator<Stored> ORDER =
-            Comparator.comparing(Stored::kind)
-                    .thenComparing(Stored::parameter)
-                    .thenComparingInt(stored -> stored.runs().part())
-                    .thenComparingLong(Stored::first);
+    private static final Comparator<Stored> ORDER = Comparator.comparing(Stored::kind)
+            .thenComparing(Stored::parameter)
+            .thenComparingInt(stored -> stored.runs().part())
+            .thenComparingLong(Stored::first);
 
     Index {
         pieces = pieces.stream().sorted(ORDER).toList();
@@ -86,8 +85,7 @@ record Index(
      * @param file its number in the index
      * @param checksums CRC-32C of each chunk
      */
-    record Stored(
-            String kind, String parameter, Runs runs, long first, long end, int file, List<Integer> checksums) {
+    record Stored(String kind, String parameter, Runs runs, long first, long end, int file, List<Integer> checksums) {
         /** {@return the tensor's name in the file} */
         String tensor() {
             String place = kind + "/" + parameter + "@[" + first + "," + end + ")";
@@ -192,14 +190,15 @@ record Index(
                     kind + "/" + name,
                     expected.in(shape).elements());
             all.stream()
-                    .filter(piece -> piece.runs().part() == number && !piece.runs().equals(expected))
+                    .filter(piece ->
+                            piece.runs().part() == number && !piece.runs().equals(expected))
                     .findFirst()
                     .ifPresent(piece -> {
                         throw CheckpointException.ofTensor(
                                 file,
                                 piece.tensor(),
-                                "other pieces are in " + runs.parts() + " parts, " + runs.run() + " of every " + runs.period()
-                                        + "; restore the file from a copy");
+                                "other pieces are in " + runs.parts() + " parts, " + runs.run() + " of every "
+                                        + runs.period() + "; restore the file from a copy");
                     });
         }
     }
@@ -237,13 +236,7 @@ record Index(
             for (Stored piece : fragments.get(rank).pieces()) {
                 String parameter = names.computeIfAbsent(piece.parameter(), name -> name);
                 all.add(new Stored(
-                        piece.kind(),
-                        parameter,
-                        piece.runs(),
-                        piece.first(),
-                        piece.end(),
-                        rank,
-                        piece.checksums()));
+                        piece.kind(), parameter, piece.runs(), piece.first(), piece.end(), rank, piece.checksums()));
             }
         }
         return all;

@@ -237,10 +237,7 @@ final class IndexJson {
                     file, "part " + numbers + " is not number, parts, run, period; restore the file from a copy");
         }
         return new Runs(
-                numbers.get(3),
-                numbers.get(2),
-                Math.toIntExact(numbers.get(1)),
-                Math.toIntExact(numbers.get(0)));
+                numbers.get(3), numbers.get(2), Math.toIntExact(numbers.get(1)), Math.toIntExact(numbers.get(0)));
     }
 
     private static Stored readPiece(Path file, JsonFields fields) {

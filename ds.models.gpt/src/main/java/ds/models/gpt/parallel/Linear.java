@@ -22,12 +22,17 @@ public record Linear(Parameter weight, Parameter bias) {
      * @param unit columns that stay together, such as those of a head
      * @param standardDeviation of the weight's initial values
      */
-    public static Linear ofColumns(TensorAxis axis, String name, Shape whole, int groups, long unit, double standardDeviation) {
+    public static Linear ofColumns(
+            TensorAxis axis, String name, Shape whole, int groups, long unit, double standardDeviation) {
         return new Linear(
                 new Parameter(
-                        name + ".weight", axis.columns(whole, groups, unit), new Initializer.Normal(0, standardDeviation)),
+                        name + ".weight",
+                        axis.columns(whole, groups, unit),
+                        new Initializer.Normal(0, standardDeviation)),
                 new Parameter(
-                        name + ".bias", axis.columns(Shape.of(whole.columns()), groups, unit), new Initializer.Constant(0)));
+                        name + ".bias",
+                        axis.columns(Shape.of(whole.columns()), groups, unit),
+                        new Initializer.Constant(0)));
     }
 
     /**

@@ -1,0 +1,87 @@
+"""Hosts that are network namespaces, joined by a switch with links of a limited rate. Linux, root, iproute2."""
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+RECEIVE = """
+import socket, sys, time
+s = socket.create_server((sys.argv[1], int(sys.argv[2]))); c, _ = s.accept(); b = bytearray(1 << 20); n = 0; t = None
+end = None
+while True:
+    k = c.recv_into(b)
+    now = time.monotonic()
+    if k == 0: break
+    if t is None:
+        t = now + 0.5  # past the start
+    elif now > t:
+        n += k; end = now
+print(n / (end - t))
+"""
+SEND = """
+import socket, sys, time
+c = socket.create_connection((sys.argv[1], int(sys.argv[2]))); b = bytearray(1 << 20); end = time.monotonic() + 3
+while time.monotonic() < end: c.sendall(b)
+"""
+
+
+def require():
+    """Ends the program where namespaces cannot be made."""
+    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("tc"):
+        sys.exit("links with a limited rate need root, and ip and tc of iproute2")
+
+
+def run(*command):
+    subprocess.run(command, check=True)
+
+
+class Network:
+    """Hosts on a switch, all of them namespaces; nothing outside of them is touched."""
+
+    def __init__(self, hosts, rate):
+        self.rate, self.prefix = rate, f"ds{os.getpid()}"
+        self.switch = self.prefix + "sw"
+        self.names = [f"{self.prefix}h{h}" for h in range(hosts)]
+
+    def __enter__(self):
+        try:
+            self.build()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def build(self):
+        run("ip", "netns", "add", self.switch)
+        run("ip", "-n", self.switch, "link", "add", "br0", "type", "bridge")
+        run("ip", "-n", self.switch, "link", "set", "br0", "up")
+        for h, name in enumerate(self.names):
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", f"p{h}", "netns", self.switch)
+            run("ip", "-n", self.switch, "link", "set", f"p{h}", "master", "br0", "up")
+            run("ip", "-n", name, "addr", "add", self.address(h) + "/24", "dev", "eth0")
+            run("ip", "-n", name, "link", "set", "lo", "up")
+            run("ip", "-n", name, "link", "set", "eth0", "up")
+            self.limit(name, "eth0")
+            self.limit(self.switch, f"p{h}")
+
+    def limit(self, namespace, device):
+        burst = "64kb" if self.rate == "100mbit" else "256kb" if self.rate == "1gbit" else "2mb"
+        run("ip", "netns", "exec", namespace, "tc", "qdisc", "add", "dev", device, "root", "tbf", "rate", self.rate,
+            "burst", burst, "latency", "20ms")
+
+    def address(self, host):
+        return f"10.213.0.{host + 1}"
+
+    def payload_rate(self):
+        """Bytes per second of one connection."""
+        receiver = subprocess.Popen(["ip", "netns", "exec", self.names[0], sys.executable, "-c", RECEIVE, self.address(0),
+                                     "5001"], stdout=subprocess.PIPE, text=True)
+        time.sleep(0.3)
+        run("ip", "netns", "exec", self.names[1], sys.executable, "-c", SEND, self.address(0), "5001")
+        return float(receiver.communicate()[0])
+
+    def __exit__(self, *_):
+        for name in self.names + [self.switch]:
+            subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)

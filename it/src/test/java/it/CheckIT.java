@@ -45,7 +45,11 @@ class CheckIT {
     }
 
     private JsonNode passed(int ranks, int stage, String dtype) throws Exception {
-        DsProcess.Result result = check(REFERENCE, ranks, stage, dtype).exits(0);
+        return passed(ranks, stage, dtype, check(REFERENCE, ranks, stage, dtype));
+    }
+
+    private static JsonNode passed(int ranks, int stage, String dtype, DsProcess.Result result) throws Exception {
+        result.exits(0);
         JsonNode line = JsonMapper.shared().readTree(result.out());
         assertTrue(line.get("ok").asBoolean(), result::out);
         assertEquals(ranks, line.get("ranks").asInt());
@@ -77,6 +81,25 @@ class CheckIT {
     @CsvSource({"2, 2, bf16", "4, 3, bf16", "1, 0, bf16", "2, 3, fp16", "4, 1, fp16", "1, 3, fp16"})
     void sixteenBitsArePyTorchToo(int ranks, int stage, String dtype) throws Exception {
         passed(ranks, stage, dtype);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"4, 2, 3, fp32", "4, 4, 0, fp32", "2, 2, 1, bf16"})
+    void splitLayersArePyTorchToo(int ranks, int tensorParallel, int stage, String dtype) throws Exception {
+        DsProcess.Result result = DsProcess.run(
+                folder,
+                "check",
+                REFERENCE.toString(),
+                "--ranks",
+                Integer.toString(ranks),
+                "--tensor-parallel",
+                Integer.toString(tensorParallel),
+                "--stage",
+                Integer.toString(stage),
+                "--dtype",
+                dtype);
+        JsonNode line = passed(ranks, stage, dtype, result);
+        assertEquals(tensorParallel, line.get("tensor_parallel").asInt());
     }
 
     @Test

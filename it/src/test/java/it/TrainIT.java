@@ -63,6 +63,25 @@ class TrainIT {
     }
 
     @Test
+    void layersSplitOverRanksTrainTheSameModelWhichLoadsAgain() throws Exception {
+        TrainingFiles files = TrainingFiles.in(folder);
+        String alone = files.config("alone.json", Map.of("zero_optimization", Map.of("stage", 0)));
+        DsProcess.run(folder, "train", "--config", alone, "--out", "whole").exits(0);
+        List<Double> expected = assertComplete("whole", alone);
+        Map<String, Object> changes = stage3(Map.of());
+        changes.put("tensor_parallel", Map.of("autotp_size", 2));
+        String split = files.config("split.json", changes);
+        DsProcess.run(folder, "launch", "--ranks", "4", "--", "train", "--config", split, "--out", "split")
+                .exits(0)
+                .says("run folder: split");
+        List<Double> losses = assertComplete("split", split);
+        for (int i = 0; i < expected.size(); i++) {
+            assertEquals(expected.get(i), losses.get(i), LOSS_BOUND, "loss " + i);
+        }
+        assertModelLoads("split");
+    }
+
+    @Test
     void weightsAndStatesInFilesWithRecomputationTrainTheSameModel() throws Exception {
         TrainingFiles files = TrainingFiles.in(folder);
         DsProcess.run(folder, "train", "--config", files.config("memory.json", stage3(Map.of())), "--out", "memory")

@@ -9,6 +9,7 @@ import ds.bench.breakdown.MatrixRate;
 import ds.bench.measure.Statistics;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
+import ds.zero.Mesh;
 import ds.zero.ZeroEngine;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
@@ -60,10 +61,10 @@ public final class StepBenchmark {
     private String measure(Rendezvous rendezvous, Optional<RequestedSteps> requests, Optional<Path> timeline) {
         ZeroConfig config = setup.config(rendezvous.worldSize());
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
-                ZeroEngine engine =
-                        ZeroEngine.initialize(new Gpt(shape).layers(), config, stack.backend(), stack.communicator())) {
+                Mesh mesh = Mesh.of(stack, config.tensorParallel());
+                ZeroEngine engine = ZeroEngine.initialize(new Gpt(shape, mesh.tensor()).layers(), config, mesh)) {
             Batch batch = RandomTokens.batch(
-                    stack.backend(), rendezvous.rank(), setup.microBatch(), setup.time(), shape.vocabulary());
+                    stack.backend(), engine.dataParallelRank(), setup.microBatch(), setup.time(), shape.vocabulary());
             List<StepResult> results = new ArrayList<>();
             DoubleSupplier step = () -> {
                 long start = System.nanoTime();
@@ -79,10 +80,11 @@ public final class StepBenchmark {
                     .orElseGet(() ->
                             DoubleStream.generate(step).limit(setup.steps()).toArray());
             engine.awaitWeights();
-            long sent = stack.communicator().traffic().since(before).elements() / seconds.length;
+            Traffic sent = stack.communicator().traffic().since(before);
             ObjectNode result =
                     result(seconds, rendezvous.worldSize(), stack.backend().memory());
-            result.put("elements_sent_per_step", sent);
+            result.put("elements_sent_per_step", sent.elements() / seconds.length);
+            result.put("bytes_sent_per_step", sent.bytes() / seconds.length);
             ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
             DoubleStream.concat(Arrays.stream(warmup), Arrays.stream(seconds)).forEach(all::add);
             result.put("parameters", engine.parameterElements());
@@ -90,7 +92,7 @@ public final class StepBenchmark {
             addPhases(result.putObject("last_step_seconds"), results.getLast().timing());
             addMeans(result.putObject("mean_step_seconds"), results);
             timeline.ifPresent(engine::writeTimeline);
-            addMemory(result, stack, engine, MemoryPlan.of(new Gpt(shape).layers(), config, loop()));
+            addMemory(result, stack, engine, MemoryPlan.of(tensor -> new Gpt(shape, tensor).layers(), config, loop()));
             return result.toString();
         }
     }
@@ -151,8 +153,8 @@ public final class StepBenchmark {
                 "model_state_bytes_of_paper",
                 ModelStates.of(setup.dtype())
                         .perRank(
-                                engine.parameterElements(),
-                                engine.worldSize(),
+                                Math.ceilDiv(engine.parameterElements(), setup.tensorParallel()),
+                                engine.dataParallelSize(),
                                 setup.config(engine.worldSize()).zero().stage())
                         .total());
         ArrayNode peaks = node.putArray("ranks_peak_bytes");
@@ -167,10 +169,13 @@ public final class StepBenchmark {
 
     private ObjectNode result(double[] seconds, int ranks, MemoryUse memory) {
         double median = Statistics.median(seconds);
-        double tokens = (double) setup.microBatch() * setup.accumulation() * setup.time() * ranks;
+        double tokens =
+                (double) setup.microBatch() * setup.accumulation() * setup.time() * ranks / setup.tensorParallel();
         ObjectNode node = JsonMapper.shared().createObjectNode();
-        node.put("model", setup.model());
+        node.put("model", setup.model().preset());
         node.put("layers", shape.layers());
+        node.put("channels", shape.channels());
+        node.put("tensor_parallel", setup.tensorParallel());
         node.put("ranks", ranks);
         node.put("stage", setup.stage());
         node.put("overlap", setup.overlap());

@@ -8,6 +8,7 @@ import ds.bench.breakdown.Phase;
 import ds.bench.breakdown.TimedBackend;
 import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
+import ds.zero.Mesh;
 import ds.zero.ZeroEngine;
 import ds.zero.config.Precision;
 import ds.zero.config.ZeroConfig;
@@ -33,10 +34,10 @@ public record StepBreakdown(String table, String json) {
         KernelTimes times = new KernelTimes();
         try (Stack stack = Stack.open(config.runtime(), rendezvous);
                 TimedBackend timed = new TimedBackend(stack.backend(), times);
-                ZeroEngine engine =
-                        ZeroEngine.initialize(new Gpt(shape).layers(), config, timed, stack.communicator())) {
+                Mesh mesh = Mesh.of(new Stack(timed, stack.communicator()), config.tensorParallel());
+                ZeroEngine engine = ZeroEngine.initialize(new Gpt(shape, mesh.tensor()).layers(), config, mesh)) {
             Batch batch = RandomTokens.batch(
-                    stack.backend(), rendezvous.rank(), setup.microBatch(), setup.time(), shape.vocabulary());
+                    stack.backend(), engine.dataParallelRank(), setup.microBatch(), setup.time(), shape.vocabulary());
             for (int i = -WARMUP_STEPS; i < setup.steps(); i++) {
                 if (i == 0) {
                     times.forgetSteps();
@@ -44,7 +45,7 @@ public record StepBreakdown(String table, String json) {
                 step(engine, batch, setup.accumulation(), times);
             }
             engine.sumOverRanks(0); // no rank measures its machine while another one trains
-            double tokens = (double) setup.microBatch() * setup.accumulation() * setup.time();
+            double tokens = (double) setup.microBatch() * setup.accumulation() * setup.time() / setup.tensorParallel();
             Breakdown breakdown = Breakdown.of(times, stack.backend(), tokens * shape.flopsPerToken(setup.time()));
             engine.sumOverRanks(0);
             ObjectNode node = describe(setup, rendezvous.worldSize());
@@ -74,7 +75,7 @@ public record StepBreakdown(String table, String json) {
     private static ObjectNode describe(StepSetup setup, int ranks) {
         return JsonMapper.shared()
                 .createObjectNode()
-                .put("model", setup.model())
+                .put("model", setup.model().preset())
                 .put("layers", setup.shape().layers())
                 .put("ranks", ranks)
                 .put("threads", Runtime.getRuntime().availableProcessors())

@@ -4,55 +4,48 @@ import ds.api.DType;
 import ds.models.gpt.GptConfig;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
-import java.util.OptionalInt;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Which training step is measured.
  *
- * @param model name of a preset
- * @param layers blocks in place of the preset's
+ * @param model its shape
  * @param microBatch sequences of a micro-batch on one rank
  * @param time T: tokens of a sequence
  * @param accumulation micro-batches of a step
  * @param dtype F32, BF16 or F16
  * @param stage ZeRO stage
+ * @param tensorParallel over how many ranks each layer is split
  * @param steps measured, after two that are not
  * @param backend name of a provider
  * @param communicator name of a provider
  * @param overlap whether communication and compute may overlap
  */
 public record StepSetup(
-        String model,
-        OptionalInt layers,
+        StepShape model,
         int microBatch,
         int time,
         int accumulation,
         DType dtype,
         int stage,
+        int tensorParallel,
         int steps,
         String backend,
         String communicator,
         boolean overlap) {
     /** Rejects counts below 1. */
     public StepSetup {
-        layers.ifPresent(count -> positive("--layers", count));
         positive("--micro-batch", microBatch);
         positive("--seq", time);
         positive("--accumulation", accumulation);
+        positive("--tensor-parallel", tensorParallel);
         positive("--steps", steps);
     }
 
-    /** {@return the preset's shape with so many layers, and with positions for the whole sequence} */
+    /** {@return the shape of the model} */
     GptConfig shape() {
-        GptConfig preset = GptConfig.preset(model);
-        return GptConfig.of(
-                preset.vocabulary(),
-                Math.max(preset.positions(), time),
-                layers.orElse(preset.layers()),
-                preset.channels(),
-                preset.heads());
+        return model.config(time);
     }
 
     /** {@return the configuration of such a run} */
@@ -60,6 +53,7 @@ public record StepSetup(
         ObjectNode root = JsonMapper.shared().createObjectNode();
         root.put("train_micro_batch_size_per_gpu", microBatch);
         root.put("gradient_accumulation_steps", accumulation);
+        root.putObject("tensor_parallel").put("autotp_size", tensorParallel);
         root.putObject("bf16").put("enabled", dtype == DType.BF16);
         root.putObject("fp16").put("enabled", dtype == DType.F16);
         // Stage 3 as the paper has it: nothing stays gathered that can be gathered again.

@@ -17,8 +17,6 @@ import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.Mesh;
-import ds.zero.Stack;
-import ds.zero.StepResult;
 import ds.zero.TrainingCheckpoints;
 import ds.zero.ZeroEngine;
 import ds.zero.checkpoint.Checkpoint;
@@ -26,6 +24,8 @@ import ds.zero.checkpoint.Checkpointer;
 import ds.zero.checkpoint.Piece;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
+import ds.zero.run.Stack;
+import ds.zero.run.StepResult;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -64,14 +64,16 @@ class TensorParallelRunTest {
         static final Cell ONE_RANK = new Cell(1, 1, 0, 1, false);
 
         ZeroConfig config() {
-            return ZeroConfig.parse("""
+            return ZeroConfig.parse(
+                            """
                             {"train_batch_size": %d, "gradient_accumulation_steps": %d, "gradient_clipping": 1.0,
                              "bf16": {"enabled": %b}, "tensor_parallel": {"autotp_size": %d},
                              "optimizer": {"type": "AdamW", "params": {"lr": %s, "eps": 0.1, "weight_decay": 0.1}},
                              "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 0,
                                                    "stage3_max_reuse_distance": 0},
                              "ds": {"seed": 5}}
-                            """.formatted(SEQUENCES, accumulation, bf16, tensor, RATE, stage), Known.ofWorld(tensor * data))
+                            """.formatted(SEQUENCES, accumulation, bf16, tensor, RATE, stage),
+                            Known.ofWorld(tensor * data))
                     .value();
         }
     }
@@ -100,7 +102,8 @@ class TensorParallelRunTest {
             double norm = expected.norms.get(step);
             assertEquals(norm, run.norms.get(step), 2 * rounding * norm, "norm of step " + step);
         }
-        expected.weights.forEach((name, weights) -> assertClose(name, weights, run.weights.get(name), STEPS * RATE * rounding));
+        expected.weights.forEach(
+                (name, weights) -> assertClose(name, weights, run.weights.get(name), STEPS * RATE * rounding));
     }
 
     private static void assertClose(String name, float[] expected, float[] actual, double bound) {
@@ -125,7 +128,11 @@ class TensorParallelRunTest {
 
     @ParameterizedTest
     @CsvSource({
-        "2, 2, 3,  2, 2, 3", "2, 2, 3,  4, 1, 1", "4, 1, 0,  1, 1, 0", "4, 2, 1,  2, 1, 2", "1, 2, 2,  4, 1, 3",
+        "2, 2, 3,  2, 2, 3",
+        "2, 2, 3,  4, 1, 1",
+        "4, 1, 0,  1, 1, 0",
+        "4, 2, 1,  2, 1, 2",
+        "1, 2, 2,  4, 1, 3",
         "2, 1, 2,  1, 4, 3"
     })
     void anyMeshGoesOnWithWhatAnotherSaved(
@@ -140,7 +147,7 @@ class TensorParallelRunTest {
             double bound = saving.equals(resuming) ? 0 : FP32_ROUNDING * whole.losses.get(step);
             assertEquals(whole.losses.get(step), rest.losses.get(step - 2), bound, "loss of step " + step);
         }
-        Checkpoint checkpoint = Checkpoint.open(folder.resolve("step-2"));
+        Checkpoint checkpoint = Checkpoint.open(folder.resolve("step-00000002"));
         assertTrue(checkpoint.verify(bytes -> {}).isEmpty());
         Map<String, List<Float>> streamed = new LinkedHashMap<>();
         checkpoint.forEach(List.of(Piece.MASTER), (kind, parameter, bytes) -> {
@@ -205,10 +212,9 @@ class TensorParallelRunTest {
             ZeroConfig config = cell.config();
             try (TensorBackend backend = backend();
                     Mesh mesh = Mesh.of(new Stack(backend, communicator), config.tensorParallel());
-                    ZeroEngine engine =
-                            ZeroEngine.initialize(new Gpt(SHAPE, mesh.tensor()).layers(), config, mesh)) {
-                Optional<TrainingCheckpoints> checkpoints = folder.map(path -> engine.checkpoints(
-                        new Checkpointer.Settings(path, 1, false, Checkpointer.OnFailure.FAIL)));
+                    ZeroEngine engine = ZeroEngine.initialize(new Gpt(SHAPE, mesh.tensor()).layers(), config, mesh)) {
+                Optional<TrainingCheckpoints> checkpoints = folder.map(path ->
+                        engine.checkpoints(new Checkpointer.Settings(path, 1, false, Checkpointer.OnFailure.FAIL)));
                 if (from > 0) {
                     TrainingCheckpoints restoring = checkpoints.orElseThrow();
                     restoring.restore(restoring.latest().orElseThrow(), Checkpointer.What.EVERYTHING);
@@ -220,7 +226,7 @@ class TensorParallelRunTest {
                     losses.add(result.loss());
                     norms.add(result.gradientNorm());
                     if (from == 0 && step == 1 && folder.isPresent()) {
-                        checkpoints.orElseThrow().save("step-2", Map.of());
+                        checkpoints.orElseThrow().save(Map.of());
                         read(engine, saved);
                     }
                 }

@@ -5,6 +5,7 @@ import ds.bench.RequestedSteps;
 import ds.bench.StepBenchmark;
 import ds.bench.StepBreakdown;
 import ds.bench.StepSetup;
+import ds.bench.StepShape;
 import ds.cli.terminal.Console;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -90,6 +91,25 @@ final class BenchCommand implements Runnable {
         private Integer layers;
 
         @Option(
+                names = "--channels",
+                paramLabel = "C",
+                description = "Width of the model; that of the preset by default.")
+        private Integer channels;
+
+        @Option(names = "--heads", paramLabel = "NH", description = "Attention heads; those of the preset by default.")
+        private Integer heads;
+
+        @Option(names = "--vocabulary", paramLabel = "V", description = "Tokens; those of the preset by default.")
+        private Integer vocabulary;
+
+        @Option(
+                names = "--tensor-parallel",
+                paramLabel = "M",
+                defaultValue = "1",
+                description = "Over how many ranks each layer is split; default ${DEFAULT-VALUE}.")
+        private int tensorParallel;
+
+        @Option(
                 names = "--micro-batch",
                 paramLabel = "B",
                 defaultValue = "4",
@@ -159,13 +179,13 @@ final class BenchCommand implements Runnable {
             }
             Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
             StepSetup setup = new StepSetup(
-                    model,
-                    layers == null ? OptionalInt.empty() : OptionalInt.of(layers),
+                    new StepShape(model, given(layers), given(channels), given(heads), given(vocabulary)),
                     microBatch,
                     time,
                     accumulation,
                     stack.dtype(),
                     stack.stage(),
+                    tensorParallel,
                     steps,
                     stack.backend(),
                     stack.communicator(),
@@ -182,6 +202,10 @@ final class BenchCommand implements Runnable {
                 print(rendezvous, line, line);
             }
             return ExitCode.OK;
+        }
+
+        private static OptionalInt given(Integer option) {
+            return option == null ? OptionalInt.empty() : OptionalInt.of(option);
         }
 
         private RequestedSteps requests() {

@@ -11,6 +11,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -24,12 +25,24 @@ import picocli.CommandLine.Spec;
             "The folder has reference.json, model.safetensors, config.json, tokens.safetensors, first_batch.safetensors and"
                     + " after_training.safetensors. Exit code 0 only if all is within the bounds."
         },
-        footer = {"", "Examples:", "  ds check gpt2-tiny", "  ds check gpt2-tiny --ranks 4 --stage 2 --dtype bf16"})
+        footer = {
+            "",
+            "Examples:",
+            "  ds check gpt2-tiny",
+            "  ds check gpt2-tiny --ranks 4 --stage 2 --dtype bf16",
+            "  ds check gpt2-tiny --ranks 4 --tensor-parallel 2"
+        })
 final class CheckCommand implements Callable<Integer> {
     private final Console console;
 
     @Parameters(paramLabel = "DIR", description = "Reference folder.")
     private Path folder;
+
+    @Option(
+            names = "--tensor-parallel",
+            paramLabel = "M",
+            description = "Over how many ranks each layer is split; default: ${DEFAULT-VALUE}.")
+    private int tensorParallel = 1;
 
     @Spec
     private CommandSpec spec;
@@ -51,7 +64,8 @@ final class CheckCommand implements Callable<Integer> {
             return launched.getAsInt();
         }
         Rendezvous rendezvous = Rendezvous.fromEnvironment(System.getenv());
-        CheckSetup setup = new CheckSetup(folder, stack.stage(), stack.dtype(), stack.backend(), stack.communicator());
+        CheckSetup setup = new CheckSetup(
+                folder, stack.stage(), tensorParallel, stack.dtype(), stack.backend(), stack.communicator());
         ReferenceCheck.Outcome outcome = ReferenceCheck.run(setup, rendezvous);
         if (rendezvous.rank() == 0) {
             console.out().println(outcome.json());

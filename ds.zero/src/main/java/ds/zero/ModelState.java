@@ -22,7 +22,6 @@ import ds.zero.state.UpdatedStates;
 import ds.zero.timing.StepTimer;
 import ds.zero.timing.Timeline;
 import ds.zero.unit.InFlight;
-import ds.zero.unit.UnitLayout;
 import ds.zero.unit.Units;
 import ds.zero.unit.Visit;
 import ds.zero.weight.WeightStage;

@@ -47,7 +47,8 @@ final class WholeParameters {
             Tensor own = all.rows(slice.part(), 1);
             Tensor whole = new Tensor(joined, DType.F32, slice.whole());
             reader.copy(parameter, own.slice(0, slice.elements()));
-            Call call = new Call("parts of " + parameter.name(), backend.computeStream().record());
+            Call call = new Call(
+                    "parts of " + parameter.name(), backend.computeStream().record());
             tensor.orElseThrow().allGather(own, all, call).await(backend.computeStream());
             for (int part = 0; part < slice.parts(); part++) {
                 place(all.rows(part, 1), slice.of(part), whole);
@@ -58,12 +59,11 @@ final class WholeParameters {
     }
 
     private void place(Tensor held, Slice slice, Tensor whole) {
-        long columns = Math.min(slice.run(), slice.elements()); // the last block of rows may be smaller
         Kernels kernels = backend.kernels(backend.computeStream());
         kernels.copyRows(
-                new Rows(held, 0, slice.run()),
-                new Rows(whole, slice.part() * slice.run(), slice.parts() * slice.run()),
-                slice.elements() / columns,
-                columns);
+                new Rows(held, 0, slice.width()),
+                new Rows(whole, slice.first(), slice.period()),
+                slice.whole().elements() / slice.period(),
+                slice.width());
     }
 }

@@ -111,7 +111,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                 ZeroConfig.parse(config, Known.ofWorld(rendezvous.worldSize())).value();
         Stack stack = Stack.open(resolved.runtime(), rendezvous);
         try {
-            return initialize(model, resolved, Mesh.of(stack, TensorParallel.NONE), Optional.empty(), Optional.of(stack));
+            return initialize(
+                    model, resolved, Mesh.of(stack, TensorParallel.NONE), Optional.empty(), Optional.of(stack));
         } catch (RuntimeException e) {
             stack.close();
             throw e;
@@ -175,7 +176,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         }
         Machine machine = Machine.of(config, mesh.stack(), mesh.world(), host);
         try {
-            ZeroEngine engine = new ZeroEngine(model, config, mesh, machine, owned, () -> new SwapThreads(SWAP_THREADS));
+            ZeroEngine engine =
+                    new ZeroEngine(model, config, mesh, machine, owned, () -> new SwapThreads(SWAP_THREADS));
             engine.state.initialise(config.runtime().seed());
             return engine;
         } catch (RuntimeException e) {
@@ -192,7 +194,9 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
                     + " Mesh.of(stack, config.tensorParallel()), and the model for Mesh.tensor()");
         }
         boolean split = model.parameters().stream().anyMatch(p -> p.slice().parts() == size);
-        if (!split || model.parameters().stream().anyMatch(p -> p.slice().parts() != size && !p.slice().isAll())) {
+        if (!split
+                || model.parameters().stream()
+                        .anyMatch(p -> p.slice().parts() != size && !p.slice().isAll())) {
             throw new IllegalArgumentException("rank " + mesh.world().rank() + ": tensor_parallel.autotp_size = " + size
                     + ", and the layers of model " + model.name() + " are not split over as many ranks; make them for"
                     + " Mesh.tensor()");

@@ -5,70 +5,70 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Which elements of a parameter one rank of a tensor-parallel group holds: of the parameter's row-major elements every
- * {@code parts}-th run, beginning with run {@code part}. That is a block of columns, a block of rows, or a block of columns of
- * each of several matrices side by side. Initial values, files and checkpoints count elements of the whole parameter, so that
- * they are the same however it is split. Nothing here touches memory.
+ * Which elements of a parameter one rank of a tensor-parallel group holds: its part of every period of the parameter's row-major
+ * elements. That is a block of columns, a block of rows, or a block of columns of each of several matrices side by side. Initial
+ * values, files and checkpoints count elements of the whole parameter, so that they are the same however it is split. Nothing here
+ * touches memory.
  *
  * @param whole dims of the parameter
  * @param shape dims of what this rank holds
- * @param run elements that lie side by side in both; the last run may be shorter
+ * @param period elements that are split in one way, again and again; divides those of the parameter
+ * @param run elements of a period that a rank holds; the last rank has fewer where it does not divide
  * @param parts how many ranks share the parameter; 1 where every rank holds all of it
  * @param part which part is this rank's, in [0, parts)
  */
-public record Slice(Shape whole, Shape shape, long run, int parts, int part) {
+public record Slice(Shape whole, Shape shape, long period, long run, int parts, int part) {
     /** Rejects what holds no elements. */
     public Slice {
-        if (run < 1 || parts < 1 || part < 0 || part >= parts) {
-            throw new IllegalArgumentException("part " + part + " of " + parts + " of " + whole + " in runs of " + run);
+        if (parts < 1 || part < 0 || part >= parts || run < 1 || whole.elements() % period != 0) {
+            throw new IllegalArgumentException(
+                    "part " + part + " of " + parts + " of " + whole + ", " + run + " elements of every " + period);
+        }
+        if (period <= (parts - 1) * run) {
+            throw new IllegalArgumentException(whole + " in " + parts + " parts, " + run + " elements of every "
+                    + period + ": the last part is empty; use fewer parts");
         }
     }
 
     /** {@return all of a parameter} */
     public static Slice all(Shape whole) {
-        return new Slice(whole, whole, whole.elements(), 1, 0);
+        return new Slice(whole, whole, whole.elements(), whole.elements(), 1, 0);
     }
 
     /**
-     * {@return a block of the first dim} The last blocks are smaller where it does not divide.
+     * {@return a block of the first dim}
      *
-     * @throws IllegalArgumentException if there are too few for every part to have one
+     * @param unit rows that stay together
      */
-    public static Slice rows(Shape whole, int parts, int part) {
-        long rows = Math.ceilDiv(whole.dim(0), (long) parts);
-        long count = Math.min(rows, whole.dim(0) - part * rows);
-        if (whole.dim(0) <= (parts - 1) * rows) {
-            throw new IllegalArgumentException(whole.dim(0) + " rows in " + parts + " blocks of " + rows
-                    + " leave the last block empty; use fewer blocks");
-        }
-        return new Slice(whole, withDim(whole, 0, count), whole.elements() / whole.dim(0) * rows, parts, part);
+    public static Slice rows(Shape whole, long unit, int parts, int part) {
+        long rows = blockOf(whole.dim(0), unit, parts);
+        Shape shape = withDim(whole, 0, Math.clamp(whole.dim(0) - part * rows, 0, rows));
+        return new Slice(whole, shape, whole.elements(), rows * (whole.elements() / whole.dim(0)), parts, part);
     }
 
     /**
      * {@return a block of the last dim, or of each of several equal groups of it side by side}
      *
      * @param groups such as 3 for queries, keys and values
-     * @throws IllegalArgumentException if the blocks are not equal
+     * @param unit columns that stay together
      */
-    public static Slice columns(Shape whole, int groups, int parts, int part) {
+    public static Slice columns(Shape whole, int groups, long unit, int parts, int part) {
         int last = whole.dimCount() - 1;
-        long blocks = (long) groups * parts;
-        if (whole.dim(last) % blocks != 0) {
-            throw new IllegalArgumentException(
-                    whole.dim(last) + " columns are not " + groups + " times " + parts + " equal blocks");
-        }
-        return new Slice(whole, withDim(whole, last, whole.dim(last) / parts), whole.dim(last) / blocks, parts, part);
+        long group = whole.dim(last) / groups;
+        long columns = blockOf(group, unit, parts);
+        Shape shape = withDim(whole, last, groups * Math.clamp(group - part * columns, 0, columns));
+        return new Slice(whole, shape, group, columns, parts, part);
     }
 
-    /** {@return every {@code parts}-th run from run {@code part} on, as a vector} */
-    public static Slice ofRuns(Shape whole, long run, int parts, int part) {
-        return new Slice(whole, Shape.of(held(whole, run, parts, part)), run, parts, part);
+    /** As equal as units allow; the last one may be smaller. */
+    private static long blockOf(long size, long unit, int parts) {
+        return Math.ceilDiv(size / unit, (long) parts) * unit;
     }
 
-    private static long held(Shape whole, long run, int parts, int part) {
-        long period = run * parts;
-        long rest = whole.elements() % period - part * run; // of the last period, which may not be complete
-        return whole.elements() / period * run + Math.clamp(rest, 0, run);
+    /** {@return a part of every period, as a vector} */
+    public static Slice ofPeriods(Shape whole, long period, long run, int parts, int part) {
+        long width = Math.clamp(period - part * run, 0, run);
+        return new Slice(whole, Shape.of(whole.elements() / period * width), period, run, parts, part);
     }
 
     private static Shape withDim(Shape shape, int dim, long size) {
@@ -84,6 +84,11 @@ public record Slice(Shape whole, Shape shape, long run, int parts, int part) {
         return parts == 1;
     }
 
+    /** {@return whether all parts have the same size} */
+    public boolean isEven() {
+        return run * parts == period;
+    }
+
     /** {@return how many elements this rank holds} */
     public long elements() {
         return shape.elements();
@@ -91,18 +96,27 @@ public record Slice(Shape whole, Shape shape, long run, int parts, int part) {
 
     /** {@return the most that a rank holds: elements of the first part} */
     public long mostElements() {
-        return Math.ceilDiv(whole.elements(), run * parts) * run;
+        return whole.elements() / period * run;
+    }
+
+    /** {@return elements of a period that this rank holds, side by side in both} */
+    public long width() {
+        return Math.min(run, period - part * run);
+    }
+
+    /** {@return where in a period they begin} */
+    public long first() {
+        return part * run;
     }
 
     /** {@return where an element lies in the whole parameter} */
     public long element(long held) {
-        return (held / run * parts + part) * run + held % run;
+        return held / width() * period + first() + held % width();
     }
 
-    /** {@return the part of another rank} */
+    /** {@return the part of another rank, as a vector} */
     public Slice of(int otherPart) {
-        long first = held(whole, run, parts, otherPart) / (shape.elements() / shape.dim(0));
-        return isAll() ? this : new Slice(whole, withDim(shape, 0, first), run, parts, otherPart);
+        return ofPeriods(whole, period, run, parts, otherPart);
     }
 
     /**
@@ -148,19 +162,21 @@ public record Slice(Shape whole, Shape shape, long run, int parts, int part) {
         if (!whole.equals(other.whole)) {
             throw new IllegalArgumentException("slices of " + whole + " and of " + other.whole);
         }
-        if (run == other.run && parts == other.parts) {
+        if (period == other.period && run == other.run) {
             if (part == other.part && first < end) {
                 common.accept(first, first, end - first);
             }
             return;
         }
-        long here = first;
-        while (here < end) {
+        for (long here = first; here < end; ) {
             long element = element(here);
-            long count = Math.min(Math.min(end - here, run - here % run), other.run - element % other.run);
-            long otherRun = element / other.run;
-            if (otherRun % other.parts == other.part) {
-                common.accept(here, otherRun / other.parts * other.run + element % other.run, count);
+            long place = element % other.period - other.first();
+            long beside = place < 0 ? -place : place < other.width() ? other.width() - place : other.period;
+            long count = Math.min(Math.min(end - here, width() - here % width()), beside);
+            if (place >= 0 && place < other.width()) {
+                common.accept(here, element / other.period * other.width() + place, count);
+            } else if (place >= other.width()) {
+                count = Math.min(count, other.period - element % other.period);
             }
             here += count;
         }

@@ -20,7 +20,7 @@ class SliceTest {
     @Test
     void blocksOfColumnsOfGroups() {
         Slice slice =
-                Slice.columns(Shape.of(2, 12), 3, 2, 1); // of [a b c d | e f g h | i j k l] rank 1 has c d g h k l
+                Slice.columns(Shape.of(2, 12), 3, 1, 2, 1); // of [a b c d | e f g h | i j k l] rank 1 has c d g h k l
         assertEquals(Shape.of(2, 6), slice.shape());
         long[] held = LongStream.range(0, 12).map(slice::element).toArray();
         assertArrayEquals(new long[] {2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23}, held);
@@ -28,12 +28,14 @@ class SliceTest {
 
     @Test
     void blocksOfRowsOfWhichTheLastIsSmaller() {
-        assertEquals(Shape.of(2, 24), Slice.rows(SHAPE, 4, 0).shape());
-        assertEquals(Shape.of(1, 24), Slice.rows(SHAPE, 4, 3).shape());
-        assertEquals(48, Slice.rows(SHAPE, 4, 3).mostElements());
-        assertEquals(144, Slice.rows(SHAPE, 4, 3).element(0));
-        var error = assertThrows(IllegalArgumentException.class, () -> Slice.rows(Shape.of(5, 2), 4, 0));
-        assertEquals("5 rows in 4 blocks of 2 leave the last block empty; use fewer blocks", error.getMessage());
+        assertEquals(Shape.of(2, 24), Slice.rows(SHAPE, 1, 4, 0).shape());
+        assertEquals(Shape.of(1, 24), Slice.rows(SHAPE, 1, 4, 3).shape());
+        assertEquals(48, Slice.rows(SHAPE, 1, 4, 3).mostElements());
+        assertEquals(144, Slice.rows(SHAPE, 1, 4, 3).element(0));
+        var error = assertThrows(IllegalArgumentException.class, () -> Slice.rows(Shape.of(5, 2), 1, 4, 0));
+        assertEquals(
+                "[5, 2] in 4 parts, 4 elements of every 10: the last part is empty; use fewer parts",
+                error.getMessage());
     }
 
     @Test
@@ -41,9 +43,11 @@ class SliceTest {
         for (List<Slice> slices : all()) {
             int[] holders = new int[Math.toIntExact(SHAPE.elements())];
             for (Slice slice : slices) {
-                assertEquals(
-                        slices,
-                        IntStream.range(0, slice.parts()).mapToObj(slice::of).toList());
+                for (Slice other : slices) {
+                    long last = other.elements() - 1;
+                    assertEquals(other.elements(), slice.of(other.part()).elements());
+                    assertEquals(other.element(last), slice.of(other.part()).element(last));
+                }
                 LongStream.range(0, slice.elements()).forEach(i -> holders[Math.toIntExact(slice.element(i))]++);
             }
             assertEquals(
@@ -77,11 +81,12 @@ class SliceTest {
     private static List<List<Slice>> all() {
         return List.of(
                 List.of(Slice.all(SHAPE)),
-                split(2, part -> Slice.columns(SHAPE, 1, 2, part)),
-                split(4, part -> Slice.columns(SHAPE, 1, 4, part)),
-                split(2, part -> Slice.columns(SHAPE, 3, 2, part)),
-                split(3, part -> Slice.rows(SHAPE, 3, part)),
-                split(4, part -> Slice.rows(SHAPE, 4, part)));
+                split(2, part -> Slice.columns(SHAPE, 1, 1, 2, part)),
+                split(4, part -> Slice.columns(SHAPE, 1, 1, 4, part)),
+                split(2, part -> Slice.columns(SHAPE, 3, 1, 2, part)),
+                split(2, part -> Slice.columns(SHAPE, 2, 4, 2, part)),
+                split(3, part -> Slice.rows(SHAPE, 1, 3, part)),
+                split(4, part -> Slice.rows(SHAPE, 1, 4, part)));
     }
 
     private static List<Slice> split(int parts, IntFunction<Slice> slice) {

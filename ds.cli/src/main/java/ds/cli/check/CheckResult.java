@@ -43,6 +43,7 @@ record CheckResult(
         ObjectNode node = JsonMapper.shared().createObjectNode();
         node.put("reference", setup.folder().toString());
         node.put("ranks", ranks);
+        node.put("tensor_parallel", setup.tensorParallel());
         node.put("stage", setup.stage());
         node.put("dtype", Precision.nameOf(setup.dtype()));
         node.put("logits_error", logits);

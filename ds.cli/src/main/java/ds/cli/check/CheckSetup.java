@@ -8,8 +8,10 @@ import java.nio.file.Path;
  *
  * @param folder of the reference
  * @param stage ZeRO stage
+ * @param tensorParallel over how many ranks each layer is split
  * @param dtype F32, BF16 or F16
  * @param backend name of a provider
  * @param communicator name of a provider
  */
-public record CheckSetup(Path folder, int stage, DType dtype, String backend, String communicator) {}
+public record CheckSetup(
+        Path folder, int stage, int tensorParallel, DType dtype, String backend, String communicator) {}

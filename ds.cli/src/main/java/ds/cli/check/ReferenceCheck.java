@@ -5,7 +5,6 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.comm.Call;
-import ds.api.comm.Communicator;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Rendezvous;
 import ds.api.layer.Batch;
@@ -14,6 +13,7 @@ import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.models.gpt.HuggingFace;
 import ds.safetensors.SafetensorsFile;
+import ds.zero.Mesh;
 import ds.zero.ZeroEngine;
 import ds.zero.config.Known;
 import ds.zero.config.LearningRateSchedule;
@@ -42,15 +42,15 @@ public final class ReferenceCheck {
     private final GptConfig shape;
     private final int[][] tokens;
     private final TensorBackend backend;
-    private final Communicator communicator;
+    private final Mesh mesh;
 
-    private ReferenceCheck(CheckSetup setup, Reference reference, Stack stack) {
+    private ReferenceCheck(CheckSetup setup, Reference reference, TensorBackend backend, Mesh mesh) {
         this.setup = setup;
         this.reference = reference;
         this.shape = HuggingFace.readConfig(setup.folder()).withDropout(GptConfig.Rates.NONE);
         this.tokens = reference.tokens();
-        this.backend = stack.backend();
-        this.communicator = stack.communicator();
+        this.backend = backend;
+        this.mesh = mesh;
         checkTokens();
     }
 
@@ -61,15 +61,23 @@ public final class ReferenceCheck {
      */
     public static Outcome run(CheckSetup setup, Rendezvous rendezvous) {
         Reference reference = Reference.read(setup.folder());
-        if (reference.sequencesPerStep() % rendezvous.worldSize() != 0) {
-            throw new IllegalArgumentException("--ranks = " + rendezvous.worldSize() + ": must divide the "
+        int split = setup.tensorParallel();
+        if (split < 1 || rendezvous.worldSize() % split != 0) {
+            throw new IllegalArgumentException("--tensor-parallel = " + split + ": must divide the "
+                    + rendezvous.worldSize() + " ranks; start a multiple of it by --ranks");
+        }
+        int dealt = rendezvous.worldSize() / split;
+        if (reference.sequencesPerStep() % dealt != 0) {
+            throw new IllegalArgumentException("--ranks = " + rendezvous.worldSize() + ": must"
+                    + (split == 1 ? "" : ", divided by --tensor-parallel = " + split + ",") + " divide the "
                     + reference.sequencesPerStep() + " sequences of a step (B = " + reference.batch()
                     + ", accumulation = "
                     + reference.accumulation() + ")");
         }
         ZeroConfig first = config(setup, reference, rendezvous.worldSize(), 1, 1);
-        try (Stack stack = Stack.open(first.runtime(), rendezvous)) {
-            CheckResult result = new ReferenceCheck(setup, reference, stack).measure();
+        try (Stack stack = Stack.open(first.runtime(), rendezvous);
+                Mesh mesh = Mesh.of(stack, first.tensorParallel())) {
+            CheckResult result = new ReferenceCheck(setup, reference, stack.backend(), mesh).measure();
             return new Outcome(result.toJson(setup, rendezvous.worldSize()), result.ok(setup.dtype()));
         }
     }
@@ -108,6 +116,7 @@ public final class ReferenceCheck {
                         0,
                         "stage3_max_reuse_distance",
                         0));
+        values.put("tensor_parallel", Map.of("autotp_size", setup.tensorParallel()));
         values.put("ds", Map.of("backend", setup.backend(), "communicator", setup.communicator()));
         Map<String, Object> adam = Map.of(
                 "lr", reference.trace().getFirst().learningRate(),
@@ -123,7 +132,7 @@ public final class ReferenceCheck {
 
     private CheckResult measure() {
         double[] firstBatch = firstBatch();
-        int perRank = reference.sequencesPerStep() / communicator.worldSize();
+        int perRank = reference.sequencesPerStep() / mesh.data().worldSize();
         int accumulation = BigInteger.valueOf(perRank)
                 .gcd(BigInteger.valueOf(reference.accumulation()))
                 .intValue();
@@ -134,7 +143,7 @@ public final class ReferenceCheck {
             double lossError = 0;
             double normError = 0;
             for (int step = 0; step < reference.trace().size(); step++) {
-                int first = step * reference.sequencesPerStep() + communicator.rank() * perRank;
+                int first = step * reference.sequencesPerStep() + mesh.data().rank() * perRank;
                 StepResult result = engine.trainBatch(i -> batch.load(tokens, first + i * micro));
                 Reference.Step expected = reference.trace().get(step);
                 losses.add(result.loss());
@@ -148,8 +157,8 @@ public final class ReferenceCheck {
     }
 
     private ZeroEngine engine(int micro, int accumulation) {
-        ZeroConfig config = config(setup, reference, communicator.worldSize(), micro, accumulation);
-        ZeroEngine engine = ZeroEngine.initialize(new Gpt(shape).layers(), config, backend, communicator);
+        ZeroConfig config = config(setup, reference, mesh.world().worldSize(), micro, accumulation);
+        ZeroEngine engine = ZeroEngine.initialize(new Gpt(shape, mesh.tensor()).layers(), config, mesh);
         HuggingFace.read(setup.folder(), engine);
         return engine;
     }
@@ -159,9 +168,9 @@ public final class ReferenceCheck {
      * otherwise every rank takes all, which leaves the mean over ranks the same.
      */
     private double[] firstBatch() {
-        boolean dealt = reference.batch() % communicator.worldSize() == 0;
-        int micro = dealt ? reference.batch() / communicator.worldSize() : reference.batch();
-        int first = dealt ? micro * communicator.rank() : 0;
+        boolean dealt = reference.batch() % mesh.data().worldSize() == 0;
+        int micro = dealt ? reference.batch() / mesh.data().worldSize() : reference.batch();
+        int first = dealt ? micro * mesh.data().rank() : 0;
         try (ZeroEngine engine = engine(micro, 1);
                 Tokens batch = new Tokens(backend, micro, reference.time());
                 SafetensorsFile expected = SafetensorsFile.open(setup.folder().resolve("first_batch.safetensors"))) {
@@ -173,7 +182,7 @@ public final class ReferenceCheck {
             for (Parameter parameter : engine.parameters()) {
                 Difference difference = new Difference();
                 try (Arena arena = Arena.ofConfined()) {
-                    MemorySegment actual = arena.allocate(parameter.elements() * Float.BYTES, 64);
+                    MemorySegment actual = arena.allocate(parameter.whole().elements() * Float.BYTES, 64);
                     engine.readGradient(parameter, actual);
                     difference.add(expected.data(stored("grad.", expected, parameter)), actual);
                 }
@@ -204,7 +213,7 @@ public final class ReferenceCheck {
             for (Parameter parameter : engine.parameters()) {
                 Difference difference = new Difference();
                 try (Arena arena = Arena.ofConfined()) {
-                    MemorySegment actual = arena.allocate(parameter.elements() * Float.BYTES, 64);
+                    MemorySegment actual = arena.allocate(parameter.whole().elements() * Float.BYTES, 64);
                     engine.read(parameter, actual);
                     difference.add(expected.data(stored("", expected, parameter)), actual);
                 }
@@ -227,7 +236,7 @@ public final class ReferenceCheck {
             MemorySegment host = arena.allocate(Double.BYTES, buffer.byteSize());
             host.set(ValueLayout.JAVA_DOUBLE, 0, value);
             backend.upload(host, tensor, backend.computeStream());
-            communicator
+            mesh.world()
                     .allReduce(tensor, ReduceOp.MAX, Call.now("logits error"))
                     .await(backend.computeStream());
             backend.download(tensor, host, backend.computeStream());

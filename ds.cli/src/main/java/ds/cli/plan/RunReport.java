@@ -58,8 +58,9 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
                 shape.vocabulary());
         out.printf(
                 Locale.ROOT,
-                "training  %s, ZeRO stage %d, %s; %s of %s, %s a step%n",
-                Amounts.of(batch.worldSize(), "rank"),
+                "training  %s%s, ZeRO stage %d, %s; %s of %s, %s a step%n",
+                Amounts.of(ranks(), "rank"),
+                tensorParallel() == 1 ? "" : ", each layer split over " + tensorParallel(),
                 run.zero().zero().stage().number(),
                 dtype(),
                 Amounts.of(batch.microBatchSize(), "sequence"),
@@ -70,6 +71,14 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
                 "sent      %s elements by each rank in a step, %s%n",
                 Amounts.count(plan.sentPerStep().elements()),
                 ByteSize.inBinary(plan.sentPerStep().bytes()));
+    }
+
+    private int tensorParallel() {
+        return run.zero().tensorParallel().size();
+    }
+
+    private int ranks() {
+        return run.zero().batch().worldSize() * tensorParallel();
     }
 
     private String dtype() {
@@ -182,7 +191,8 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
         BatchConfig batch = run.zero().batch();
         ObjectNode root = JsonMapper.shared().createObjectNode();
         root.put("parameters", plan.parameters());
-        root.put("ranks", batch.worldSize());
+        root.put("ranks", ranks());
+        root.put("tensor_parallel", tensorParallel());
         root.put("stage", run.zero().zero().stage().number());
         root.put("dtype", dtype());
         root.put("micro_batch", batch.microBatchSize());
@@ -233,7 +243,7 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
     private ModelStates.PerRank modelStates() {
         return ModelStates.of(run.zero().precision())
                 .perRank(
-                        plan.parameters(),
+                        Math.ceilDiv(plan.parameters(), tensorParallel()),
                         run.zero().batch().worldSize(),
                         run.zero().zero().stage());
     }

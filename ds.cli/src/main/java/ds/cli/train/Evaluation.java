@@ -46,7 +46,7 @@ final class Evaluation {
             nats += nats(0, whole, time, last);
             nats += nats(whole * time, 1, valid % time, last);
         }
-        double total = engine.sumOverRanks(nats);
+        double total = engine.sumOverRanks(engine.isFirstOfTensorAxis() ? nats : 0);
         return new Result(total / batches.targets(), total / (file.textBytes() * Math.log(2)));
     }
 

@@ -55,7 +55,7 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Chec
     private MemoryPlan plan(ZeroConfig config) {
         int sequences = config.batch().microBatchSize();
         return MemoryPlan.of(
-                new Gpt(shape).layers(),
+                tensor -> new Gpt(shape, tensor).layers(),
                 config,
                 new MemoryPlan.Loop(
                         backend ->

@@ -42,8 +42,8 @@ final class TrainingLoop implements AutoCloseable {
         this.validation = task.files().validation();
         BatchConfig batch = config.zero().batch();
         int time = config.loop().sequenceLength(shape);
-        int rank = engine.rank();
-        int ranks = engine.worldSize();
+        int rank = engine.dataParallelRank();
+        int ranks = engine.dataParallelSize();
         BatchPlan plan = new BatchPlan(Math.toIntExact(batch.trainBatchSize()), time, rank, ranks);
         BatchPlan evaluationPlan = new BatchPlan(batch.microBatchSize() * ranks, time, rank, ranks);
         this.memory = new TokenBatches(engine.backend(), batch.microBatchSize(), time);
@@ -62,7 +62,7 @@ final class TrainingLoop implements AutoCloseable {
         long tokensPerStep = batch.trainBatchSize() * batches.plan().sequenceLength();
         report.starting(new RunSummary(
                 shape,
-                batch.worldSize(),
+                engine.worldSize(),
                 config.zero().zero().stage().number(),
                 config.zero().precision().weights().name(),
                 config.loop().steps(),

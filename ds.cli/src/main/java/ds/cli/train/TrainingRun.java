@@ -11,6 +11,7 @@ import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.models.gpt.HuggingFace;
 import ds.models.gpt.Sampling;
+import ds.zero.Mesh;
 import ds.zero.ZeroEngine;
 import ds.zero.config.json.Resolved;
 import ds.zero.run.Stack;
@@ -105,14 +106,14 @@ public final class TrainingRun {
     public Outcome run() {
         Path tokens = rendezvous.rank() == 0 ? prepare(config, folder, listener) : tokens(config, folder);
         try (Stack stack = Stack.open(config.zero().runtime(), rendezvous);
+                Mesh mesh = Mesh.of(stack, config.zero().tensorParallel());
                 TokenFile train = TokenFile.open(tokens.resolve(Preparation.TRAIN));
                 TokenFile validation = TokenFile.open(tokens.resolve(Preparation.VALIDATION))) {
             GptConfig shape = config.model().shape().complete(train.vocabularySize());
             train.checkVocabulary(shape.vocabulary());
             validation.checkVocabulary(shape.vocabulary());
-            Gpt gpt = new Gpt(shape);
-            try (ZeroEngine engine =
-                    ZeroEngine.initialize(gpt.layers(), config.zero(), stack.backend(), stack.communicator())) {
+            Gpt gpt = new Gpt(shape, mesh.tensor());
+            try (ZeroEngine engine = ZeroEngine.initialize(gpt.layers(), config.zero(), mesh)) {
                 TrainingLoop.TokenFiles files = new TrainingLoop.TokenFiles(train, validation);
                 Progress progress = stoppable(() -> train(engine, new TrainingLoop.Task(config, shape, files)));
                 if (progress.result().isEmpty()) {
@@ -157,8 +158,10 @@ public final class TrainingRun {
     }
 
     private Outcome finished(Evaluation.Result result, ZeroEngine engine, Gpt gpt, TrainingLoop.TokenFiles files) {
-        Optional<String> sample =
-                sample(engine, gpt, files.train()); // on all ranks: at stage 3 it takes all to read a weight
+        Optional<String> sample = sample(
+                engine,
+                gpt,
+                files.train()); // on all ranks: at stage 3 it takes all to read a weight, of a split model to use it
         if (rendezvous.rank() != 0) {
             return new Outcome.Finished(result.loss(), result.bitsPerByte(), OptionalDouble.empty(), Optional.empty());
         }

@@ -44,7 +44,7 @@ public final class Generator implements AutoCloseable {
         this.backend = backend;
         this.dtype = dtype;
         this.pass = new Pass(backend, dtype, weights);
-        long bytes = config.positions() * channels() * dtype.byteSize();
+        long bytes = config.positions() * gpt.attentionChannels() * dtype.byteSize();
         for (int i = 0; i < 2 * config.layers(); i++) {
             cache.add(backend.allocate(bytes, "keyValueCache"));
         }
@@ -106,12 +106,7 @@ public final class Generator implements AutoCloseable {
     }
 
     private Tensor cached(int i) {
-        return new Tensor(cache.get(i), dtype, Shape.of(1, gpt.config().positions(), channels()));
-    }
-
-    /** {@return how many channels of keys and values this rank has} */
-    private long channels() {
-        return gpt.config().channels() / gpt.tensorParallelSize();
+        return new Tensor(cache.get(i), dtype, Shape.of(1, gpt.config().positions(), gpt.attentionChannels()));
     }
 
     @Override

@@ -29,7 +29,7 @@ public final class Gpt {
      * Describes one rank's part of a model that is split over ranks; nothing is allocated. All of them see the same batches.
      *
      * @param tensorParallel the ranks, borrowed for the life of the layers; empty for a whole model
-     * @throws IllegalArgumentException if the ranks do not divide the heads, or are too many for the vocabulary
+     * @throws IllegalArgumentException if there are too many ranks for the heads or the vocabulary
      */
     public Gpt(GptConfig config, Optional<Communicator> tensorParallel) {
         this(config, tensorParallel.map(TensorAxis::of).orElse(TensorAxis.UNSPLIT));
@@ -61,9 +61,9 @@ public final class Gpt {
         return new Sequential("gpt", layers);
     }
 
-    /** {@return over how many ranks each layer is split} */
-    int tensorParallelSize() {
-        return axis.size();
+    /** {@return how many channels of keys and values this rank has} */
+    long attentionChannels() {
+        return axis.shareOf(config.heads()).count() * config.headSize();
     }
 
     TokenEmbedding embedding() {

@@ -3,8 +3,6 @@ package ds.models.gpt;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 
 /**
  * The shape of a GPT.
@@ -104,23 +102,21 @@ public record GptConfig(
     }
 
     /**
-     * Rejects a number of ranks that cannot share the layers: each has whole heads, and some of the tokens.
+     * Rejects more ranks than can share the layers: each has at least one whole head, and some of the tokens.
      *
      * @param ranks of tensor parallelism
      */
     public void requireSplits(int ranks) {
-        if (heads % ranks != 0) {
-            String fitting = IntStream.rangeClosed(1, heads)
-                    .filter(n -> heads % n == 0)
-                    .mapToObj(Integer::toString)
-                    .collect(Collectors.joining(", "));
-            throw new IllegalArgumentException("tensor_parallel.autotp_size = " + ranks + ": does not divide the "
-                    + heads + " heads of the model, and each rank needs whole ones; choose one of " + fitting);
-        }
-        if (vocabulary <= (ranks - 1) * Math.ceilDiv(vocabulary, (long) ranks)) {
-            throw new IllegalArgumentException("tensor_parallel.autotp_size = " + ranks + ": a vocabulary of "
-                    + vocabulary + " in blocks of " + Math.ceilDiv(vocabulary, (long) ranks)
-                    + " leaves a rank without tokens; choose fewer ranks");
+        requireSplits(ranks, "heads", heads);
+        requireSplits(ranks, "tokens", vocabulary);
+    }
+
+    private static void requireSplits(int ranks, String what, long count) {
+        long most = Math.ceilDiv(count, (long) ranks);
+        if (count <= (ranks - 1) * most) {
+            throw new IllegalArgumentException("tensor_parallel.autotp_size = " + ranks + ": the " + count + " " + what
+                    + " of the model, " + most + " for each rank, leave none for the last; choose at most "
+                    + Math.ceilDiv(count, most));
         }
     }
 

@@ -49,15 +49,16 @@ final class TransformerBlock implements Layer {
         this.axis = axis;
         this.name = "h." + index;
         long c = config.channels();
+        long size = config.headSize();
         // Projections into the residual stream start smaller, since 2L of them add up (Radford et al., 2019, section
         // 2.3).
         double residual = 0.02 / Math.sqrt(2.0 * config.layers());
         this.norm1 = Normalization.of(name + ".ln_1", config);
-        this.expand = Linear.ofColumns(axis, name + ".attn.c_attn", Shape.of(c, 3 * c), 3, 0.02);
-        this.project = Linear.ofRows(axis, name + ".attn.c_proj", Shape.of(c, c), residual);
+        this.expand = Linear.ofColumns(axis, name + ".attn.c_attn", Shape.of(c, 3 * c), 3, size, 0.02);
+        this.project = Linear.ofRows(axis, name + ".attn.c_proj", Shape.of(c, c), size, residual);
         this.norm2 = Normalization.of(name + ".ln_2", config);
-        this.widen = Linear.ofColumns(axis, name + ".mlp.c_fc", Shape.of(c, 4 * c), 1, 0.02);
-        this.contract = Linear.ofRows(axis, name + ".mlp.c_proj", Shape.of(4 * c, c), residual);
+        this.widen = Linear.ofColumns(axis, name + ".mlp.c_fc", Shape.of(c, 4 * c), 1, 1, 0.02);
+        this.contract = Linear.ofRows(axis, name + ".mlp.c_proj", Shape.of(4 * c, c), 1, residual);
         this.attentionSite = CounterRandom.part(name + ".attention");
         this.projectionSite = CounterRandom.part(name + ".projection");
         this.outputSite = CounterRandom.part(name + ".output");
@@ -90,7 +91,8 @@ final class TransformerBlock implements Layer {
         long b = pass.batch().inputs().shape().rows();
         long t = pass.batch().inputs().shape().columns();
         long c = config.channels();
-        long part = c / axis.size(); // of the channels between two products
+        long part = heads() * config.headSize(); // of the channels, as this rank has them between two products
+        long wider = widen.bias().elements();
         TokenRows rows = axis.rowsOf(b * t);
         long mark = pass.mark();
         Tensor sum = pass.scratch(b * t, c);
@@ -110,9 +112,9 @@ final class TransformerBlock implements Layer {
         pass.kernels().residualLayerNorm(projected, x, mid, norm2(pass, statistics), rows.part(normed2));
 
         rows.gather(pass, normed2, name + " MLP input");
-        Tensor wide = pass.keep(b * t, 4 * part);
+        Tensor wide = pass.keep(b * t, wider);
         widen.forwardWithoutBias(pass, normed2, wide);
-        Tensor activated = pass.keep(b * t, 4 * part);
+        Tensor activated = pass.keep(b * t, wider);
         pass.kernels().biasGelu(wide, pass.weight(widen.bias()), activated);
         Tensor contracted = contract.forwardSummed(pass, activated, rows, sum);
         dropInPlace(pass, rows, contracted, outputSite);
@@ -138,7 +140,8 @@ final class TransformerBlock implements Layer {
         long b = pass.batch().inputs().shape().rows();
         long t = pass.batch().inputs().shape().columns();
         long c = config.channels();
-        long part = c / axis.size();
+        long part = heads() * config.headSize();
+        long wider = widen.bias().elements();
         TokenRows rows = axis.rowsOf(b * t);
         Tensor activated = saved.pop();
         Tensor wide = saved.pop();
@@ -153,7 +156,7 @@ final class TransformerBlock implements Layer {
 
         long mark = pass.mark();
         Tensor dOutput = dropped(pass, rows, dy, outputSite);
-        Tensor dWide = pass.scratch(b * t, 4 * part);
+        Tensor dWide = pass.scratch(b * t, wider);
         contract.inputGradient(pass, dOutput, dWide);
         pass.kernels().biasGeluBackward(dWide, wide, pass.weight(widen.bias()), dWide, pass.gradient(widen.bias()));
         Tensor dNormed2 = pass.scratch(b * t, c);
@@ -189,7 +192,8 @@ final class TransformerBlock implements Layer {
         long b = x.shape().dim(0);
         long t = x.shape().dim(1);
         long c = config.channels();
-        long part = c / axis.size();
+        long part = heads() * config.headSize();
+        long wider = widen.bias().elements();
         TokenRows rows = axis.repeatedRows(b * t);
         Tensor statistics = pass.keep(DType.F32, 4, b * t);
         Tensor normed = pass.keep(b, t, c);
@@ -201,7 +205,7 @@ final class TransformerBlock implements Layer {
         Tensor mid = pass.keep(b, t, c);
         project.forwardSummed(pass, attended, rows, mid);
         pass.kernels().residualLayerNorm(mid, x, mid, norm2(pass, statistics), normed);
-        Tensor wide = pass.keep(b, t, 4 * part);
+        Tensor wide = pass.keep(b, t, wider);
         widen.forwardWithoutBias(pass, normed, wide);
         pass.kernels().biasGelu(wide, pass.weight(widen.bias()), wide);
         Tensor y = pass.keep(b, t, c);
@@ -220,7 +224,7 @@ final class TransformerBlock implements Layer {
 
     /** {@return how many heads this rank has} */
     private int heads() {
-        return config.heads() / axis.size();
+        return axis.shareOf(config.heads()).count();
     }
 
     private SplitAttention attention(Pass pass) {

@@ -44,12 +44,24 @@ class TensorParallelTest {
     private static final double BOUND = 14 * 96 * Math.scalb(1.0, -24);
 
     @ParameterizedTest
-    @CsvSource({"2, 6, false", "4, 6, false", "2, 8, true", "4, 8, true", "4, 7, false", "4, 7, true"})
-    void gradientsAreThoseOfOneRank(int ranks, int time, boolean recomputed) throws Exception {
-        Trained whole = Trained.on(new Gpt(CONFIG), time, recomputed);
+    @CsvSource({
+        "2, 4, 6, false",
+        "4, 4, 6, false",
+        "2, 4, 8, true",
+        "4, 4, 8, true",
+        "4, 4, 7, false",
+        "4, 4, 7, true",
+        "2, 3, 6, false",
+        "3, 3, 6, true",
+        "2, 3, 7, false"
+    })
+    void gradientsAreThoseOfOneRank(int ranks, int heads, int time, boolean recomputed) throws Exception {
+        GptConfig shape = GptConfig.of(17, 8, 3, 24, heads).withDropout(CONFIG.dropout());
+        Trained whole = Trained.on(new Gpt(shape), time, recomputed);
         Map<Integer, Trained> parts = new ConcurrentHashMap<>();
         InProcessCommunicators.run(
-                ranks, group -> parts.put(group.rank(), Trained.on(new Gpt(CONFIG, Optional.of(group)), time, recomputed)));
+                ranks,
+                group -> parts.put(group.rank(), Trained.on(new Gpt(shape, Optional.of(group)), time, recomputed)));
         for (Trained part : parts.values()) {
             assertEquals(whole.loss, part.loss, BOUND * whole.loss);
             assertEquals(whole.evaluation, part.evaluation, BOUND * whole.evaluation);
@@ -96,7 +108,8 @@ class TensorParallelTest {
     @ValueSource(ints = {2, 4})
     void generatesTheSameText(int ranks) throws Exception {
         int[] whole = generate(new Gpt(CONFIG));
-        InProcessCommunicators.run(ranks, group -> assertArrayEquals(whole, generate(new Gpt(CONFIG, Optional.of(group)))));
+        InProcessCommunicators.run(
+                ranks, group -> assertArrayEquals(whole, generate(new Gpt(CONFIG, Optional.of(group)))));
     }
 
     private static int[] generate(Gpt gpt) {
@@ -109,18 +122,17 @@ class TensorParallelTest {
     }
 
     @Test
-    void headsAndTokensMustGoRound() throws Exception {
+    void eachRankNeedsAHeadAndAToken() throws Exception {
         InProcessCommunicators.run(3, group -> {
-            var heads = assertThrows(IllegalArgumentException.class, () -> new Gpt(CONFIG, Optional.of(group)));
+            GptConfig four = GptConfig.of(17, 8, 1, 24, 4); // 2, 2 and 0
+            var heads = assertThrows(IllegalArgumentException.class, () -> new Gpt(four, Optional.of(group)));
             assertEquals(
-                    "tensor_parallel.autotp_size = 3: does not divide the 4 heads of the model, and each rank needs whole"
-                            + " ones; choose one of 1, 2, 4",
+                    "tensor_parallel.autotp_size = 3: the 4 heads of the model, 2 for each rank, leave none for the last;"
+                            + " choose at most 2",
                     heads.getMessage());
-        });
-        InProcessCommunicators.run(4, group -> {
-            GptConfig few = CONFIG.withVocabulary(5);
+            GptConfig few = GptConfig.of(4, 8, 1, 24, 3);
             var tokens = assertThrows(IllegalArgumentException.class, () -> new Gpt(few, Optional.of(group)));
-            assertTrue(tokens.getMessage().contains("a vocabulary of 5 in blocks of 2"), tokens.getMessage());
+            assertTrue(tokens.getMessage().contains("the 4 tokens of the model"), tokens.getMessage());
         });
     }
 

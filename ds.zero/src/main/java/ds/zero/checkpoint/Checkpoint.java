@@ -152,7 +152,8 @@ public final class Checkpoint {
             }
         }
         try (ChunkReader reader = new ChunkReader(folder, index)) {
-            reader.forEach(chunks, (i, bytes) -> overlap(chunks.get(i), targets.get(i)).upload(bytes));
+            reader.forEach(
+                    chunks, (i, bytes) -> overlap(chunks.get(i), targets.get(i)).upload(bytes));
         }
     }
 

@@ -31,11 +31,10 @@ record Index(
     /** The file's name. */
     static final String FILE = "index.json";
 
-    private static final Comparator<Stored> ORDER =
-            Comparator.comparing(Stored::kind)
-                    .thenComparing(Stored::parameter)
-                    .thenComparingInt(stored -> stored.runs().part())
-                    .thenComparingLong(Stored::first);
+    private static final Comparator<Stored> ORDER = Comparator.comparing(Stored::kind)
+            .thenComparing(Stored::parameter)
+            .thenComparingInt(stored -> stored.runs().part())
+            .thenComparingLong(Stored::first);
 
     Index {
         pieces = pieces.stream().sorted(ORDER).toList();
@@ -56,22 +55,22 @@ record Index(
     }
 
     /**
-     * Of which elements of a parameter a piece is: of every {@code parts}-th run from run {@code part} on, as in
-     * {@link ds.api.layer.Slice}.
+     * Of which elements of a parameter a piece is: a part of every period, as in {@link ds.api.layer.Slice}.
      *
-     * @param run elements; 0 where the parameter was not split, which is one part
+     * @param period elements; 0 where the parameter was not split, which is one part
+     * @param run elements of a period that a part has
      * @param parts in how many the parameter was split
      * @param part which one
      */
-    record Runs(long run, int parts, int part) {
-        static final Runs ALL = new Runs(0, 1, 0);
+    record Runs(long period, long run, int parts, int part) {
+        static final Runs ALL = new Runs(0, 0, 1, 0);
 
         static Runs of(Slice slice) {
-            return slice.isAll() ? ALL : new Runs(slice.run(), slice.parts(), slice.part());
+            return slice.isAll() ? ALL : new Runs(slice.period(), slice.run(), slice.parts(), slice.part());
         }
 
         Slice in(Shape whole) {
-            return parts == 1 ? Slice.all(whole) : Slice.ofRuns(whole, run, parts, part);
+            return parts == 1 ? Slice.all(whole) : Slice.ofPeriods(whole, period, run, parts, part);
         }
     }
 
@@ -86,14 +85,14 @@ record Index(
      * @param file its number in the index
      * @param checksums CRC-32C of each chunk
      */
-    record Stored(
-            String kind, String parameter, Runs runs, long first, long end, int file, List<Integer> checksums) {
+    record Stored(String kind, String parameter, Runs runs, long first, long end, int file, List<Integer> checksums) {
         /** {@return the tensor's name in the file} */
         String tensor() {
             String place = kind + "/" + parameter + "@[" + first + "," + end + ")";
             return runs.parts() == 1
                     ? place
-                    : place + " of part " + runs.part() + " of " + runs.parts() + " in runs of " + runs.run();
+                    : place + " of part " + runs.part() + " of " + runs.parts() + ", " + runs.run() + " of every "
+                            + runs.period();
         }
 
         long elements() {
@@ -118,7 +117,7 @@ record Index(
     /** {@return the pieces of one kind of one parameter, part by part, each in the order of elements} */
     List<Stored> pieces(String kind, String parameter) {
         int from = lowerBound(new Stored(kind, parameter, Runs.ALL, -1, 0, 0, List.of()));
-        Runs last = new Runs(0, Integer.MAX_VALUE, Integer.MAX_VALUE);
+        Runs last = new Runs(0, 0, Integer.MAX_VALUE, Integer.MAX_VALUE);
         int to = lowerBound(new Stored(kind, parameter, last, Long.MAX_VALUE, 0, 0, List.of()));
         return pieces.subList(from, to);
     }
@@ -183,7 +182,7 @@ record Index(
         List<Stored> all = pieces(kind, name);
         Runs runs = all.isEmpty() ? Runs.ALL : all.getFirst().runs();
         for (int part = 0; part < runs.parts(); part++) {
-            Runs expected = new Runs(runs.run(), runs.parts(), part);
+            Runs expected = new Runs(runs.period(), runs.run(), runs.parts(), part);
             int number = part;
             requireWhole(
                     file,
@@ -191,14 +190,15 @@ record Index(
                     kind + "/" + name,
                     expected.in(shape).elements());
             all.stream()
-                    .filter(piece -> piece.runs().part() == number && !piece.runs().equals(expected))
+                    .filter(piece ->
+                            piece.runs().part() == number && !piece.runs().equals(expected))
                     .findFirst()
                     .ifPresent(piece -> {
                         throw CheckpointException.ofTensor(
                                 file,
                                 piece.tensor(),
-                                "other pieces are in " + runs.parts() + " parts of runs of " + runs.run()
-                                        + "; restore the file from a copy");
+                                "other pieces are in " + runs.parts() + " parts, " + runs.run() + " of every "
+                                        + runs.period() + "; restore the file from a copy");
                     });
         }
     }
@@ -236,13 +236,7 @@ record Index(
             for (Stored piece : fragments.get(rank).pieces()) {
                 String parameter = names.computeIfAbsent(piece.parameter(), name -> name);
                 all.add(new Stored(
-                        piece.kind(),
-                        parameter,
-                        piece.runs(),
-                        piece.first(),
-                        piece.end(),
-                        rank,
-                        piece.checksums()));
+                        piece.kind(), parameter, piece.runs(), piece.first(), piece.end(), rank, piece.checksums()));
             }
         }
         return all;

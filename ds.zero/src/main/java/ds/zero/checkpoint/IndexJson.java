@@ -202,6 +202,7 @@ final class IndexJson {
                 json.writeNumber(piece.runs().part());
                 json.writeNumber(piece.runs().parts());
                 json.writeNumber(piece.runs().run());
+                json.writeNumber(piece.runs().period());
                 json.writeEndArray();
             }
             json.writeNumberProperty("first", piece.first());
@@ -228,14 +229,15 @@ final class IndexJson {
         }
         var numbers = new ArrayList<Long>();
         fields.array("part").forEach(number -> numbers.add(number.asLong()));
-        if (numbers.size() != 3 || numbers.get(1) < 2 || numbers.get(2) < 1 || numbers.get(0) >= numbers.get(1)) {
+        if (numbers.size() != 4
+                || numbers.get(0) >= numbers.get(1)
+                || numbers.get(2) < 1
+                || numbers.get(3) <= (numbers.get(1) - 1) * numbers.get(2)) {
             throw new CheckpointException(
-                    file, "part " + numbers + " is not number, parts, run; restore the file from a copy");
+                    file, "part " + numbers + " is not number, parts, run, period; restore the file from a copy");
         }
         return new Runs(
-                numbers.get(2),
-                Math.toIntExact(numbers.get(1)),
-                Math.toIntExact(numbers.get(0)));
+                numbers.get(3), numbers.get(2), Math.toIntExact(numbers.get(1)), Math.toIntExact(numbers.get(0)));
     }
 
     private static Stored readPiece(Path file, JsonFields fields) {

@@ -102,7 +102,17 @@ public record ZeroConfig(
     /** {@return the same with another learning rate for every update} */
     public ZeroConfig withSchedule(LearningRateSchedule other) {
         return new ZeroConfig(
-                batch, tensorParallel, optimizer, other, precision, gradients, gradientClipping, zero, checkpointing, report, runtime);
+                batch,
+                tensorParallel,
+                optimizer,
+                other,
+                precision,
+                gradients,
+                gradientClipping,
+                zero,
+                checkpointing,
+                report,
+                runtime);
     }
 
     /** {@return the same with other sharding, recomputation and batch sizes: what decides how much memory a rank needs} */

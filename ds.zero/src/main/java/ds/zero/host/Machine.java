@@ -52,7 +52,7 @@ public final class Machine implements AutoCloseable {
             }
             Communicator communicator = reaching(device, given.communicator(), besideHost, owned);
             Communicator world =
-                    all == given.communicator() ? communicator : reaching(device, all, besideHost, owned);
+                    all.equals(given.communicator()) ? communicator : reaching(device, all, besideHost, owned);
             return new Machine(new Stack(device, communicator), world, beside, owned);
         } catch (RuntimeException e) {
             close(owned);

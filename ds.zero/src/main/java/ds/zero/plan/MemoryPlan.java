@@ -87,16 +87,12 @@ public record MemoryPlan(
      *
      * @param model made for the ranks of the tensor axis, if there are any; see {@link Mesh#tensor}
      */
-    public static MemoryPlan of(
-            Function<Optional<Communicator>, Sequential> model, ZeroConfig config, Loop loop) {
+    public static MemoryPlan of(Function<Optional<Communicator>, Sequential> model, ZeroConfig config, Loop loop) {
         return of(model, config, loop, PlannedMachine.of(config.runtime()));
     }
 
     static MemoryPlan of(
-            Function<Optional<Communicator>, Sequential> model,
-            ZeroConfig config,
-            Loop loop,
-            PlannedMachine machine) {
+            Function<Optional<Communicator>, Sequential> model, ZeroConfig config, Loop loop, PlannedMachine machine) {
         PlanningBackend host = new PlanningBackend(Device.HOST);
         boolean divided = !machine.device().equals(Device.HOST);
         PlanningBackend backend = divided ? new PlanningBackend(machine.device(), host) : host;

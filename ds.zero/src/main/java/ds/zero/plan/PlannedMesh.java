@@ -44,8 +44,6 @@ record PlannedMesh(PlanningCommunicator world, PlanningCommunicator data, Option
                 .reduce(
                         Traffic.NONE,
                         (a, b) -> new Traffic(
-                                a.elements() + b.elements(),
-                                a.bytes() + b.bytes(),
-                                a.collectives() + b.collectives()));
+                                a.elements() + b.elements(), a.bytes() + b.bytes(), a.collectives() + b.collectives()));
     }
 }

@@ -19,24 +19,31 @@ public record Linear(Parameter weight, Parameter bias) {
      * {@return a linear layer of which each rank computes its part of the output}
      *
      * @param groups matrices side by side, each of which is split: 3 for queries, keys and values
+     * @param unit columns that stay together, such as those of a head
      * @param standardDeviation of the weight's initial values
      */
-    public static Linear ofColumns(TensorAxis axis, String name, Shape whole, int groups, double standardDeviation) {
+    public static Linear ofColumns(
+            TensorAxis axis, String name, Shape whole, int groups, long unit, double standardDeviation) {
         return new Linear(
                 new Parameter(
-                        name + ".weight", axis.columns(whole, groups), new Initializer.Normal(0, standardDeviation)),
+                        name + ".weight",
+                        axis.columns(whole, groups, unit),
+                        new Initializer.Normal(0, standardDeviation)),
                 new Parameter(
-                        name + ".bias", axis.columns(Shape.of(whole.columns()), groups), new Initializer.Constant(0)));
+                        name + ".bias",
+                        axis.columns(Shape.of(whole.columns()), groups, unit),
+                        new Initializer.Constant(0)));
     }
 
     /**
      * {@return a linear layer of which each rank has its part of the input; the bias is every rank's}
      *
+     * @param unit rows that stay together, such as those of a head
      * @param standardDeviation of the weight's initial values
      */
-    public static Linear ofRows(TensorAxis axis, String name, Shape whole, double standardDeviation) {
+    public static Linear ofRows(TensorAxis axis, String name, Shape whole, long unit, double standardDeviation) {
         return new Linear(
-                new Parameter(name + ".weight", axis.rows(whole), new Initializer.Normal(0, standardDeviation)),
+                new Parameter(name + ".weight", axis.rows(whole, unit), new Initializer.Normal(0, standardDeviation)),
                 new Parameter(name + ".bias", Shape.of(whole.columns()), new Initializer.Constant(0)));
     }
 

@@ -9,7 +9,7 @@ import ds.api.layer.Pass;
  * Attention of this rank's heads, with the dropout that they have in the whole model.
  *
  * @param pass the micro-batch
- * @param axis the ranks, which divide the heads
+ * @param axis the ranks, to which the heads are dealt
  * @param heads of the model
  * @param rate of the dropout
  * @param site of the dropout
@@ -52,11 +52,11 @@ public record SplitAttention(Pass pass, TensorAxis axis, int heads, double rate,
     }
 
     private Attention attention(long sequence) {
-        int own = heads / axis.size();
+        TensorAxis.Share own = axis.shareOf(heads);
         Attention whole = pass.attention(heads, rate, site);
         long scores = pass.batch().inputs().shape().columns()
                 * pass.batch().inputs().shape().columns();
-        Dropout dropout = whole.dropout().from((sequence * heads + (long) axis.rank() * own) * scores);
-        return new Attention(own, dropout);
+        Dropout dropout = whole.dropout().from((sequence * heads + own.first()) * scores);
+        return new Attention(own.count(), dropout);
     }
 }

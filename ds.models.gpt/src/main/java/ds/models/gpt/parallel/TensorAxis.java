@@ -34,15 +34,37 @@ public record TensorAxis(Optional<Communicator> group) {
         return group.isPresent();
     }
 
-    /** {@return this rank's block of the columns of each of several groups; the ranks divide them} */
-    Slice columns(Shape whole, int groups) {
-        return Slice.columns(whole, groups, size(), rank());
+    /**
+     * {@return this rank's block of the columns of each of several groups}
+     *
+     * @param unit columns that stay together, such as those of a head
+     */
+    Slice columns(Shape whole, int groups, long unit) {
+        return Slice.columns(whole, groups, unit, size(), rank());
     }
 
-    /** {@return this rank's block of the rows} */
-    Slice rows(Shape whole) {
-        return Slice.rows(whole, size(), rank());
+    /**
+     * {@return this rank's block of the rows}
+     *
+     * @param unit rows that stay together
+     */
+    Slice rows(Shape whole, long unit) {
+        return Slice.rows(whole, unit, size(), rank());
     }
+
+    /** {@return this rank's share of things that are dealt as evenly as they can be; the last rank has fewer} */
+    public Share shareOf(int count) {
+        int most = Math.ceilDiv(count, size());
+        return new Share(rank() * most, Math.min(most, count - rank() * most));
+    }
+
+    /**
+     * Consecutive things.
+     *
+     * @param first the first one
+     * @param count how many
+     */
+    public record Share(int first, int count) {}
 
     /**
      * {@return where the rows of a micro-batch are: each rank has its part where the ranks divide them, and all where they do not}

@@ -19,7 +19,7 @@ public record Vocabulary(TensorAxis axis, Parameter table) {
     /** {@return the table of a vocabulary of {@code tokens}} */
     public static Vocabulary of(TensorAxis axis, String name, long tokens, long channels) {
         return new Vocabulary(
-                axis, new Parameter(name, axis.rows(Shape.of(tokens, channels)), new Initializer.Normal(0, 0.02)));
+                axis, new Parameter(name, axis.rows(Shape.of(tokens, channels), 1), new Initializer.Normal(0, 0.02)));
     }
 
     /** {@return how many tokens this rank has} */

@@ -35,7 +35,8 @@ import picocli.CommandLine.TypeConversionException;
         header = "Show what memory a run needs, and what fits.",
         description = {
             "Shows what memory each rank of a run needs: the training loop is run dry, with buffers that have a size and no"
-                    + " memory. Works for models and ranks that no machine at hand could hold.",
+                    + " memory. Works for models and ranks that no machine at hand could hold. Where the configuration has a"
+                    + " ds.memory_limit, also on how few ranks the run fits, at every stage.",
             "With --parameters instead of a configuration: weights, gradients and optimizer states by the formulas of the ZeRO"
                     + " paper."
         },

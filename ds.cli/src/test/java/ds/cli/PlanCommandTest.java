@@ -126,6 +126,7 @@ class PlanCommandTest {
         assertEquals(states, kept, 1e-3 * states, "the engine's states are the paper's, but for padding");
         assertEquals(8, plan.get("alternatives").size());
         assertFalse(plan.has("fits"));
+        assertFalse(plan.has("fewest_ranks"), "there is no limit");
     }
 
     /** The same with split masters and BF16 moments: 6 bytes in place of 12. */
@@ -158,10 +159,49 @@ class PlanCommandTest {
             "60.0 GiB (ds.memory_limit): fits",
             "stage 0",
             "! ",
-            "> "
+            "> ",
+            "fewest ranks",
+            "none is enough",
+            "stage 3                        11 ranks"
         }) {
             assertTrue(out.contains(part), part + " in\n" + out);
         }
+    }
+
+    /** With one rank fewer it would not fit: the plan of that run says so. */
+    @Test
+    void fewestRanksAreThoseThatFit() throws IOException {
+        Path file = manyLayers();
+        JsonNode stages = plan(file, 2).get("fewest_ranks");
+        assertEquals(4, stages.size());
+        assertEquals(0, stages.get(0).get("ranks").asInt(), "whole states do not fit");
+        int fewest = stages.get(3).get("ranks").asInt();
+        assertTrue(fewest > 2, stages.toString());
+        assertFalse(plan(file, fewest - 1).get("fits").asBoolean());
+        JsonNode fitting = plan(file, fewest);
+        assertTrue(fitting.get("fits").asBoolean());
+        assertEquals(
+                fitting.get("process_bytes").asLong(),
+                stages.get(3).get("process_bytes").asLong());
+    }
+
+    /** States are most of it: 76M parameters, layers recomputed, and little to be computed. */
+    private Path manyLayers() throws IOException {
+        Path text = folder.resolve("text.txt");
+        Files.writeString(text, "some text ".repeat(1000));
+        Path file = folder.resolve("layers.json");
+        return Files.writeString(file, """
+                {"train_micro_batch_size_per_gpu": 1, "zero_optimization": {"stage": 3},
+                 "ds": {"memory_limit": "800MiB", "data": {"text": ["%s"]}, "checkpoint_every": 1,
+                        "model": {"layers": 24, "channels": 512, "heads": 8, "positions": 128}}}
+                """.formatted(text));
+    }
+
+    private static JsonNode plan(Path file, int ranks) {
+        CapturedConsole console = new CapturedConsole();
+        String[] command = {"plan", "--config", file.toString(), "--ranks", Integer.toString(ranks), "--json"};
+        assertEquals(0, console.ds(command), console.err());
+        return JsonMapper.shared().readTree(console.out());
     }
 
     /** Of a device that this machine has not, nor a provider for it. */
@@ -212,5 +252,15 @@ class PlanCommandTest {
         assertTrue(err.contains("ds.checkpoint_every 1: "), err);
         assertTrue(err.contains("train_micro_batch_size_per_gpu 4 and gradient_accumulation_steps 2: "), err);
         assertFalse(Files.exists(out), "nothing is begun");
+    }
+
+    @Test
+    void runThatFitsOnMoreRanksIsToldOnHowMany() throws IOException {
+        Path file = manyLayers();
+        int fewest = plan(file, 1).get("fewest_ranks").get(3).get("ranks").asInt();
+        String out = folder.resolve("run").toString();
+        assertEquals(1, captured.ds("train", "--config", file.toString(), "--out", out));
+        String expected = fewest + " ranks with train_batch_size " + fewest + ": ";
+        assertTrue(captured.err().contains(expected), expected + " in " + captured.err());
     }
 }

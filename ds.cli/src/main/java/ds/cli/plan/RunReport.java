@@ -5,15 +5,18 @@ import ds.models.gpt.GptConfig;
 import ds.zero.config.BatchConfig;
 import ds.zero.config.ByteSize;
 import ds.zero.config.Precision;
+import ds.zero.config.ZeroStage;
 import ds.zero.plan.Alternatives.Option;
 import ds.zero.plan.MemoryPlan;
 import ds.zero.plan.ModelStates;
 import ds.zero.plan.RankMemory;
 import java.io.PrintWriter;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Function;
 import tools.jackson.databind.json.JsonMapper;
@@ -26,13 +29,21 @@ import tools.jackson.databind.node.ObjectNode;
  * @param run what is planned
  * @param plan of it
  * @param stages the same training at every stage, without and with recomputation
+ * @param fewestRanks by stage, on how many ranks it would fit in {@code ds.memory_limit}; none without one, nor where no number of
+ *     ranks is enough
  */
-public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
+public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<ZeroStage, Option> fewestRanks) {
     private static final int BAR = 24; // columns of what is all of the memory
 
     /** {@return the report of a run, planned now} */
     public static RunReport of(RunPlan run) {
-        return new RunReport(run, run.plan(), run.alternatives().stages());
+        Map<ZeroStage, Option> fewest = new EnumMap<>(ZeroStage.class);
+        if (run.rankMemory().limitBytes().isPresent()) {
+            for (ZeroStage stage : ZeroStage.values()) {
+                run.fewestRanks().at(stage).ifPresent(option -> fewest.put(stage, option));
+            }
+        }
+        return new RunReport(run, run.plan(), run.alternatives().stages(), fewest);
     }
 
     /** Prints it for people. */
@@ -155,6 +166,27 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
         printStages("process at", out, this::cell);
         boolean limited = run.rankMemory().limitBytes().isPresent();
         out.printf(Locale.ROOT, "  > as configured%s%n", limited ? "; ! does not fit" : "");
+        if (limited) {
+            out.println();
+            printFewestRanks(out);
+        }
+    }
+
+    private void printFewestRanks(PrintWriter out) {
+        BatchConfig batch = run.zero().batch();
+        out.printf(
+                Locale.ROOT,
+                "%-18s %22s  %s each, activations as configured%n",
+                "fewest ranks",
+                "",
+                Amounts.of((long) batch.microBatchSize() * batch.gradientAccumulationSteps(), "sequence"));
+        for (ZeroStage stage : ZeroStage.values()) {
+            String found = Optional.ofNullable(fewestRanks.get(stage))
+                    .map(option ->
+                            "%22s  %s".formatted(Amounts.of(option.batch().worldSize(), "rank"), cell(option)))
+                    .orElse("%22s".formatted("none is enough"));
+            out.printf(Locale.ROOT, "  %-16s %s%n", "stage " + stage.number(), found);
+        }
     }
 
     private static String onDevice(Option option) {
@@ -227,7 +259,21 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages) {
                     .put("peak_bytes", option.plan().peakBytes())
                     .put("process_bytes", RankMemory.needed(option.plan().peakBytes()));
         }
+        if (run.rankMemory().limitBytes().isPresent()) {
+            addFewestRanks(root.putArray("fewest_ranks"));
+        }
         return JsonMapper.shared().writerWithDefaultPrettyPrinter().writeValueAsString(root);
+    }
+
+    /** 0 where no number of ranks is enough. */
+    private void addFewestRanks(ArrayNode stagesNode) {
+        for (ZeroStage stage : ZeroStage.values()) {
+            Optional<Option> found = Optional.ofNullable(fewestRanks.get(stage));
+            ObjectNode node = stagesNode.addObject().put("stage", stage.number());
+            node.put("ranks", found.map(option -> option.batch().worldSize()).orElse(0));
+            found.ifPresent(option ->
+                    node.put("process_bytes", RankMemory.needed(option.plan().peakBytes())));
+        }
     }
 
     private static void addDevice(ObjectNode node, MemoryPlan.OnDevice device) {

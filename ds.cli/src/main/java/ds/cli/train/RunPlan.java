@@ -8,12 +8,15 @@ import ds.models.gpt.Gpt;
 import ds.models.gpt.GptConfig;
 import ds.zero.config.ByteSize;
 import ds.zero.config.ZeroConfig;
+import ds.zero.config.ZeroStage;
 import ds.zero.plan.Alternatives;
+import ds.zero.plan.FewestRanks;
 import ds.zero.plan.MemoryPlan;
 import ds.zero.plan.MemoryPlan.Checkpoints;
 import ds.zero.plan.RankMemory;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What memory a run needs, before it begins.
@@ -68,6 +71,11 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Chec
         return new Alternatives(zero, this::plan);
     }
 
+    /** {@return on how many ranks the same training fits, each doing as much as is configured} */
+    public FewestRanks fewestRanks() {
+        return new FewestRanks(zero, this::plan, rankMemory());
+    }
+
     /** {@return what a rank of the run may take} */
     public RankMemory rankMemory() {
         return RankMemory.of(zero.runtime());
@@ -95,8 +103,8 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Chec
                 + ByteSize.inBinary(RankMemory.RESERVED_BYTES) + " for the Java machine and native libraries");
         List<String> fitting = fitting();
         if (fitting.isEmpty()) {
-            message.append("; no stage, recomputation or smaller micro-batch helps: use more ranks, shorter sequences,"
-                    + " a smaller model, or raise the limit");
+            message.append("; no stage, recomputation, smaller micro-batch or number of ranks helps: use shorter"
+                    + " sequences, a smaller model, or raise the limit");
         } else {
             message.append("; these settings fit:");
             fitting.forEach(line -> message.append("\n  ").append(line));
@@ -115,12 +123,24 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Chec
             }
         }
         alternatives().fitting(rankMemory()).forEach(option -> lines.add(describe(option)));
+        moreRanks().ifPresent(option -> lines.add(describe(option)));
         return lines;
     }
 
-    /** {@return the keys that an option changes, and what it needs} */
+    /** As configured, or at stage 3 if more ranks alone do not help. */
+    private Optional<Alternatives.Option> moreRanks() {
+        return fewestRanks().at(zero.zero().stage()).or(() -> fewestRanks().at(ZeroStage.PARAMETERS));
+    }
+
+    /** {@return what an option changes, and what it needs} */
     private String describe(Alternatives.Option option) {
         StringBuilder text = new StringBuilder();
+        if (option.batch().worldSize() != zero.batch().worldSize()) {
+            text.append(option.batch().worldSize())
+                    .append(" ranks with train_batch_size ")
+                    .append(option.batch().trainBatchSize())
+                    .append(", ");
+        }
         if (option.stage() != zero.zero().stage()) {
             text.append("zero_optimization.stage ")
                     .append(option.stage().number())
@@ -129,7 +149,7 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Chec
         if (!option.config().checkpointing().equals(zero.checkpointing())) {
             text.append("ds.checkpoint_every 1, ");
         }
-        if (!option.batch().equals(zero.batch())) {
+        if (option.batch().microBatchSize() != zero.batch().microBatchSize()) {
             text.append("train_micro_batch_size_per_gpu ")
                     .append(option.batch().microBatchSize())
                     .append(" and gradient_accumulation_steps ")

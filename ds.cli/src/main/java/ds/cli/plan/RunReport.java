@@ -182,8 +182,7 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
                 Amounts.of((long) batch.microBatchSize() * batch.gradientAccumulationSteps(), "sequence"));
         for (ZeroStage stage : ZeroStage.values()) {
             String found = Optional.ofNullable(fewestRanks.get(stage))
-                    .map(option ->
-                            "%22s  %s".formatted(Amounts.of(option.batch().worldSize(), "rank"), cell(option)))
+                    .map(option -> "%22s  %s".formatted(Amounts.of(option.ranks(), "rank"), cell(option)))
                     .orElse("%22s".formatted("none is enough"));
             out.printf(Locale.ROOT, "  %-16s %s%n", "stage " + stage.number(), found);
         }
@@ -270,7 +269,7 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
         for (ZeroStage stage : ZeroStage.values()) {
             Optional<Option> found = Optional.ofNullable(fewestRanks.get(stage));
             ObjectNode node = stagesNode.addObject().put("stage", stage.number());
-            node.put("ranks", found.map(option -> option.batch().worldSize()).orElse(0));
+            node.put("ranks", found.map(Option::ranks).orElse(0));
             found.ifPresent(option ->
                     node.put("process_bytes", RankMemory.needed(option.plan().peakBytes())));
         }

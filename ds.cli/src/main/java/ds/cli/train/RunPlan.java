@@ -136,7 +136,7 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Chec
     private String describe(Alternatives.Option option) {
         StringBuilder text = new StringBuilder();
         if (option.batch().worldSize() != zero.batch().worldSize()) {
-            text.append(option.batch().worldSize())
+            text.append(option.ranks())
                     .append(" ranks with train_batch_size ")
                     .append(option.batch().trainBatchSize())
                     .append(", ");

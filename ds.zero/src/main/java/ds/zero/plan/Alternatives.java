@@ -29,6 +29,11 @@ public record Alternatives(ZeroConfig config, Function<ZeroConfig, MemoryPlan> p
             return config.zero().stage();
         }
 
+        /** {@return on how many ranks it runs, those that share a model included} */
+        public int ranks() {
+            return config.batch().worldSize() * config.tensorParallel().size();
+        }
+
         /** {@return its batch sizes} */
         public BatchConfig batch() {
             return config.batch();

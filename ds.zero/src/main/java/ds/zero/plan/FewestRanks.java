@@ -10,7 +10,7 @@ import java.util.function.Function;
 
 /**
  * On how many ranks a training fits. Every rank does as much as is configured, so that {@code train_batch_size} follows the number of
- * ranks; stages and ranks are what changes.
+ * ranks; stages and ranks are what changes. Ranks that share a model are counted as one here.
  *
  * <p>What a rank needs falls like a + b/n, but for padding: shards of a unit are equal, so that n of them may be a little longer than
  * the unit. So there is a number of ranks of which it is sure that it fits and that one fewer does not; an even smaller

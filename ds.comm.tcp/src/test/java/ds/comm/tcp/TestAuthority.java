@@ -23,7 +23,7 @@ import javax.crypto.SecretKeyFactory;
 import javax.crypto.spec.PBEKeySpec;
 
 /** An authority for ranks of tests, made when it is needed, by the JDK's own keytool; and the files of those whom it certifies. */
-final class TestAuthority {
+public final class TestAuthority {
     static final String PASSWORD = "a password of tests";
     private static final String CA = "authority";
     private static final String CIPHER = "PBEWithHmacSHA256AndAES_256";
@@ -31,7 +31,8 @@ final class TestAuthority {
     private final Path folder;
     private final Path store;
 
-    TestAuthority(Path folder) throws Exception {
+    /** Makes its certificate. */
+    public TestAuthority(Path folder) throws Exception {
         this.folder = Files.createDirectories(folder);
         store = folder.resolve("all.p12");
         keytool("-genkeypair", "-alias", CA, "-keyalg", "EC", "-dname", "CN=" + folder.getFileName(), "-ext", "bc:c");
@@ -39,7 +40,7 @@ final class TestAuthority {
     }
 
     /** Certifies somebody for two days from a day like {@code -1d}. */
-    TestAuthority certify(String name, String keyAlgorithm, String from) throws Exception {
+    public TestAuthority certify(String name, String keyAlgorithm, String from) throws Exception {
         keytool(
                 "-genkeypair",
                 "-alias",
@@ -114,7 +115,8 @@ final class TestAuthority {
         assertEquals(0, process.waitFor(), said);
     }
 
-    String file(String name) {
+    /** {@return the path of a file of it} */
+    public String file(String name) {
         return folder.resolve(name).toString();
     }
 

@@ -12,12 +12,16 @@ import javax.net.ssl.SSLEngineResult.Status;
 import javax.net.ssl.SSLException;
 
 /**
- * Bytes within TLS. What arrives is decrypted straight into the memory where it belongs, where that has room for a whole
- * record. That a stream was cut off is seen by who reads frames: the last one of a rank that leaves says so.
+ * Bytes within TLS. They are copied to arrays and from there: AES-GCM of the JDK takes 4.3 GB/s from array to array, and 1.6 GB/s
+ * where either is native memory. That a stream was cut off is seen by who reads frames: the last one of a rank that leaves
+ * says so.
  */
 public final class TlsWire extends Wire {
     /** Records in one call of the system. */
     private static final int RECORDS = 8;
+
+    /** What fits into one record. */
+    private static final int PLAIN_BYTES = 1 << 14;
 
     private static final int RECORD_HEADER_BYTES = 5;
     private static final int ALERT = 21;
@@ -31,9 +35,9 @@ public final class TlsWire extends Wire {
 
     private final SSLEngine engine;
     private final int recordBytes;
-    private final int contentBytes;
     private final ByteBuffer arrived;
     private final ByteBuffer content;
+    private final ByteBuffer plain = ByteBuffer.allocate(PLAIN_BYTES);
     private final ByteBuffer leaving;
     private final byte[] blocking = new byte[4096];
     private boolean heard;
@@ -48,10 +52,10 @@ public final class TlsWire extends Wire {
         super(socket);
         this.engine = engine;
         recordBytes = engine.getSession().getPacketBufferSize();
-        contentBytes = engine.getSession().getApplicationBufferSize();
-        arrived = ByteBuffer.allocateDirect(RECORDS * recordBytes).limit(0);
-        content = ByteBuffer.allocateDirect(contentBytes).limit(0);
-        leaving = ByteBuffer.allocateDirect(RECORDS * recordBytes).limit(0);
+        arrived = ByteBuffer.allocate(RECORDS * recordBytes).limit(0);
+        content = ByteBuffer.allocate(engine.getSession().getApplicationBufferSize())
+                .limit(0);
+        leaving = ByteBuffer.allocate(RECORDS * recordBytes).limit(0);
     }
 
     /**
@@ -207,16 +211,11 @@ public final class TlsWire extends Wire {
     /** {@return false if a whole record is needed first} Decrypts at most one. */
     private boolean decrypt(ByteBuffer target) throws IOException {
         if (content.hasRemaining()) {
-            int n = Math.min(content.remaining(), target.remaining());
-            target.put(content.slice(content.position(), n));
-            content.position(content.position() + n);
+            move(content, target);
             return true;
         }
-        boolean straight = target.remaining() >= contentBytes;
-        SSLEngineResult result = engine.unwrap(arrived, straight ? target : content.clear());
-        if (!straight) {
-            content.flip();
-        }
+        SSLEngineResult result = engine.unwrap(arrived, content.clear());
+        content.flip();
         boolean task = result.getHandshakeStatus() == HandshakeStatus.NEED_TASK;
         if (task) {
             runTasks();
@@ -233,7 +232,7 @@ public final class TlsWire extends Wire {
                 ended = true;
                 yield false;
             }
-            case BUFFER_OVERFLOW -> throw new SSLException("a record of more than " + contentBytes + " bytes");
+            case BUFFER_OVERFLOW -> throw new SSLException("a record of more than " + content.capacity() + " bytes");
         };
     }
 
@@ -242,17 +241,35 @@ public final class TlsWire extends Wire {
         long written = 0;
         while (flush() && remaining(sources, offset, length)) {
             leaving.clear();
-            while (leaving.remaining() >= recordBytes && remaining(sources, offset, length)) {
-                SSLEngineResult result = engine.wrap(sources, offset, length, leaving);
-                if (result.getStatus() != Status.OK) {
-                    throw new SSLException("cannot send: " + result);
+            while (leaving.remaining() >= 2 * recordBytes && remaining(sources, offset, length)) {
+                plain.clear();
+                for (int i = offset; i < offset + length; i++) {
+                    move(sources[i], plain);
                 }
-                written += result.bytesConsumed();
-                runTasks();
+                plain.flip();
+                written += plain.remaining();
+                encrypt();
             }
             leaving.flip();
         }
         return written;
+    }
+
+    /** Records of the engine's own, such as new keys, may come first: they are small, and there is room for two large ones. */
+    private void encrypt() throws IOException {
+        while (plain.hasRemaining()) {
+            SSLEngineResult result = engine.wrap(plain, leaving);
+            if (result.getStatus() != Status.OK) {
+                throw new SSLException("cannot send: " + result);
+            }
+            runTasks();
+        }
+    }
+
+    private static void move(ByteBuffer source, ByteBuffer target) {
+        int n = Math.min(source.remaining(), target.remaining());
+        target.put(source.slice(source.position(), n));
+        source.position(source.position() + n);
     }
 
     private static boolean remaining(ByteBuffer[] sources, int offset, int length) {

@@ -105,6 +105,7 @@ class FaultsTest {
         try (FaultyProxy proxy = new FaultyProxy(port);
                 Job job = new Job(
                         ports(port, proxy, run),
+                        Map.of(),
                         hosts,
                         Long.toString(RUN_MILLIS),
                         "timeout_seconds=" + TIMEOUT_SECONDS,

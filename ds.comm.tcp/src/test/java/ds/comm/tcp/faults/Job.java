@@ -79,15 +79,18 @@ final class Job implements AutoCloseable {
      * Starts all.
      *
      * @param masterPorts that each rank is told
+     * @param more variables of their environment
      * @param hosts on which they run: rank 0 on the first, the others on the second; this one if absent
      */
-    Job(List<Integer> masterPorts, Optional<TwoHosts> hosts, String... arguments) throws IOException {
+    Job(List<Integer> masterPorts, Map<String, String> more, Optional<TwoHosts> hosts, String... arguments)
+            throws IOException {
         for (int rank = 0; rank < masterPorts.size(); rank++) {
             boolean first = rank == 0;
             List<String> line = new ArrayList<>(hosts.map(two -> two.on(first)).orElse(List.of()));
             line.addAll(line(arguments));
             ProcessBuilder builder = new ProcessBuilder(line).redirectErrorStream(true);
             Map<String, String> environment = builder.environment();
+            environment.putAll(more);
             environment.put("RANK", Integer.toString(rank));
             environment.put("WORLD_SIZE", Integer.toString(masterPorts.size()));
             environment.put("MASTER_ADDR", hosts.isPresent() ? TwoHosts.FIRST_ADDRESS : "127.0.0.1");

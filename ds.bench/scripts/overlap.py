@@ -84,7 +84,7 @@ def row(name, result):
 
 
 require()
-results = {"command": " ".join(sys.argv[1:]), "hosts": args.hosts, "rate": args.rate, "runs": {}}
+results = {"arguments": {key: value for key, value in vars(args).items() if key not in ("python", "timeline", "output")}, "hosts": args.hosts, "rate": args.rate, "runs": {}}
 print("| program | step s | tokens/s | compute s | exposed s | hidden s | idle s |\n|---|---|---|---|---|---|---|", flush=True)
 
 

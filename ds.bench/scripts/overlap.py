@@ -24,6 +24,7 @@ parser.add_argument("--hosts", type=int, default=2)
 parser.add_argument("--rate", default="1gbit", help="of every link, each way; default 1gbit")
 parser.add_argument("--model", default="gpt2-124m")
 parser.add_argument("--micro-batch", type=int, default=2, help="sequences of each rank; default 2")
+parser.add_argument("--accumulation", type=int, default=1, help="micro-batches of a step of ds; default 1")
 parser.add_argument("--seq", type=int, default=256)
 parser.add_argument("--dtype", default="bf16", choices=["fp32", "bf16"])
 parser.add_argument("--steps", type=int, default=4, help="measured, after two that are not; default 4")
@@ -59,7 +60,8 @@ def job(command, network):
 def ours(run, network):
     stage, overlap = run.rstrip("-"), not run.endswith("-")
     command = [os.path.join(ROOT, "ds"), "bench", "step", "--model", args.model, "--micro-batch", str(args.micro_batch), "--seq",
-               str(args.seq), "--dtype", args.dtype, "--steps", str(args.steps), "--stage", stage]
+               str(args.seq), "--dtype", args.dtype, "--steps", str(args.steps), "--stage", stage, "--accumulation",
+               str(args.accumulation)]
     if not overlap:
         command.append("--no-overlap")
     if args.timeline:
@@ -82,7 +84,7 @@ def row(name, result):
 
 
 require()
-results = {"command": " ".join(sys.argv[1:]), "hosts": args.hosts, "rate": args.rate, "runs": {}}
+results = {"arguments": {key: value for key, value in vars(args).items() if key not in ("python", "timeline", "output")}, "hosts": args.hosts, "rate": args.rate, "runs": {}}
 print("| program | step s | tokens/s | compute s | exposed s | hidden s | idle s |\n|---|---|---|---|---|---|---|", flush=True)
 
 

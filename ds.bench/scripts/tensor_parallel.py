@@ -10,9 +10,11 @@ Writes tensor_parallel.json, .md and, where matplotlib is there, .png. Linux, ro
 Example: tensor_parallel.py --output ds.bench/results
 """
 import argparse
+import atexit
 import json
 import os
 import secrets
+import signal
 import statistics
 import subprocess
 import sys
@@ -30,14 +32,14 @@ UNLIMITED = 5e9  # bytes per second: more than these hosts can send
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--layers", type=int, default=4)
-parser.add_argument("--channels", type=int, default=256)
-parser.add_argument("--heads", type=int, default=8)
+parser.add_argument("--channels", type=int, default=128)
+parser.add_argument("--heads", type=int, default=4)
 parser.add_argument("--vocabulary", type=int, default=1024)
 parser.add_argument("--seq", type=int, default=256)
 parser.add_argument("--dtype", default="fp32", choices=["fp32", "bf16"])
-parser.add_argument("--memory", type=int, default=512, help="MiB of each process; default 512")
+parser.add_argument("--memory", type=int, default=452, help="MiB of each process; default 452")
 parser.add_argument("--steps", type=int, default=2, help="at every point; default 2")
-parser.add_argument("--accumulation", type=int, default=4, help="micro-batches of the runs with accumulation; default 4")
+parser.add_argument("--accumulation", type=int, default=2, help="micro-batches of the runs with accumulation; default 2")
 parser.add_argument("--batches", default="", help="TP,DP1,DP2 micro-batches of an earlier plan, in place of planning")
 parser.add_argument("--plan-only", action="store_true", help="print the micro-batches that fit, and end")
 parser.add_argument("--output", default=os.path.join(ROOT, "ds.bench", "results"), help="folder")
@@ -92,7 +94,13 @@ class Job:
             bound = ["ip", "netns", "exec", network.names[rank], "taskset", "-c", str(rank % min(cores, 2))] + command
             self.processes.append(subprocess.Popen(bound, env={**os.environ, **place}, stdin=subprocess.PIPE,
                                                    stdout=subprocess.PIPE if rank == 0 else subprocess.DEVNULL, text=True))
+        atexit.register(self.kill)
         self.expect()
+
+    def kill(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
 
     def expect(self):
         line = self.processes[0].stdout.readline().strip()
@@ -131,9 +139,10 @@ def sweep(network, rates, name, tensor, stage, micro, accumulation=1):
     """Steps without a limit, then at every rate."""
     limit(network, UNLIMITED)
     job = Job(network, tensor, stage, micro, accumulation)
-    for _ in range(2):
+    thorough = callable(rates) or len(rates) > 1
+    for _ in range(2 if thorough else 1):
         job.step()  # beside the two that the benchmark makes by itself, until the compiler is done
-    free = job.seconds(args.steps + 1)
+    free = job.seconds(args.steps + 1 if thorough else 1)
     rates = rates(free) if callable(rates) else rates
     points = []
     for rate in rates:
@@ -174,6 +183,7 @@ else:
 print("micro-batches:", ",".join(map(str, batches)), flush=True)
 if not args.plan_only:
     require()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # so that ranks and namespaces are removed
     results = measure(*batches)
     os.makedirs(args.output, exist_ok=True)
     with open(os.path.join(args.output, "tensor_parallel.json"), "w", encoding="utf-8") as out_file:

@@ -1,8 +1,15 @@
 package ds.zero;
 
+import ds.api.DType;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
+import ds.api.layer.Layer;
+import ds.api.layer.Parameter;
+import ds.api.layer.Sequential;
+import ds.api.layer.Slice;
+import ds.zero.config.StatePrecision;
 import ds.zero.config.TensorParallel;
+import ds.zero.config.ZeroConfig;
 import ds.zero.host.StagedCommunicator;
 import ds.zero.run.Stack;
 import java.util.ArrayList;
@@ -103,6 +110,43 @@ public final class Mesh implements AutoCloseable {
     /** {@return whether this rank counts what all ranks of a tensor axis have alike: replicated parameters, and losses} */
     boolean isFirstOfTensorAxis() {
         return tensor.map(Communicator::rank).orElse(0) == 0;
+    }
+
+    /** Rejects a model or a configuration that was made for another mesh. */
+    void requireMadeFor(Sequential model, ZeroConfig config) {
+        int size = config.tensorParallel().size();
+        String where = "rank " + world.rank() + ": tensor_parallel.autotp_size = " + size;
+        if (size != tensorSize()) {
+            throw new IllegalArgumentException(where + ", and the mesh has " + tensorSize()
+                    + " ranks on its tensor axis; make it by Mesh.of(stack, config.tensorParallel()), and the model for"
+                    + " Mesh.tensor()");
+        }
+        List<Slice> slices = model.parameters().stream().map(Parameter::slice).toList();
+        boolean split = slices.stream().anyMatch(slice -> slice.parts() == size);
+        if (!split || slices.stream().anyMatch(slice -> slice.parts() != size && !slice.isAll())) {
+            throw new IllegalArgumentException(where + ", and the layers of model " + model.name()
+                    + " are not split over as many ranks; make them for Mesh.tensor()");
+        }
+        if (roundsAtRandom(config.precision().states())
+                && model.layers().stream().anyMatch(Mesh::isUnevenBeforeReplicated)) {
+            throw new IllegalArgumentException(where + ": the ranks split a layer of model " + model.name()
+                    + " unevenly, so that what they all have lies at other places on each and would be rounded by other"
+                    + " random numbers; choose a divisor of the heads, or ds.states.rounding nearest");
+        }
+    }
+
+    private static boolean roundsAtRandom(StatePrecision states) {
+        boolean bf16 =
+                states.masterWeights() == StatePrecision.MasterWeights.BF16 || states.optimizerStates() == DType.BF16;
+        return bf16 && states.rounding() == StatePrecision.Rounding.STOCHASTIC;
+    }
+
+    /** Parameters that decay lie in front of the others. */
+    private static boolean isUnevenBeforeReplicated(Layer layer) {
+        return layer.parameters().stream()
+                        .anyMatch(p -> p.decays() && !p.slice().isEven())
+                && layer.parameters().stream()
+                        .anyMatch(p -> !p.decays() && p.slice().isAll());
     }
 
     @Override

@@ -165,7 +165,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
             Sequential model, ZeroConfig config, Mesh mesh, Optional<TensorBackend> host, Optional<Stack> owned) {
         TensorBackend backend = mesh.stack().backend();
         Communicator communicator = mesh.data();
-        requireSplit(model, config, mesh);
+        mesh.requireMadeFor(model, config);
         if (config.batch().worldSize() != communicator.worldSize()) {
             throw new IllegalArgumentException("rank " + communicator.rank() + ": the configuration was resolved for "
                     + config.batch().worldSize() + " ranks, the communicator has " + communicator.worldSize());
@@ -183,23 +183,6 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         } catch (RuntimeException e) {
             machine.close();
             throw e;
-        }
-    }
-
-    private static void requireSplit(Sequential model, ZeroConfig config, Mesh mesh) {
-        int size = config.tensorParallel().size();
-        if (size != mesh.tensorSize()) {
-            throw new IllegalArgumentException("rank " + mesh.world().rank() + ": tensor_parallel.autotp_size = " + size
-                    + ", and the mesh has " + mesh.tensorSize() + " ranks on its tensor axis; make it by"
-                    + " Mesh.of(stack, config.tensorParallel()), and the model for Mesh.tensor()");
-        }
-        boolean split = model.parameters().stream().anyMatch(p -> p.slice().parts() == size);
-        if (!split
-                || model.parameters().stream()
-                        .anyMatch(p -> p.slice().parts() != size && !p.slice().isAll())) {
-            throw new IllegalArgumentException("rank " + mesh.world().rank() + ": tensor_parallel.autotp_size = " + size
-                    + ", and the layers of model " + model.name() + " are not split over as many ranks; make them for"
-                    + " Mesh.tensor()");
         }
     }
 
@@ -318,7 +301,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
      * Reads the gradient of a parameter: mean over micro-batches and ranks, before clipping. All ranks call it in the same order,
      * between the last {@link #backward} of a step and its {@link #step}.
      *
-     * @param target F32, as many elements as the parameter has; overwritten
+     * @param target F32, as many elements as the whole parameter has; overwritten
      */
     public void readGradient(Parameter parameter, MemorySegment target) {
         if (loss != null || !isGradientAccumulationBoundary()) {
@@ -327,7 +310,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         }
         state.readGradient(parameter, target);
         float mean = (float) (1.0 / update.divisor());
-        for (long i = 0; i < parameter.elements(); i++) {
+        for (long i = 0; i < parameter.whole().elements(); i++) {
             target.setAtIndex(ValueLayout.JAVA_FLOAT, i, mean * target.getAtIndex(ValueLayout.JAVA_FLOAT, i));
         }
     }

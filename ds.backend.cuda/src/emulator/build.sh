@@ -11,3 +11,4 @@ make_library() {
 make_library "$1" driver libcuda.so.1
 make_library "$1" nvrtc libnvrtc.so.13
 make_library "$1" cublaslt libcublasLt.so.13
+make_library "$1" nccl libnccl.so.2

@@ -24,6 +24,7 @@ class ModuleGraphTest {
             Map.entry("ds.api", Set.of()),
             Map.entry("ds.backend.cpu", Set.of("ds.api")),
             Map.entry("ds.backend.cuda", Set.of("ds.api")),
+            Map.entry("ds.comm.nccl", Set.of("ds.api")),
             Map.entry("ds.comm.tcp", Set.of("ds.api")),
             Map.entry("ds.safetensors", Set.of("ds.api")),
             Map.entry("ds.data", Set.of("ds.api")),
@@ -70,7 +71,7 @@ class ModuleGraphTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"ds.backend.cpu", "ds.backend.cuda", "ds.comm.tcp"})
+    @ValueSource(strings = {"ds.backend.cpu", "ds.backend.cuda", "ds.comm.nccl", "ds.comm.tcp"})
     void aProviderExportsNothingAndProvidesSomething(String name) {
         ModuleDescriptor provider = MODULES.get(name);
         assertEquals(Set.of(), provider.exports());

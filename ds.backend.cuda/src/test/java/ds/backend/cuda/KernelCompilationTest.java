@@ -72,7 +72,8 @@ class KernelCompilationTest {
     void whatDoesNotCompileIsShownWithTheCompilersMessage() {
         CudaException wrong = assertThrows(
                 CudaException.class,
-                () -> compiler.compile("wrong.cu", "__global__ void k() { undeclared = 1; }", KernelSource.options("sm_90")));
+                () -> compiler.compile(
+                        "wrong.cu", "__global__ void k() { undeclared = 1; }", KernelSource.options("sm_90")));
         assertTrue(wrong.getMessage().contains("undeclared"), wrong.getMessage());
         assertTrue(wrong.getMessage().contains("wrong.cu"), wrong.getMessage());
     }

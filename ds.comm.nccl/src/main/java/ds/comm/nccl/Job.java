@@ -1,0 +1,97 @@
+package ds.comm.nccl;
+
+import ds.api.comm.CommunicatorException;
+import ds.comm.nccl.driver.Gpu;
+import ds.comm.nccl.driver.Nccl;
+import java.net.Socket;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReference;
+
+/** What all groups of one rank share: the GPU, the libraries, and the first failure, which ends all of them. */
+final class Job {
+    private final int rank;
+    private final Gpu gpu;
+    private final Nccl nccl;
+    private final EventPool events;
+    private final Control control;
+    private final Watchdog watchdog;
+    private final Set<Long> groups = ConcurrentHashMap.newKeySet();
+    private final AtomicReference<String> failure = new AtomicReference<>();
+
+    /** Takes the connections over; starts the watchdog. */
+    Job(int rank, Gpu gpu, Nccl nccl, Map<Integer, Socket> connections, Duration timeout) {
+        this.rank = rank;
+        this.gpu = gpu;
+        this.nccl = nccl;
+        this.events = new EventPool(gpu);
+        this.control = new Control(rank, connections, this::end);
+        this.watchdog = new Watchdog(this, timeout);
+        watchdog.start();
+    }
+
+    int rank() {
+        return rank;
+    }
+
+    Gpu gpu() {
+        return gpu;
+    }
+
+    Nccl nccl() {
+        return nccl;
+    }
+
+    EventPool events() {
+        return events;
+    }
+
+    Watchdog watchdog() {
+        return watchdog;
+    }
+
+    Set<Long> groups() {
+        return groups;
+    }
+
+    /** Throws if the job has failed. */
+    void check(String operation) {
+        String reason = failure.get();
+        if (reason != null) {
+            throw new CommunicatorException("rank " + rank + ": " + operation + ": " + reason);
+        }
+    }
+
+    boolean failed() {
+        return failure.get() != null;
+    }
+
+    /** This rank cannot go on: tells all others, and ends what is under way. */
+    void fail(String reason) {
+        control.fail(reason);
+        end(reason);
+    }
+
+    /** Ends what is under way. The first reason stays. */
+    private void end(String reason) {
+        if (failure.compareAndSet(null, reason)) {
+            for (Long group : List.copyOf(groups)) {
+                if (groups.remove(group)) { // aborting frees it: once only
+                    gpu.bind();
+                    nccl.abort(group);
+                }
+            }
+        }
+    }
+
+    /** Leaves in good order, or gives up what a failure has left. */
+    void close() {
+        watchdog.close();
+        control.close();
+        events.close();
+        gpu.close();
+    }
+}

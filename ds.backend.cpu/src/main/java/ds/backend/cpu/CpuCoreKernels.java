@@ -1,6 +1,7 @@
 package ds.backend.cpu;
 
 import ds.api.CounterRandom;
+import ds.api.DType;
 import ds.api.Kernels;
 import ds.api.Stream;
 import ds.api.Tensor;
@@ -9,6 +10,7 @@ import ds.backend.cpu.core.Copies;
 import ds.backend.cpu.core.Elementwise;
 import ds.backend.cpu.core.IndexedRows;
 import ds.backend.cpu.core.Reductions;
+import ds.backend.cpu.vector.ColumnSums;
 import ds.backend.cpu.vector.DropoutKernel;
 import ds.backend.cpu.vector.Lanes;
 
@@ -16,12 +18,16 @@ import ds.backend.cpu.vector.Lanes;
 abstract class CpuCoreKernels implements Kernels {
     static final long GRAIN = 16 * Lanes.CHUNK; // elements: some microseconds of work, many times a wake-up
     static final long GRAIN_COLUMNS = 128;
+    private static final long MANY_ROWS = 64;
 
     private final TensorBackend backend;
     private final Stream stream;
     private final WorkerPool pool;
     private final MatrixProducts products;
     private double[] partialSums = new double[0];
+
+    /** Of the call at hand. */
+    final ColumnSums sums = new ColumnSums();
 
     CpuCoreKernels(TensorBackend backend, Stream stream, WorkerPool pool, MatrixProducts products) {
         this.backend = backend;
@@ -103,6 +109,18 @@ abstract class CpuCoreKernels implements Kernels {
     public void sumColumns(Tensor x, Tensor y, float beta) {
         requireEqual("sumColumns", "columns", x.shape().columns(), y.elements());
         boolean add = beta(beta);
+        if (x.shape().rows() >= MANY_ROWS && isFloating(x) && isFloating(y)) {
+            if (!add) {
+                fill(y, 0);
+            }
+            sums.reset(x.shape().rows(), Math.toIntExact(x.shape().columns()));
+            pool.run(
+                    sums.blocks(),
+                    1,
+                    (block, worker) -> sums.addRows(x, sums.part((int) block.first(), block.scratch())));
+            pool.run(1, 1, (part, worker) -> sums.addTo(y, 0, part.scratch()));
+            return;
+        }
         pool.run(x.shape().columns(), GRAIN_COLUMNS, (part, worker) -> Reductions.columns(part, x, y, add));
     }
 
@@ -142,6 +160,10 @@ abstract class CpuCoreKernels implements Kernels {
                 Reductions.BLOCK,
                 (part, worker) -> partial[(int) (part.first() / Reductions.BLOCK)] = Reductions.sumOfSquares(part, x));
         Reductions.addInOrder(partial, blocks, y);
+    }
+
+    private static boolean isFloating(Tensor x) {
+        return x.dtype() != DType.F64 && x.dtype() != DType.I32;
     }
 
     /** {@return how many rows make a part} */

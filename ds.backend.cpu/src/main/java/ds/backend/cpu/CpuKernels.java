@@ -17,7 +17,6 @@ import ds.backend.cpu.vector.AdagradKernel;
 import ds.backend.cpu.vector.AdamKernel;
 import ds.backend.cpu.vector.AttentionKernel;
 import ds.backend.cpu.vector.Bf16Kernel;
-import ds.backend.cpu.vector.ColumnSums;
 import ds.backend.cpu.vector.CrossEntropyKernel;
 import ds.backend.cpu.vector.DropoutKernel;
 import ds.backend.cpu.vector.EmbeddingKernel;
@@ -32,7 +31,6 @@ final class CpuKernels extends CpuCoreKernels {
     private final WorkerPool pool;
     private final MatrixProducts products;
     private final TiledAttention tiled;
-    private final ColumnSums sums = new ColumnSums();
 
     CpuKernels(TensorBackend backend, Stream stream, WorkerPool pool, MatrixProducts products, TiledAttention tiled) {
         super(backend, stream, pool, products);

@@ -59,6 +59,34 @@ public final class ColumnSums {
     }
 
     /**
+     * Adds up the rows of one block. They are read as they lie in memory: columns by themselves, whose elements lie a row apart,
+     * take four times as long where x is in no cache of this core's.
+     *
+     * @param x F32, BF16 or F16 {@code [rows, columns]}
+     * @param part a block
+     */
+    public void addRows(Tensor x, Part part) {
+        int n = (int) x.shape().columns();
+        Elements from = Elements.of(x);
+        float[] chunk = part.scratch().floats(0, Lanes.CHUNK);
+        for (long row = part.first(); row < part.last(); row++) {
+            for (int j = 0; j < n; j += Lanes.CHUNK) {
+                int count = Math.min(Lanes.CHUNK, n - j);
+                from.read(row * n + j, chunk, 0, count);
+                addTo(sums, offset(part) + j, chunk, Lanes.padded(count));
+            }
+        }
+    }
+
+    /** {@code y[at + i] += x[i]}; n is a multiple of {@link Lanes#COUNT}. */
+    private static void addTo(float[] y, int at, float[] x, int n) {
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            FloatVector sum = FloatVector.fromArray(Lanes.F32, y, at + i);
+            sum.add(FloatVector.fromArray(Lanes.F32, x, i)).intoArray(y, at + i);
+        }
+    }
+
+    /**
      * {@code gradient[j] += sum over the blocks of column from + j}; once all blocks are done.
      *
      * @param gradient F32 {@code [n]}; added to

@@ -22,36 +22,33 @@ final class Exponential {
 
     private Exponential() {}
 
+    /** {@return e^x: 0 where x is below -87.33, infinity where it is above 88.37, NaN for NaN} */
+    static FloatVector of(FloatVector x) {
+        FloatVector rounded =
+                x.fma(FloatVector.broadcast(Lanes.F32, LOG2_E), FloatVector.broadcast(Lanes.F32, ROUNDER));
+        FloatVector nearest = rounded.sub(ROUNDER);
+        FloatVector r = nearest.fma(FloatVector.broadcast(Lanes.F32, -LN2_UPPER), x);
+        r = nearest.fma(FloatVector.broadcast(Lanes.F32, -LN2_LOWER), r);
+        FloatVector q = r.mul(0x1.6dbc68p-10f).add(0x1.124148p-7f);
+        q = q.fma(r, FloatVector.broadcast(Lanes.F32, 0x1.555454p-5f));
+        q = q.fma(r, FloatVector.broadcast(Lanes.F32, 0x1.555486p-3f));
+        q = q.fma(r, FloatVector.broadcast(Lanes.F32, 0.5f));
+        FloatVector p = q.fma(r.mul(r), r).add(1f);
+        FloatVector power =
+                rounded.reinterpretAsInts().add(127).lanewise(LSHL, 23).reinterpretAsFloats();
+        return p.mul(power).blend(0f, x.compare(LT, SMALLEST)).blend(Float.POSITIVE_INFINITY, x.compare(GT, LARGEST));
+    }
+
     /**
-     * {@code x[i] = e^(x[i] - shift)} for i in [at, at + n): 0 where the exponent is below -87.33, infinity where it is above
-     * 88.37, NaN for NaN.
+     * {@code x[i] = e^(x[i] - shift)} for i in [at, at + n), as {@link #of}.
      *
      * @param n a multiple of {@link Lanes#COUNT}
      * @return the sum of the results
      */
     static float run(float[] x, int at, int n, float shift) {
-        FloatVector zero = FloatVector.zero(Lanes.F32);
-        FloatVector infinite = FloatVector.broadcast(Lanes.F32, Float.POSITIVE_INFINITY);
-        FloatVector log2e = FloatVector.broadcast(Lanes.F32, LOG2_E);
-        FloatVector rounder = FloatVector.broadcast(Lanes.F32, ROUNDER);
-        FloatVector upper = FloatVector.broadcast(Lanes.F32, -LN2_UPPER);
-        FloatVector lower = FloatVector.broadcast(Lanes.F32, -LN2_LOWER);
-        FloatVector c5 = FloatVector.broadcast(Lanes.F32, 0x1.124148p-7f);
-        FloatVector c4 = FloatVector.broadcast(Lanes.F32, 0x1.555454p-5f);
-        FloatVector c3 = FloatVector.broadcast(Lanes.F32, 0x1.555486p-3f);
-        FloatVector c2 = FloatVector.broadcast(Lanes.F32, 0.5f);
-        FloatVector sum = zero;
+        FloatVector sum = FloatVector.zero(Lanes.F32);
         for (int i = at; i < at + n; i += Lanes.COUNT) {
-            FloatVector v = FloatVector.fromArray(Lanes.F32, x, i).sub(shift);
-            FloatVector rounded = v.fma(log2e, rounder);
-            FloatVector nearest = rounded.sub(rounder);
-            FloatVector r = nearest.fma(lower, nearest.fma(upper, v));
-            FloatVector q = r.mul(0x1.6dbc68p-10f).add(c5);
-            q = q.fma(r, c4).fma(r, c3).fma(r, c2);
-            FloatVector p = q.fma(r.mul(r), r).add(1f);
-            FloatVector power =
-                    rounded.reinterpretAsInts().add(127).lanewise(LSHL, 23).reinterpretAsFloats();
-            FloatVector e = p.mul(power).blend(zero, v.compare(LT, SMALLEST)).blend(infinite, v.compare(GT, LARGEST));
+            FloatVector e = of(FloatVector.fromArray(Lanes.F32, x, i).sub(shift));
             e.intoArray(x, i);
             sum = sum.add(e);
         }

@@ -37,7 +37,6 @@ public final class GeluKernel {
         int n = (int) x.shape().columns();
         float[] b = part.scratch().floats(0, Lanes.padded(n));
         float[] u = part.scratch().floats(1, Lanes.CHUNK);
-        float[] e = part.scratch().floats(2, Lanes.CHUNK);
         Elements.of(bias).read(0, b, 0, n);
         Elements from = Elements.of(x);
         Elements to = Elements.of(y);
@@ -45,8 +44,7 @@ public final class GeluKernel {
             for (int j = 0; j < n; j += Lanes.CHUNK) {
                 int count = Math.min(Lanes.CHUNK, n - j);
                 from.read(row * n + j, u, 0, count);
-                exponential(u, b, j, e, Lanes.padded(count));
-                gelu(u, e, Lanes.padded(count));
+                gelu(u, b, j, Lanes.padded(count));
                 to.write(u, 0, row * n + j, count);
             }
         }
@@ -66,8 +64,7 @@ public final class GeluKernel {
         int n = (int) x.shape().columns();
         float[] b = part.scratch().floats(0, Lanes.padded(n));
         float[] u = part.scratch().floats(1, Lanes.CHUNK);
-        float[] e = part.scratch().floats(2, Lanes.CHUNK);
-        float[] d = part.scratch().floats(3, Lanes.CHUNK);
+        float[] d = part.scratch().floats(2, Lanes.CHUNK);
         Elements.of(bias).read(0, b, 0, n);
         Elements from = Elements.of(x);
         Elements gradient = Elements.of(dy);
@@ -77,49 +74,49 @@ public final class GeluKernel {
                 int count = Math.min(Lanes.CHUNK, n - j);
                 from.read(row * n + j, u, 0, count);
                 gradient.read(row * n + j, d, 0, count);
-                exponential(u, b, j, e, Lanes.padded(count));
-                derivative(u, e, d, sums.array(), sums.offset(part) + j, Lanes.padded(count));
+                add(b, j, u, Lanes.padded(count));
+                multiply(u, d, sums.array(), sums.offset(part) + j, Lanes.padded(count));
                 to.write(d, 0, row * n + j, count);
             }
         }
     }
 
-    /** {@code u += bias[at ..]}, {@code e = exp(-2 sqrt(2 / pi) (u + 0.044715 u³))}. */
-    private static void exponential(float[] u, float[] bias, int at, float[] e, int n) {
-        FloatVector linear = FloatVector.broadcast(Lanes.F32, -LINEAR);
-        FloatVector cubic = FloatVector.broadcast(Lanes.F32, -CUBIC);
+    /** {@code u = gelu(u + bias[at ..])}. */
+    private static void gelu(float[] u, float[] bias, int at, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
             FloatVector v = FloatVector.fromArray(Lanes.F32, u, i).add(FloatVector.fromArray(Lanes.F32, bias, at + i));
-            v.intoArray(u, i);
-            v.mul(v).fma(cubic, linear).mul(v).intoArray(e, i);
+            v.div(exponential(v).add(1f)).intoArray(u, i);
         }
-        Exponential.run(e, 0, n, 0f);
     }
 
-    /** {@code u = gelu(u)}. */
-    private static void gelu(float[] u, float[] e, int n) {
+    private static void add(float[] bias, int at, float[] u, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
-            FloatVector v = FloatVector.fromArray(Lanes.F32, u, i);
-            v.div(FloatVector.fromArray(Lanes.F32, e, i).add(1f)).intoArray(u, i);
+            FloatVector b = FloatVector.fromArray(Lanes.F32, bias, at + i);
+            FloatVector.fromArray(Lanes.F32, u, i).add(b).intoArray(u, i);
         }
     }
 
     /** {@code d *= gelu'(u)}, and {@code sums[at ..] += d}. For {@code 1 - s}, which would cancel, it takes {@code e s}. */
-    private static void derivative(float[] u, float[] e, float[] d, float[] sums, int at, int n) {
-        FloatVector one = FloatVector.broadcast(Lanes.F32, 1f);
-        FloatVector linear = FloatVector.broadcast(Lanes.F32, LINEAR);
-        FloatVector cubic = FloatVector.broadcast(Lanes.F32, 3 * CUBIC);
+    private static void multiply(float[] u, float[] d, float[] sums, int at, int n) {
         for (int i = 0; i < n; i += Lanes.COUNT) {
             FloatVector v = FloatVector.fromArray(Lanes.F32, u, i);
-            FloatVector power = FloatVector.fromArray(Lanes.F32, e, i);
-            FloatVector s = one.div(power.add(1f));
+            FloatVector e = exponential(v);
+            FloatVector s = FloatVector.broadcast(Lanes.F32, 1f).div(e.add(1f));
             FloatVector rest =
-                    power.blend(0f, power.compare(EQ, Float.POSITIVE_INFINITY)).mul(s); // s is 0 then
-            FloatVector inner = v.mul(v).fma(cubic, linear);
+                    e.blend(0f, e.compare(EQ, Float.POSITIVE_INFINITY)).mul(s); // s is 0 then
+            FloatVector linear = FloatVector.broadcast(Lanes.F32, LINEAR);
+            FloatVector inner = v.mul(v).fma(FloatVector.broadcast(Lanes.F32, 3 * CUBIC), linear);
             FloatVector slope = v.mul(inner).mul(rest).fma(s, s);
             FloatVector result = FloatVector.fromArray(Lanes.F32, d, i).mul(slope);
             result.intoArray(d, i);
             result.add(FloatVector.fromArray(Lanes.F32, sums, at + i)).intoArray(sums, at + i);
         }
+    }
+
+    /** {@return exp(-2 sqrt(2 / pi) (u + 0.044715 u³))} */
+    private static FloatVector exponential(FloatVector u) {
+        FloatVector linear = FloatVector.broadcast(Lanes.F32, -LINEAR);
+        return Exponential.of(
+                u.mul(u).fma(FloatVector.broadcast(Lanes.F32, -CUBIC), linear).mul(u));
     }
 }

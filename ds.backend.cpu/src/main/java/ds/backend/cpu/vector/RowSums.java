@@ -1,5 +1,6 @@
 package ds.backend.cpu.vector;
 
+import static jdk.incubator.vector.VectorOperators.GT;
 import static jdk.incubator.vector.VectorOperators.MAX;
 
 import jdk.incubator.vector.FloatVector;
@@ -32,12 +33,30 @@ final class RowSums {
         return Lanes.sum(sum);
     }
 
-    /** {@return the largest of x[at .. at + n), or NaN if there is one}; n is a multiple of {@link Lanes#COUNT} */
+    /** {@return the largest of x[at .. at + n), NaN not counted}; n is a multiple of {@link Lanes#COUNT} */
     static float max(float[] x, int at, int n) {
-        FloatVector max = FloatVector.fromArray(Lanes.F32, x, at);
-        for (int i = at + Lanes.COUNT; i < at + n; i += Lanes.COUNT) {
-            max = max.max(FloatVector.fromArray(Lanes.F32, x, i));
+        FloatVector lowest = FloatVector.broadcast(Lanes.F32, Float.NEGATIVE_INFINITY);
+        FloatVector a = lowest;
+        FloatVector b = lowest;
+        FloatVector c = lowest;
+        FloatVector d = lowest;
+        int i = at;
+        for (int end = at + n - 3 * Lanes.COUNT;
+                i < end;
+                i += 4 * Lanes.COUNT) { // chains that need not wait for each other
+            a = larger(a, FloatVector.fromArray(Lanes.F32, x, i));
+            b = larger(b, FloatVector.fromArray(Lanes.F32, x, i + Lanes.COUNT));
+            c = larger(c, FloatVector.fromArray(Lanes.F32, x, i + 2 * Lanes.COUNT));
+            d = larger(d, FloatVector.fromArray(Lanes.F32, x, i + 3 * Lanes.COUNT));
         }
-        return max.reduceLanes(MAX);
+        for (; i < at + n; i += Lanes.COUNT) {
+            a = larger(a, FloatVector.fromArray(Lanes.F32, x, i));
+        }
+        return larger(larger(a, b), larger(c, d)).reduceLanes(MAX);
+    }
+
+    /** Not {@code max}, which takes five instructions to do right by NaN and -0. */
+    static FloatVector larger(FloatVector max, FloatVector x) {
+        return max.blend(x, x.compare(GT, max));
     }
 }

@@ -2,6 +2,7 @@ package ds.backend.cpu.vector;
 
 import ds.api.Adagrad;
 import ds.api.Tensor;
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -31,15 +32,18 @@ public final class AdagradKernel {
         float decay = (float) adagrad.weightDecay();
         float epsilon = (float) adagrad.epsilon();
         float rate = (float) -adagrad.learningRate();
-        ElementChunks.run(part, 2, new Tensor[] {weights, squares, gradient}, (x, n) -> {
-            for (int i = 0; i < n; i += Lanes.COUNT) {
-                FloatVector w = FloatVector.fromArray(Lanes.F32, x[0], i);
-                FloatVector s = FloatVector.fromArray(Lanes.F32, x[1], i);
-                FloatVector g =
-                        FloatVector.fromArray(Lanes.F32, x[2], i).mul(scale).add(w.mul(decay));
+        FlatVectors.run(part, 2, new Tensor[] {weights, squares, gradient}, (x, from, bytes) -> {
+            MemorySegment weightsAt = x[0];
+            MemorySegment sumsAt = x[1];
+            MemorySegment gradientsAt = x[2];
+            for (int i = 0; i < bytes; i += FlatVectors.VECTOR_BYTES) {
+                long at = from + i;
+                FloatVector w = FlatVectors.load(weightsAt, at);
+                FloatVector s = FlatVectors.load(sumsAt, at);
+                FloatVector g = FlatVectors.load(gradientsAt, at).mul(scale).add(w.mul(decay));
                 FloatVector sum = s.add(g.mul(g));
-                sum.intoArray(x[1], i);
-                g.div(sum.sqrt().add(epsilon)).mul(rate).add(w).intoArray(x[0], i);
+                FlatVectors.store(sum, sumsAt, at);
+                FlatVectors.store(g.div(sum.sqrt().add(epsilon)).mul(rate).add(w), weightsAt, at);
             }
         });
     }

@@ -3,7 +3,8 @@ package ds.backend.cpu.vector;
 import ds.api.Attention;
 import ds.api.DType;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
@@ -16,15 +17,18 @@ public final class AttentionRows {
     /** The most queries of a block: more multiply faster, and waste more on keys that a query does not see. */
     public static final int QUERIES = 64;
 
+    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
+
     private final Attention attention;
     private final int time;
     private final int size;
     private final float scale;
     private final float[] logSumExp;
-    private final float[] scores;
+    private final float[] probabilities; // of one query, as are the gradients and factors of dropout
     private final float[] gradients;
     private final float[] factors;
-    private final float[] rows;
+    private final float[] row; // D elements
     private final float[] other;
 
     /**
@@ -39,10 +43,10 @@ public final class AttentionRows {
         this.size = size;
         this.scale = (float) (1 / Math.sqrt(size));
         this.logSumExp = scratch.floats(0, Lanes.padded(time));
-        this.scores = scratch.floats(1, QUERIES * Lanes.padded(time));
-        this.gradients = scratch.floats(2, QUERIES * Lanes.padded(time));
+        this.probabilities = scratch.floats(1, Lanes.padded(time));
+        this.gradients = scratch.floats(2, Lanes.padded(time));
         this.factors = scratch.floats(3, Lanes.padded(time));
-        this.rows = scratch.floats(4, Lanes.padded(time * size));
+        this.row = scratch.floats(4, Lanes.padded(size));
         this.other = scratch.floats(5, Lanes.padded(size));
     }
 
@@ -58,10 +62,6 @@ public final class AttentionRows {
         /** {@return elements from a row to the next: whole vectors} */
         public int stride() {
             return Lanes.padded(keys);
-        }
-
-        private int elements() {
-            return count * stride();
         }
 
         private int visible(int i) {
@@ -83,39 +83,67 @@ public final class AttentionRows {
      * @param sums at least {@code count}; written
      */
     public void softmax(Block block, MemorySegment from, Elements to, float[] sums) {
-        Lanes.read(from, DType.F32, 0, scores, 0, block.elements());
         for (int i = 0; i < block.count; i++) {
-            int at = i * block.stride();
+            long at = (long) i * block.stride();
             int n = Lanes.padded(block.visible(i));
-            float max = scaleAndMask(block, i);
-            sums[i] = Exponential.run(scores, at, n, max);
+            fill(from, at + block.visible(i), at + n, Float.NEGATIVE_INFINITY);
+            float max = scale * max(from, at * Float.BYTES, n);
+            sums[i] = exponentials(from, at * Float.BYTES, n, max);
             logSumExp[block.first + i] = (float) (max + Math.log(sums[i]));
             if (attention.dropout().active()) {
                 dropout(block, i, n);
-                DropoutKernel.multiply(factors, scores, at, n);
+                DropoutKernel.multiply(factors, probabilities, 0, n);
             }
-            Arrays.fill(scores, at + n, at + block.stride(), 0f);
+            write(probabilities, n, block, to, at);
         }
-        to.write(scores, 0, 0, block.elements());
     }
 
-    /**
-     * Divides a row of scores by √D, and sets those in its last vector that are not visible to minus infinity.
-     *
-     * @return the largest, or NaN if there is one
-     */
-    private float scaleAndMask(Block block, int i) {
-        int first = i * block.stride();
-        int end = first + block.visible(i);
-        int last = first + Lanes.padded(block.visible(i));
-        Arrays.fill(scores, end, last, Float.NEGATIVE_INFINITY);
-        FloatVector max = FloatVector.broadcast(Lanes.F32, Float.NEGATIVE_INFINITY);
-        for (int at = first; at < last; at += Lanes.COUNT) {
-            FloatVector scaled = FloatVector.fromArray(Lanes.F32, scores, at).mul(scale);
-            scaled.intoArray(scores, at);
-            max = max.max(scaled);
+    /** Sets what belongs to keys that a query does not see, and that share a vector with some that it does. */
+    private static void fill(MemorySegment row, long first, long last, float value) {
+        for (long i = first; i < last; i++) {
+            row.set(FLOAT, i * Float.BYTES, value);
         }
-        return max.reduceLanes(VectorOperators.MAX);
+    }
+
+    /** {@return the largest of n scores, NaN not counted} */
+    private static float max(MemorySegment scores, long byteOffset, int n) {
+        FloatVector even = FloatVector.broadcast(Lanes.F32, Float.NEGATIVE_INFINITY);
+        FloatVector odd = even;
+        int i = 0;
+        for (; i < n - Lanes.COUNT; i += 2 * Lanes.COUNT) {
+            even = RowSums.larger(even, vector(scores, byteOffset, i));
+            odd = RowSums.larger(odd, vector(scores, byteOffset, i + Lanes.COUNT));
+        }
+        for (; i < n; i += Lanes.COUNT) {
+            even = RowSums.larger(even, vector(scores, byteOffset, i));
+        }
+        return RowSums.larger(even, odd).reduceLanes(VectorOperators.MAX);
+    }
+
+    private static FloatVector vector(MemorySegment from, long byteOffset, int i) {
+        return FloatVector.fromMemorySegment(Lanes.F32, from, byteOffset + (long) i * Float.BYTES, ORDER);
+    }
+
+    /** Sets the probabilities of a row to {@code exp(scale · score - shift)}, and returns their sum. */
+    private float exponentials(MemorySegment scores, long byteOffset, int n, float shift) {
+        FloatVector factor = FloatVector.broadcast(Lanes.F32, scale);
+        FloatVector minus = FloatVector.broadcast(Lanes.F32, -shift);
+        FloatVector sum = FloatVector.zero(Lanes.F32);
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            FloatVector e = Exponential.of(vector(scores, byteOffset, i).fma(factor, minus));
+            e.intoArray(probabilities, i);
+            sum = sum.add(e);
+        }
+        return Lanes.sum(sum);
+    }
+
+    /** Writes n elements of a row of a block, and zeros after them. */
+    private static void write(float[] from, int n, Block block, Elements to, long at) {
+        to.write(from, 0, at, n);
+        long size = to.dtype().byteSize();
+        if (n < block.stride()) {
+            to.memory().asSlice((at + n) * size, (block.stride() - n) * size).fill((byte) 0);
+        }
     }
 
     private void dropout(Block block, int i, int n) {
@@ -125,56 +153,38 @@ public final class AttentionRows {
 
     /** Writes {@code products[i] / sums[i]}, F32 {@code [count, D]}, to the results of a block. */
     public void writeResults(Block block, MemorySegment products, float[] sums, HeadRows y) {
-        Lanes.read(products, DType.F32, 0, rows, 0, block.count * size);
         for (int i = 0; i < block.count; i++) {
-            scaleRow(i, 1 / sums[i]);
-            y.write(rows, i * size, block.first + i);
+            y.writeScaled(products, (long) i * size, 1 / sums[i], block.first + i);
         }
     }
 
     /** Writes {@code products / √D}, F32 {@code [count, D]}, to the gradient of a block's queries. */
     public void writeQueries(Block block, MemorySegment products, HeadRows dQueries) {
-        Lanes.read(products, DType.F32, 0, rows, 0, block.count * size);
         for (int i = 0; i < block.count; i++) {
-            scaleRow(i, scale);
-            dQueries.write(rows, i * size, block.first + i);
+            dQueries.writeScaled(products, (long) i * size, scale, block.first + i);
         }
     }
 
     /** Writes {@code products / √D}, F32 {@code [T, D]}, to the gradient of a head's keys. */
     public void writeKeys(MemorySegment products, HeadRows dKeys) {
-        Lanes.read(products, DType.F32, 0, rows, 0, time * size);
         for (int i = 0; i < time; i++) {
-            scaleRow(i, scale);
-            dKeys.write(rows, i * size, i);
+            dKeys.writeScaled(products, (long) i * size, scale, i);
         }
     }
 
     /** Writes {@code products}, F32 {@code [T, D]}, to the gradient of a head's values. */
     public void writeValues(MemorySegment products, HeadRows dValues) {
-        Lanes.read(products, DType.F32, 0, rows, 0, time * size);
         for (int i = 0; i < time; i++) {
-            dValues.write(rows, i * size, i);
-        }
-    }
-
-    private void scaleRow(int i, float factor) {
-        int end = (i + 1) * size;
-        int at = i * size;
-        for (; at <= end - Lanes.COUNT; at += Lanes.COUNT) {
-            FloatVector.fromArray(Lanes.F32, rows, at).mul(factor).intoArray(rows, at);
-        }
-        for (; at < end; at++) {
-            rows[at] *= factor;
+            dValues.writeScaled(products, (long) i * size, 1, i);
         }
     }
 
     /** Sets {@code deltas[i]} to the sum of {@code dY Y} over the row of query i. */
     public void deltas(Block block, HeadRows dResults, HeadRows results, float[] deltas) {
         for (int i = 0; i < block.count; i++) {
-            dResults.read(block.first + i, rows, 0);
+            dResults.read(block.first + i, row, 0);
             results.read(block.first + i, other, 0);
-            deltas[i] = RowSums.dot(rows, 0, other, Lanes.padded(size));
+            deltas[i] = RowSums.dot(row, 0, other, Lanes.padded(size));
         }
     }
 
@@ -191,34 +201,42 @@ public final class AttentionRows {
 
     /** The gradient of the softmax, with {@link #logSumExp} of the forward pass and {@link #deltas}. */
     public void softmaxBackward(Block block, Gradients operands, float[] deltas) {
-        Lanes.read(operands.scores, DType.F32, 0, scores, 0, block.elements());
-        Lanes.read(operands.dProbabilities, DType.F32, 0, gradients, 0, block.elements());
         for (int i = 0; i < block.count; i++) {
-            int at = i * block.stride();
+            long at = (long) i * block.stride();
             int n = Lanes.padded(block.visible(i));
-            scaleAndMask(block, i);
-            Arrays.fill(gradients, at + block.visible(i), at + n, 0f);
-            Exponential.run(scores, at, n, logSumExp[block.first + i]);
+            fill(operands.scores, at + block.visible(i), at + n, Float.NEGATIVE_INFINITY);
+            fill(operands.dProbabilities, at + block.visible(i), at + n, 0);
             if (attention.dropout().active()) {
+                exponentials(operands.scores, at * Float.BYTES, n, logSumExp[block.first + i]);
+                Lanes.read(operands.dProbabilities, DType.F32, at, gradients, 0, n);
                 dropout(block, i, n);
-                DropoutKernel.multiply(factors, gradients, at, n);
-                differentiate(at, n, deltas[i]);
-                DropoutKernel.multiply(factors, scores, at, n);
+                DropoutKernel.multiply(factors, gradients, 0, n);
+                differentiate(n, deltas[i]);
+                DropoutKernel.multiply(factors, probabilities, 0, n);
             } else {
-                differentiate(at, n, deltas[i]);
+                differentiate(operands, at * Float.BYTES, n, logSumExp[block.first + i], deltas[i]);
             }
-            Arrays.fill(scores, at + n, at + block.stride(), 0f);
-            Arrays.fill(gradients, at + n, at + block.stride(), 0f);
+            write(probabilities, n, block, operands.probabilities, at);
+            write(gradients, n, block, operands.dScores, at);
         }
-        operands.probabilities.write(scores, 0, 0, block.elements());
-        operands.dScores.write(gradients, 0, 0, block.elements());
     }
 
-    private void differentiate(int first, int n, float delta) {
-        for (int at = first; at < first + n; at += Lanes.COUNT) {
-            FloatVector difference =
-                    FloatVector.fromArray(Lanes.F32, gradients, at).sub(delta);
-            difference.mul(FloatVector.fromArray(Lanes.F32, scores, at)).intoArray(gradients, at);
+    /** From scores and dP of a row to P and {@code P (dP - delta)}. */
+    private void differentiate(Gradients operands, long byteOffset, int n, float shift, float delta) {
+        FloatVector factor = FloatVector.broadcast(Lanes.F32, scale);
+        FloatVector minus = FloatVector.broadcast(Lanes.F32, -shift);
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            FloatVector p =
+                    Exponential.of(vector(operands.scores, byteOffset, i).fma(factor, minus));
+            p.intoArray(probabilities, i);
+            vector(operands.dProbabilities, byteOffset, i).sub(delta).mul(p).intoArray(gradients, i);
+        }
+    }
+
+    private void differentiate(int n, float delta) {
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            FloatVector p = FloatVector.fromArray(Lanes.F32, probabilities, i);
+            FloatVector.fromArray(Lanes.F32, gradients, i).sub(delta).mul(p).intoArray(gradients, i);
         }
     }
 }

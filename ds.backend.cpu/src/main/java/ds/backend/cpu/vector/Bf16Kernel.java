@@ -14,6 +14,7 @@ import ds.api.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.ShortVector;
@@ -131,6 +132,19 @@ public final class Bf16Kernel {
         }
         for (; i < n; i++) {
             to.set(SHORT, (long) i * Short.BYTES, Bf16.nearest(from.get(FLOAT, (long) i * Float.BYTES)));
+        }
+    }
+
+    /** {@code to[firstTo ..] = factor · from[firstFrom ..]} for a row of {@code n} F32, rounded to the nearest BF16. */
+    static void roundScaled(float factor, MemorySegment from, long firstFrom, MemorySegment to, long firstTo, int n) {
+        int i = 0;
+        for (int whole = Lanes.F32.loopBound(n); i < whole; i += Lanes.COUNT) {
+            FloatVector x = FloatVector.fromMemorySegment(Lanes.F32, from, (firstFrom + i) * Float.BYTES, ORDER);
+            store(Lanes.toBf16(x.mul(factor).reinterpretAsInts()), to, firstTo + i);
+        }
+        for (; i < n; i++) {
+            float x = factor * from.get(FLOAT, (firstFrom + i) * Float.BYTES);
+            to.set(SHORT, (firstTo + i) * Short.BYTES, Bf16.nearest(x));
         }
     }
 

@@ -1,6 +1,12 @@
 package ds.backend.cpu.vector;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
+
+import ds.api.DType;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
 
 /**
  * The rows of one attention head inside a tensor: queries, keys, values or results, one row for each position.
@@ -11,6 +17,8 @@ import java.util.Arrays;
  * @param size D, the elements of a row
  */
 public record HeadRows(Elements elements, long first, long stride, int size) {
+    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+
     /** {@return the address of a row's first element} */
     public long address(long row) {
         return elements.memory().address()
@@ -25,6 +33,29 @@ public record HeadRows(Elements elements, long first, long stride, int size) {
     /** Writes {@code from[at .. at + size)} to a row. */
     void write(float[] from, int at, long row) {
         elements.write(from, at, first + row * stride, size);
+    }
+
+    /** Writes {@code factor · from[first .. first + size)}, of F32, to a row; F32 and BF16 only. */
+    void writeScaled(MemorySegment from, long first, float factor, long row) {
+        long at = this.first + row * stride;
+        if (elements.dtype() == DType.BF16) {
+            Bf16Kernel.roundScaled(factor, from, first, elements.memory(), at, size);
+        } else {
+            scale(factor, from, first, elements.memory(), at, size);
+        }
+    }
+
+    private static void scale(float factor, MemorySegment from, long firstFrom, MemorySegment to, long firstTo, int n) {
+        int i = 0;
+        for (int whole = Lanes.F32.loopBound(n); i < whole; i += Lanes.COUNT) {
+            FloatVector.fromMemorySegment(Lanes.F32, from, (firstFrom + i) * Float.BYTES, ORDER)
+                    .mul(factor)
+                    .intoMemorySegment(to, (firstTo + i) * Float.BYTES, ORDER);
+        }
+        for (; i < n; i++) {
+            to.setAtIndex(
+                    JAVA_FLOAT_UNALIGNED, firstTo + i, factor * from.getAtIndex(JAVA_FLOAT_UNALIGNED, firstFrom + i));
+        }
     }
 
     /** {@return the elements of a row in whole vectors} */

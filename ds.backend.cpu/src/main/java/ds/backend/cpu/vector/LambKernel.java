@@ -2,6 +2,7 @@ package ds.backend.cpu.vector;
 
 import ds.api.Lamb;
 import ds.api.Tensor;
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -33,13 +34,17 @@ public final class LambKernel {
         float beta2 = (float) lamb.beta2();
         float rest1 = (float) (1 - lamb.beta1());
         float rest2 = (float) (1 - lamb.beta2());
-        ElementChunks.run(part, 2, new Tensor[] {first, second, gradient}, (x, n) -> {
-            for (int i = 0; i < n; i += Lanes.COUNT) {
-                FloatVector g = FloatVector.fromArray(Lanes.F32, x[2], i).mul(scale);
-                FloatVector m = FloatVector.fromArray(Lanes.F32, x[0], i);
-                m.mul(beta1).add(g.mul(rest1)).intoArray(x[0], i);
-                FloatVector v = FloatVector.fromArray(Lanes.F32, x[1], i);
-                v.mul(beta2).add(g.mul(g).mul(rest2)).intoArray(x[1], i);
+        FlatVectors.run(part, 2, new Tensor[] {first, second, gradient}, (x, from, bytes) -> {
+            MemorySegment momentsAt = x[0];
+            MemorySegment squaresAt = x[1];
+            MemorySegment gradientsAt = x[2];
+            for (int i = 0; i < bytes; i += FlatVectors.VECTOR_BYTES) {
+                long at = from + i;
+                FloatVector g = FlatVectors.load(gradientsAt, at).mul(scale);
+                FloatVector m = FlatVectors.load(momentsAt, at);
+                FlatVectors.store(m.mul(beta1).add(g.mul(rest1)), momentsAt, at);
+                FloatVector v = FlatVectors.load(squaresAt, at);
+                FlatVectors.store(v.mul(beta2).add(g.mul(g).mul(rest2)), squaresAt, at);
             }
         });
     }
@@ -58,13 +63,18 @@ public final class LambKernel {
         float outside = lamb.epsilonInRoot() ? 0 : (float) lamb.epsilon();
         float decay = (float) lamb.weightDecay();
         Tensor[] all = {direction, tensors.weights(), tensors.first(), tensors.second()};
-        ElementChunks.run(part, 1, all, (x, n) -> {
-            for (int i = 0; i < n; i += Lanes.COUNT) {
-                FloatVector v = FloatVector.fromArray(Lanes.F32, x[3], i);
+        FlatVectors.run(part, 1, all, (x, from, bytes) -> {
+            MemorySegment directionsAt = x[0];
+            MemorySegment weightsAt = x[1];
+            MemorySegment momentsAt = x[2];
+            MemorySegment squaresAt = x[3];
+            for (int i = 0; i < bytes; i += FlatVectors.VECTOR_BYTES) {
+                long at = from + i;
+                FloatVector v = FlatVectors.load(squaresAt, at);
                 FloatVector root = v.mul(vScale).add(inside).sqrt().add(outside);
-                FloatVector m = FloatVector.fromArray(Lanes.F32, x[2], i);
-                FloatVector w = FloatVector.fromArray(Lanes.F32, x[1], i);
-                m.div(root).mul(mScale).add(w.mul(decay)).intoArray(x[0], i);
+                FloatVector m = FlatVectors.load(momentsAt, at);
+                FloatVector w = FlatVectors.load(weightsAt, at);
+                FlatVectors.store(m.div(root).mul(mScale).add(w.mul(decay)), directionsAt, at);
             }
         });
     }

@@ -2,6 +2,7 @@ package ds.backend.cpu.vector;
 
 import ds.api.Lion;
 import ds.api.Tensor;
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
@@ -34,14 +35,18 @@ public final class LionKernel {
         float beta2 = (float) lion.beta2();
         float rate = (float) -lion.learningRate();
         float keep = (float) (1 - lion.learningRate() * lion.weightDecay());
-        ElementChunks.run(part, 2, new Tensor[] {weights, momentum, gradient}, (x, n) -> {
-            for (int i = 0; i < n; i += Lanes.COUNT) {
-                FloatVector w = FloatVector.fromArray(Lanes.F32, x[0], i);
-                FloatVector m = FloatVector.fromArray(Lanes.F32, x[1], i);
-                FloatVector g = FloatVector.fromArray(Lanes.F32, x[2], i);
+        FlatVectors.run(part, 2, new Tensor[] {weights, momentum, gradient}, (x, from, bytes) -> {
+            MemorySegment weightsAt = x[0];
+            MemorySegment momentsAt = x[1];
+            MemorySegment gradientsAt = x[2];
+            for (int i = 0; i < bytes; i += FlatVectors.VECTOR_BYTES) {
+                long at = from + i;
+                FloatVector w = FlatVectors.load(weightsAt, at);
+                FloatVector m = FlatVectors.load(momentsAt, at);
+                FloatVector g = FlatVectors.load(gradientsAt, at);
                 FloatVector sign = sign(m.mul(beta1).add(g.mul(scale1)));
-                sign.mul(rate).add(w.mul(keep)).intoArray(x[0], i);
-                m.mul(beta2).add(g.mul(scale2)).intoArray(x[1], i);
+                FlatVectors.store(sign.mul(rate).add(w.mul(keep)), weightsAt, at);
+                FlatVectors.store(m.mul(beta2).add(g.mul(scale2)), momentsAt, at);
             }
         });
     }

@@ -2,6 +2,7 @@ package ds.backend.cpu.vector;
 
 import ds.api.Sgd;
 import ds.api.Tensor;
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -32,18 +33,21 @@ public final class SgdKernel {
         float taken = sgd.first() ? 1f : (float) (1 - sgd.dampening());
         float rate = (float) -sgd.learningRate();
         float momentum = (float) sgd.momentum();
-        ElementChunks.run(part, 2, new Tensor[] {weights, velocity, gradient}, (x, n) -> {
-            for (int i = 0; i < n; i += Lanes.COUNT) {
-                FloatVector w = FloatVector.fromArray(Lanes.F32, x[0], i);
-                FloatVector g =
-                        FloatVector.fromArray(Lanes.F32, x[2], i).mul(scale).add(w.mul(decay));
+        FlatVectors.run(part, 2, new Tensor[] {weights, velocity, gradient}, (x, from, bytes) -> {
+            MemorySegment weightsAt = x[0];
+            MemorySegment velocitiesAt = x[1];
+            MemorySegment gradientsAt = x[2];
+            for (int i = 0; i < bytes; i += FlatVectors.VECTOR_BYTES) {
+                long at = from + i;
+                FloatVector w = FlatVectors.load(weightsAt, at);
+                FloatVector g = FlatVectors.load(gradientsAt, at).mul(scale).add(w.mul(decay));
                 FloatVector v = g.mul(taken);
                 if (!sgd.first()) {
-                    v = FloatVector.fromArray(Lanes.F32, x[1], i).mul(momentum).add(v);
+                    v = FlatVectors.load(velocitiesAt, at).mul(momentum).add(v);
                 }
-                v.intoArray(x[1], i);
+                FlatVectors.store(v, velocitiesAt, at);
                 FloatVector direction = sgd.nesterov() ? v.mul(momentum).add(g) : v;
-                direction.mul(rate).add(w).intoArray(x[0], i);
+                FlatVectors.store(direction.mul(rate).add(w), weightsAt, at);
             }
         });
     }

@@ -5,6 +5,7 @@ import ds.api.spi.Availability;
 import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
 import ds.api.spi.TensorBackendProvider;
+import ds.backend.cpu.product.OneDnn;
 import java.lang.management.ManagementFactory;
 import java.util.Locale;
 

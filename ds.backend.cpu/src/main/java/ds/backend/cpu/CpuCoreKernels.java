@@ -10,6 +10,8 @@ import ds.backend.cpu.core.Copies;
 import ds.backend.cpu.core.Elementwise;
 import ds.backend.cpu.core.IndexedRows;
 import ds.backend.cpu.core.Reductions;
+import ds.backend.cpu.product.MatrixProducts;
+import ds.backend.cpu.threads.WorkerPool;
 import ds.backend.cpu.vector.ColumnSums;
 import ds.backend.cpu.vector.DropoutKernel;
 import ds.backend.cpu.vector.Lanes;

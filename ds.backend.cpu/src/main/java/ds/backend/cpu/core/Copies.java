@@ -3,9 +3,9 @@ package ds.backend.cpu.core;
 import ds.api.CoreKernels.Rows;
 import ds.api.DType;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 import ds.backend.cpu.vector.Bf16Kernel;
 import ds.backend.cpu.vector.Lanes;
-import ds.backend.cpu.vector.Part;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 

@@ -4,9 +4,9 @@ import ds.api.CoreKernels.Binary;
 import ds.api.CoreKernels.Broadcast;
 import ds.api.CoreKernels.Unary;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
+import ds.backend.cpu.threads.Scratch;
 import ds.backend.cpu.vector.Lanes;
-import ds.backend.cpu.vector.Part;
-import ds.backend.cpu.vector.Scratch;
 import java.util.Arrays;
 
 /**

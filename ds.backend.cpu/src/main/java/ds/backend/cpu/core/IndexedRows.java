@@ -3,7 +3,7 @@ package ds.backend.cpu.core;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import ds.api.Tensor;
-import ds.backend.cpu.vector.Part;
+import ds.backend.cpu.threads.Part;
 import java.lang.foreign.MemorySegment;
 
 /** Rows of a table, found by their indices. */

@@ -1,9 +1,9 @@
 package ds.backend.cpu.core;
 
 import ds.api.CoreKernels.Operand;
+import ds.backend.cpu.threads.Part;
+import ds.backend.cpu.threads.Scratch;
 import ds.backend.cpu.vector.Lanes;
-import ds.backend.cpu.vector.Part;
-import ds.backend.cpu.vector.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import java.util.Arrays;

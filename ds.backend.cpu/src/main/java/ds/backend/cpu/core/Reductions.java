@@ -4,8 +4,8 @@ import static jdk.incubator.vector.VectorOperators.F2D;
 
 import ds.api.CoreKernels.Reduction;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 import ds.backend.cpu.vector.Lanes;
-import ds.backend.cpu.vector.Part;
 import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;

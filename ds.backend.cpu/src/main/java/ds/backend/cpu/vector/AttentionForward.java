@@ -1,6 +1,7 @@
 package ds.backend.cpu.vector;
 
 import ds.api.Dropout;
+import ds.backend.cpu.threads.Scratch;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 

@@ -3,6 +3,7 @@ package ds.backend.cpu.vector;
 import ds.api.Attention;
 import ds.api.Dropout;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 
 /**
  * Causal multi-head self-attention, forward, backward and with a cache, in memory linear in T; parts are heads, numbered

@@ -2,6 +2,7 @@ package ds.backend.cpu.vector;
 
 import ds.api.Attention;
 import ds.api.DType;
+import ds.backend.cpu.threads.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

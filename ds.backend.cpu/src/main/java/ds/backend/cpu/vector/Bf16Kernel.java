@@ -11,6 +11,7 @@ import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
 import ds.api.Bf16;
 import ds.api.CounterRandom;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

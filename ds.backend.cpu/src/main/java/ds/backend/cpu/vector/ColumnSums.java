@@ -1,6 +1,8 @@
 package ds.backend.cpu.vector;
 
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
+import ds.backend.cpu.threads.Scratch;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 

@@ -8,6 +8,7 @@ import static jdk.incubator.vector.VectorOperators.XOR;
 import ds.api.CounterRandom;
 import ds.api.Dropout;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;

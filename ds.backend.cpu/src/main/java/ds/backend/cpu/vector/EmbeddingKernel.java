@@ -3,6 +3,7 @@ package ds.backend.cpu.vector;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 import java.lang.foreign.MemorySegment;
 
 /**

@@ -2,6 +2,7 @@ package ds.backend.cpu.vector;
 
 import ds.api.DType;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;

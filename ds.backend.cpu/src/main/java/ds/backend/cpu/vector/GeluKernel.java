@@ -3,6 +3,7 @@ package ds.backend.cpu.vector;
 import static jdk.incubator.vector.VectorOperators.EQ;
 
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 import jdk.incubator.vector.FloatVector;
 
 /**

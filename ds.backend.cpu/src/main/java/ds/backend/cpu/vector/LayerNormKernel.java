@@ -4,6 +4,8 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import ds.api.LayerNorm;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
+import ds.backend.cpu.threads.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;

@@ -2,6 +2,7 @@ package ds.backend.cpu.vector;
 
 import ds.api.Sgd;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 

@@ -4,10 +4,10 @@
  *
  * <p>How a kernel reads: {@link ds.backend.cpu.vector.Elements} brings a row or a chunk of any type into an F32 array padded to
  * whole vectors, loops run over that array without tails, and the result is rounded once on its way back. Arrays come from
- * the thread's {@link ds.backend.cpu.vector.Scratch}. Letters as in {@link ds.api.Kernels}.
+ * the thread's {@link ds.backend.cpu.threads.Scratch}. Letters as in {@link ds.api.Kernels}.
  *
- * <p>A rule for whoever changes a loop: no method of ours takes or returns a vector. The compiler always inlines the Vector
- * API's own methods, but ours only within a budget; past it, each vector that crosses a call becomes an object, and the loop
- * a hundred times slower.
+ * <p>A rule for whoever changes a loop: a method of ours that takes or returns a vector is called by the loop itself, is small, and
+ * has no branch. The compiler always inlines the Vector API's own methods, but ours only within a budget; past it, and where two
+ * branches meet with a vector each, every vector becomes an object, and the loop many times slower. {@code -Xlog:gc} shows it.
  */
 package ds.backend.cpu.vector;

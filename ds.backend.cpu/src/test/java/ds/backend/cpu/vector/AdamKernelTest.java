@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import ds.api.Adam;
 import ds.api.DType;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
+import ds.backend.cpu.threads.Scratch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;

@@ -8,6 +8,8 @@ import ds.api.CounterRandom;
 import ds.api.DType;
 import ds.api.Dropout;
 import ds.api.Tensor;
+import ds.backend.cpu.threads.Part;
+import ds.backend.cpu.threads.Scratch;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 

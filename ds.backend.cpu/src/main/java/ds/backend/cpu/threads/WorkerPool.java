@@ -1,7 +1,5 @@
-package ds.backend.cpu;
+package ds.backend.cpu.threads;
 
-import ds.backend.cpu.vector.Part;
-import ds.backend.cpu.vector.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -15,11 +13,11 @@ import java.util.concurrent.locks.ReentrantLock;
  * <p>A thread that waits spins for a short time, since the next kernel usually follows within microseconds, and then parks, so
  * that another process can have its core.
  */
-final class WorkerPool implements AutoCloseable {
+public final class WorkerPool implements AutoCloseable {
     private static final long SPIN_NANOS = 20_000; // parking and waking costs about as much
 
     /** What is done with each part. */
-    interface Body {
+    public interface Body {
         /**
          * Computes one part.
          *
@@ -34,7 +32,8 @@ final class WorkerPool implements AutoCloseable {
     private volatile Job current = Job.NONE;
     private volatile boolean closed;
 
-    WorkerPool(int threads) {
+    /** Starts all threads but the one that will call. */
+    public WorkerPool(int threads) {
         scratches = new Scratch[threads];
         for (int i = 0; i < threads; i++) {
             scratches[i] = new Scratch();
@@ -47,7 +46,7 @@ final class WorkerPool implements AutoCloseable {
     }
 
     /** {@return how many threads share a kernel, the calling one included} */
-    int threads() {
+    public int threads() {
         return scratches.length;
     }
 
@@ -57,7 +56,7 @@ final class WorkerPool implements AutoCloseable {
      *
      * @throws RuntimeException or Error: the first that a body has thrown; parts not begun by then are left out
      */
-    void run(long items, long grain, Body body) {
+    public void run(long items, long grain, Body body) {
         oneAtATime.lock();
         try {
             if (closed) {
@@ -74,7 +73,7 @@ final class WorkerPool implements AutoCloseable {
     }
 
     /** {@return whether all threads may touch this memory} */
-    boolean reaches(MemorySegment memory) {
+    public boolean reaches(MemorySegment memory) {
         for (Worker worker : workers) {
             if (!memory.isAccessibleBy(worker)) {
                 return false;

@@ -1,4 +1,4 @@
-package ds.backend.cpu.vector;
+package ds.backend.cpu.threads;
 
 /**
  * What one thread does of a kernel call: rows, elements, columns or heads, as the kernel says.

@@ -1,4 +1,4 @@
-package ds.backend.cpu;
+package ds.backend.cpu.memory;
 
 import ds.api.DType;
 import ds.api.Shape;
@@ -7,26 +7,27 @@ import java.lang.foreign.MemorySegment;
 import java.util.function.LongFunction;
 
 /** Memory for one purpose, kept from call to call: it grows to what the largest call needs. */
-final class WorkMemory implements AutoCloseable {
+public final class WorkMemory implements AutoCloseable {
     private final LongFunction<HostBuffer> allocator;
     private HostBuffer buffer;
 
-    WorkMemory(LongFunction<HostBuffer> allocator) {
+    /** Allocates nothing yet. */
+    public WorkMemory(LongFunction<HostBuffer> allocator) {
         this.allocator = allocator;
     }
 
     /** {@return an F32 tensor of this many elements, with any contents} */
-    Tensor f32(long elements) {
+    public Tensor f32(long elements) {
         return new Tensor(bytes(elements * Float.BYTES), DType.F32, Shape.of(elements));
     }
 
     /** {@return the address of this many bytes, with any contents} */
-    long address(long byteSize) {
+    public long address(long byteSize) {
         return bytes(Math.max(1, byteSize)).address();
     }
 
     /** {@return this many bytes, with any contents} */
-    MemorySegment memory(long byteSize) {
+    public MemorySegment memory(long byteSize) {
         return bytes(byteSize).host();
     }
 

@@ -1,13 +1,16 @@
-package ds.backend.cpu;
+package ds.backend.cpu.product;
 
 import ds.api.CoreKernels.Operand;
 import ds.api.CoreKernels.Rows;
 import ds.api.DType;
 import ds.api.Tensor;
-import ds.backend.cpu.TileProduct.Layout;
 import ds.backend.cpu.core.Copies;
 import ds.backend.cpu.core.Panels;
-import ds.backend.cpu.vector.Part;
+import ds.backend.cpu.memory.HostBuffer;
+import ds.backend.cpu.memory.WorkMemory;
+import ds.backend.cpu.product.TileProduct.Layout;
+import ds.backend.cpu.threads.Part;
+import ds.backend.cpu.threads.WorkerPool;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongFunction;
@@ -34,7 +37,7 @@ import java.util.function.LongFunction;
  * the page size apart, and knows no BF16 at all. So the right factor is first made into {@link Panels} in F32, and what is not
  * F32 is converted, in blocks ({@link Blocking}). With AVX-512 neither is needed: {@link #direct}.
  */
-final class MatrixProducts implements AutoCloseable {
+public final class MatrixProducts implements AutoCloseable {
     // With fewer rows than these, rearranging the right factor takes longer than it saves; oneDNN transposes faster
     // than we do.
     private static final long FEW_ROWS = 32;
@@ -51,7 +54,13 @@ final class MatrixProducts implements AutoCloseable {
     private final WorkMemory[] scratchpads;
     private final Map<TileProduct.Shape, TileProduct> tiles = new ConcurrentHashMap<>();
 
-    MatrixProducts(OneDnn library, WorkerPool pool, LongFunction<HostBuffer> allocator) {
+    /**
+     * Allocates nothing yet.
+     *
+     * @param pool whose threads share the tiles; borrowed
+     * @param allocator of working memory
+     */
+    public MatrixProducts(OneDnn library, WorkerPool pool, LongFunction<HostBuffer> allocator) {
         this.library = library;
         this.pool = pool;
         this.left = new WorkMemory(allocator);
@@ -65,12 +74,12 @@ final class MatrixProducts implements AutoCloseable {
     }
 
     /** {@code c = a · b}, plus what was in c if {@code add}. One call at a time. */
-    synchronized void multiply(Operand a, Operand b, Tensor c, boolean add) {
+    public synchronized void multiply(Operand a, Operand b, Tensor c, boolean add) {
         run(new Product(a, b, NO_BIAS, c, add));
     }
 
     /** {@code c = a · b + bias}, which is {@code [n]}. One call at a time. */
-    synchronized void multiplyAndAddBias(Operand a, Operand b, Tensor bias, Tensor c) {
+    public synchronized void multiplyAndAddBias(Operand a, Operand b, Tensor bias, Tensor c) {
         Tensor converted = biases.f32(bias.elements());
         pool.run(1, 1, (part, worker) -> Copies.copy(new Part(0, bias.elements(), part.scratch()), bias, converted));
         run(new Product(a, b, converted.address(), c, false));

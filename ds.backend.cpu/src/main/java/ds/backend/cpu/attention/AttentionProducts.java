@@ -1,8 +1,10 @@
-package ds.backend.cpu;
+package ds.backend.cpu.attention;
 
 import ds.api.DType;
-import ds.backend.cpu.TileProduct.Layout;
-import ds.backend.cpu.TileProduct.Shape;
+import ds.backend.cpu.product.OneDnn;
+import ds.backend.cpu.product.TileProduct;
+import ds.backend.cpu.product.TileProduct.Layout;
+import ds.backend.cpu.product.TileProduct.Shape;
 import ds.backend.cpu.vector.AttentionRows;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -1,4 +1,4 @@
-package ds.backend.cpu;
+package ds.backend.cpu.threads;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;

@@ -1,4 +1,4 @@
-package ds.backend.cpu;
+package ds.backend.cpu.product;
 
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
@@ -13,7 +13,7 @@ import org.bytedeco.javacpp.Pointer;
 
 /** The library oneDNN, loaded through JavaCPP, and the OpenMP runtime that it brings along. */
 @SuppressWarnings("restricted") // one C function, typed here
-final class OneDnn {
+public final class OneDnn {
     /**
      * By default JavaCPP refuses to make an object once the process holds twice the Java heap's limit in physical memory. Our
      * tensors lie outside the heap, and would reach that soon.
@@ -29,7 +29,7 @@ final class OneDnn {
      *
      * @throws LinkageError if it, or what it needs, is not there
      */
-    OneDnn() {
+    public OneDnn() {
         if (System.getProperty(PHYSICAL_LIMIT) == null) {
             System.setProperty(PHYSICAL_LIMIT, "0");
         }
@@ -49,23 +49,23 @@ final class OneDnn {
     }
 
     /** {@return the version, such as {@code "3.11.0"}} */
-    String version() {
+    public String version() {
         return dnnl.version().major() + "." + dnnl.version().minor() + "."
                 + dnnl.version().patch();
     }
 
     /** {@return the widest instructions that it uses, by its own name for them} */
-    String instructions() {
+    public String instructions() {
         return dnnl.get_effective_cpu_isa().toString();
     }
 
     /** {@return whether products of F32 matrices come near the machine's peak as the matrices lie in memory} */
-    boolean hasAvx512() {
+    public boolean hasAvx512() {
         return has(dnnl.dnnl_cpu_isa_avx512_core);
     }
 
     /** {@return whether the processor multiplies BF16 numbers itself} */
-    boolean hasBf16() {
+    public boolean hasBf16() {
         return has(dnnl.dnnl_cpu_isa_avx512_core_bf16);
     }
 

@@ -1,4 +1,4 @@
-package ds.backend.cpu;
+package ds.backend.cpu.memory;
 
 import ds.api.Buffer;
 import ds.api.Device;
@@ -7,14 +7,21 @@ import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
 
 /** Memory of the host. Owns it; counted by the ledger from its making to its closing. */
-final class HostBuffer implements Buffer {
+public final class HostBuffer implements Buffer {
     private final MemoryLedger ledger;
     private final String label;
     private final Consumer<HostBuffer> onClose;
     private final Arena arena = Arena.ofShared(); // kernels run on many threads, and so does the communicator
     private final MemorySegment memory;
 
-    HostBuffer(HostMemory host, MemoryLedger ledger, long byteSize, String label, Consumer<HostBuffer> onClose) {
+    /**
+     * Allocates, and tells the ledger.
+     *
+     * @param byteSize at least 1
+     * @param label whose use it counts as
+     * @param onClose told once
+     */
+    public HostBuffer(HostMemory host, MemoryLedger ledger, long byteSize, String label, Consumer<HostBuffer> onClose) {
         this.ledger = ledger;
         this.label = label;
         this.onClose = onClose;

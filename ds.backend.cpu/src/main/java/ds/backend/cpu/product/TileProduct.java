@@ -1,4 +1,4 @@
-package ds.backend.cpu;
+package ds.backend.cpu.product;
 
 import ds.api.DType;
 import ds.backend.cpu.core.Panels;
@@ -14,17 +14,18 @@ import org.bytedeco.dnnl.stream;
 import org.bytedeco.javacpp.Pointer;
 
 /** One tile of a matrix product, as a primitive of oneDNN that is compiled once and used with other addresses every time. */
-final class TileProduct implements AutoCloseable {
+public final class TileProduct implements AutoCloseable {
     /**
      * How a matrix lies in memory: elements from one row, and from one column, to the next; one of the two is 1.
      *
      * @param rowStride 0 stands for panels of {@link Panels#WIDTH} columns, as {@link Panels} makes them
      */
-    record Layout(DType dtype, long rowStride, long columnStride) {
+    public record Layout(DType dtype, long rowStride, long columnStride) {
         /** Panels in F32. */
         static final Layout PANELS = new Layout(DType.F32, 0, 0);
 
-        static Layout of(DType dtype, boolean transposed, long stride) {
+        /** {@return the layout of a matrix whose rows, or columns if transposed, are {@code stride} elements apart} */
+        public static Layout of(DType dtype, boolean transposed, long stride) {
             return transposed ? new Layout(dtype, 1, stride) : new Layout(dtype, stride, 1);
         }
 
@@ -40,14 +41,15 @@ final class TileProduct implements AutoCloseable {
      * @param bias whether a bias in F32 is added
      * @param add whether c is added to
      */
-    record Shape(long m, long n, long k, Layout a, Layout b, Layout c, boolean bias, boolean add) {}
+    public record Shape(long m, long n, long k, Layout a, Layout b, Layout c, boolean bias, boolean add) {}
 
     private final List<Pointer> owned = new ArrayList<>();
     private final matmul primitive;
     private final long scratchpadBytes;
     private final Arguments[] arguments;
 
-    TileProduct(OneDnn library, Shape shape, int workers) {
+    /** Compiles it, for as many threads as may run it at a time. */
+    public TileProduct(OneDnn library, Shape shape, int workers) {
         library.useCallingThreadAlone();
         memory.desc a = own(describe(shape.m(), shape.k(), shape.a()));
         memory.desc b = own(describe(shape.k(), shape.n(), shape.b()));
@@ -100,7 +102,7 @@ final class TileProduct implements AutoCloseable {
     }
 
     /** {@return bytes of working memory that {@link #run} needs} */
-    long scratchpadBytes() {
+    public long scratchpadBytes() {
         return scratchpadBytes;
     }
 
@@ -110,7 +112,7 @@ final class TileProduct implements AutoCloseable {
      * @param worker no other thread uses the same one meanwhile
      * @param addresses of a, b, bias, c and the scratchpad
      */
-    void run(OneDnn library, int worker, long... addresses) {
+    public void run(OneDnn library, int worker, long... addresses) {
         library.useCallingThreadAlone();
         arguments[worker].run(addresses);
     }

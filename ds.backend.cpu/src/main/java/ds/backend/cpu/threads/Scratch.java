@@ -1,4 +1,4 @@
-package ds.backend.cpu.vector;
+package ds.backend.cpu.threads;
 
 /**
  * Working arrays of one thread, kept from call to call: after the first step nothing is allocated. A kernel names its arrays

@@ -1,14 +1,19 @@
-package ds.backend.cpu;
+package ds.backend.cpu.attention;
 
 import ds.api.Attention;
 import ds.api.DType;
 import ds.api.Tensor;
-import ds.backend.cpu.AttentionProducts.Block;
-import ds.backend.cpu.AttentionProducts.HeadShape;
+import ds.backend.cpu.attention.AttentionProducts.Block;
+import ds.backend.cpu.attention.AttentionProducts.HeadShape;
+import ds.backend.cpu.memory.HostBuffer;
+import ds.backend.cpu.memory.WorkMemory;
+import ds.backend.cpu.product.OneDnn;
+import ds.backend.cpu.product.TileProduct;
+import ds.backend.cpu.threads.Part;
+import ds.backend.cpu.threads.WorkerPool;
 import ds.backend.cpu.vector.AttentionRows;
 import ds.backend.cpu.vector.Elements;
 import ds.backend.cpu.vector.HeadRows;
-import ds.backend.cpu.vector.Part;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -29,7 +34,7 @@ import java.util.function.LongFunction;
  * <p>In BF16 the products take P and dS rounded to BF16, and add in F32. Where oneDNN has no fast products of a type,
  * {@link ds.backend.cpu.vector.AttentionKernel} is used, which multiplies in F32 itself.
  */
-final class TiledAttention implements AutoCloseable {
+public final class TiledAttention implements AutoCloseable {
     private static final long NO_BIAS = 0;
 
     private final OneDnn library;
@@ -37,7 +42,13 @@ final class TiledAttention implements AutoCloseable {
     private final WorkMemory[] memories;
     private final Map<HeadShape, AttentionProducts> byShape = new ConcurrentHashMap<>();
 
-    TiledAttention(OneDnn library, WorkerPool pool, LongFunction<HostBuffer> allocator) {
+    /**
+     * Allocates nothing yet.
+     *
+     * @param pool whose threads share the heads; borrowed
+     * @param allocator of working memory
+     */
+    public TiledAttention(OneDnn library, WorkerPool pool, LongFunction<HostBuffer> allocator) {
         this.library = library;
         this.pool = pool;
         this.memories = new WorkMemory[pool.threads()];
@@ -47,7 +58,7 @@ final class TiledAttention implements AutoCloseable {
     }
 
     /** {@return whether it is the faster way for tensors of this type, all of them} */
-    boolean takes(Tensor... tensors) {
+    public boolean takes(Tensor... tensors) {
         DType dtype = tensors[0].dtype();
         for (Tensor each : tensors) {
             if (each.dtype() != dtype) {
@@ -62,7 +73,7 @@ final class TiledAttention implements AutoCloseable {
     }
 
     /** See {@link ds.api.Kernels#attention}. One call at a time. */
-    synchronized void forward(Tensor qkv, Attention attention, Tensor y, Tensor logSumExp) {
+    public synchronized void forward(Tensor qkv, Attention attention, Tensor y, Tensor logSumExp) {
         Heads heads = new Heads(qkv, attention);
         pool.run(heads.number(), 1, (part, worker) -> {
             Worker own = new Worker(heads, part, worker);
@@ -75,7 +86,8 @@ final class TiledAttention implements AutoCloseable {
     }
 
     /** See {@link ds.api.Kernels#attentionBackward}. One call at a time. */
-    synchronized void backward(Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
+    public synchronized void backward(
+            Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
         Heads heads = new Heads(qkv, attention);
         pool.run(heads.number(), 1, (part, worker) -> {
             Worker own = new Worker(heads, part, worker);

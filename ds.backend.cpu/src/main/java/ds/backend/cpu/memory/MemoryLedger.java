@@ -1,4 +1,4 @@
-package ds.backend.cpu;
+package ds.backend.cpu.memory;
 
 import ds.api.MemoryUse;
 import ds.api.OutOfDeviceMemoryException;
@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /** Counts the bytes of all buffers by label, and refuses what exceeds the limit. */
-final class MemoryLedger {
+public final class MemoryLedger {
     /** Bytes under one label. */
     private static final class Account {
         private long live;
@@ -18,7 +18,8 @@ final class MemoryLedger {
     private long live;
     private long peak;
 
-    MemoryLedger(long limitBytes) {
+    /** Counts nothing yet, and refuses more than {@code limitBytes} at a time. */
+    public MemoryLedger(long limitBytes) {
         this.limitBytes = limitBytes;
     }
 
@@ -40,7 +41,8 @@ final class MemoryLedger {
         live -= bytes;
     }
 
-    synchronized MemoryUse use() {
+    /** {@return what is in use now, and was at most} */
+    public synchronized MemoryUse use() {
         Map<String, MemoryUse.Label> labels = new TreeMap<>();
         accounts.forEach((label, account) -> labels.put(label, new MemoryUse.Label(account.live, account.peak)));
         return new MemoryUse(labels, live, peak);

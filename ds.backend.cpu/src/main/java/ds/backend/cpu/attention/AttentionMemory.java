@@ -1,7 +1,8 @@
-package ds.backend.cpu;
+package ds.backend.cpu.attention;
 
 import ds.api.DType;
-import ds.backend.cpu.AttentionProducts.HeadShape;
+import ds.backend.cpu.attention.AttentionProducts.HeadShape;
+import ds.backend.cpu.memory.WorkMemory;
 import ds.backend.cpu.vector.AttentionRows;
 import ds.backend.cpu.vector.Elements;
 import ds.backend.cpu.vector.Lanes;

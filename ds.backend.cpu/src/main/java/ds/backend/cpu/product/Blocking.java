@@ -1,4 +1,4 @@
-package ds.backend.cpu;
+package ds.backend.cpu.product;
 
 import ds.backend.cpu.core.Panels;
 

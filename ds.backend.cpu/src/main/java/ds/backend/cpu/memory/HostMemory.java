@@ -1,4 +1,4 @@
-package ds.backend.cpu;
+package ds.backend.cpu.memory;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
@@ -16,7 +16,7 @@ import java.lang.invoke.MethodHandle;
  * for pages of 2 MiB where they are worth it.
  */
 @SuppressWarnings("restricted") // what the C library gives is typed and sized here, nowhere else
-final class HostMemory {
+public final class HostMemory {
     private static final int PROT_READ_WRITE = 1 | 2;
     private static final int MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20;
     private static final int MADV_HUGEPAGE = 14;
@@ -27,7 +27,8 @@ final class HostMemory {
     private final MethodHandle munmap;
     private final MethodHandle madvise;
 
-    HostMemory() {
+    /** Looks up the functions of the C library. */
+    public HostMemory() {
         // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)
         mmap = handle(
                 "mmap", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));

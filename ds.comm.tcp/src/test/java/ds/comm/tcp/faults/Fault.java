@@ -39,4 +39,16 @@ enum Fault {
             case KILLED, KILLED_EARLY, FROZEN, FROZEN_FOR_A_WHILE -> false;
         };
     }
+
+    /**
+     * {@return whether nothing ends by it, so that ranks find out by a deadline} One that waits for a rank that waits itself names
+     * that one, for it knows no better: what all ranks say together names the right one.
+     */
+    boolean stalls() {
+        return switch (this) {
+            case FROZEN, LINK_SILENT, LINK_CUT -> true;
+            case KILLED, KILLED_EARLY, FROZEN_FOR_A_WHILE, LINK_SILENT_FOR_A_WHILE, LINK_RESET, LINK_HALF_CLOSED ->
+                false;
+        };
+    }
 }

@@ -1,5 +1,6 @@
 package ds.cli.check;
 
+import ds.api.Buffer;
 import ds.api.DType;
 import ds.api.Shape;
 import ds.api.Tensor;
@@ -230,6 +231,9 @@ public final class ReferenceCheck {
     }
 
     private double largestOfRanks(double value) {
+        if (!mesh.world().accepts(backend.device())) {
+            return largestThroughTheHost(value);
+        }
         Tensor tensor = backend.allocate(DType.F64, Shape.of(1), "scratch");
         try (Arena arena = Arena.ofConfined();
                 var buffer = tensor.buffer()) {
@@ -242,6 +246,18 @@ public final class ReferenceCheck {
             backend.download(tensor, host, backend.computeStream());
             backend.computeStream().synchronize();
             return host.get(ValueLayout.JAVA_DOUBLE, 0);
+        }
+    }
+
+    /** Where the communicator does not reach the backend's device. */
+    private double largestThroughTheHost(double value) {
+        try (Buffer buffer = backend.allocateHost(Double.BYTES, "scratch")) {
+            buffer.host().set(ValueLayout.JAVA_DOUBLE, 0, value);
+            Tensor tensor = new Tensor(buffer, DType.F64, Shape.of(1));
+            mesh.world()
+                    .allReduce(tensor, ReduceOp.MAX, Call.now("logits error"))
+                    .await();
+            return buffer.host().get(ValueLayout.JAVA_DOUBLE, 0);
         }
     }
 }

@@ -101,10 +101,10 @@ class FaultIT {
     void unknownProvidersAreNamedBesideThoseThatAreThere() throws Exception {
         train(Map.of("ds", TrainingFiles.ds(8, Map.of("backend", "abacus"))))
                 .exits(1)
-                .says("abacus", "no such provider", "[cpu]");
+                .says("abacus", "no such provider", "[cpu, cuda]");
         train(Map.of("ds", TrainingFiles.ds(8, Map.of("communicator", "pigeon"))))
                 .exits(1)
-                .says("pigeon", "no such provider", "[tcp]");
+                .says("pigeon", "no such provider", "[nccl, tcp]");
     }
 
     @Test

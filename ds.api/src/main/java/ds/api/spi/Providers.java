@@ -1,11 +1,11 @@
 package ds.api.spi;
 
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import java.util.TreeMap;
 
 /**
  * All providers of one kind on the module path, and on the class path (an unnamed module registers them in
@@ -49,7 +49,7 @@ public final class Providers<P extends Provider> {
      * @throws ProviderException if two have the same name, or one cannot be instantiated
      */
     static <P extends Provider> Providers<P> of(String key, Iterable<P> providers) {
-        Map<String, P> byName = new LinkedHashMap<>();
+        Map<String, P> byName = new TreeMap<>();
         try {
             for (P provider : providers) {
                 P other = byName.putIfAbsent(provider.name(), provider);
@@ -64,7 +64,7 @@ public final class Providers<P extends Provider> {
         return new Providers<>(key, byName);
     }
 
-    /** {@return all of them, in the order in which they were found} */
+    /** {@return all of them, in the order of their names} */
     public List<P> all() {
         return new ArrayList<>(byName.values());
     }

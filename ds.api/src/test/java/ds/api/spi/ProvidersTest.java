@@ -20,7 +20,7 @@ class ProvidersTest {
     @Test
     void isFoundByExactName() {
         Named tcp = new Named("tcp");
-        Providers<Named> providers = Providers.of("ds.communicator", List.of(new Named("nccl"), tcp));
+        Providers<Named> providers = Providers.of("ds.communicator", List.of(tcp, new Named("nccl")));
         assertSame(tcp, providers.get("tcp"));
         assertTrue(providers.contains("nccl"));
         assertFalse(providers.contains("TCP"));

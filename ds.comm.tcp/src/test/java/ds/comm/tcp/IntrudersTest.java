@@ -95,10 +95,8 @@ class IntrudersTest {
             socket.setSoTimeout(1000);
             if (socket.getInputStream().readNBytes(56 + 32).length == 88) {
                 out.write(new byte[32]);
-                assertEquals(
-                        2,
-                        ByteBuffer.wrap(socket.getInputStream().readNBytes(4)).getInt(),
-                        "not let in");
+                byte[] verdict = socket.getInputStream().readNBytes(4); // fewer: thrown out to make room
+                assertTrue(verdict.length < 4 || ByteBuffer.wrap(verdict).getInt() == 2, "not let in");
             }
         }
 

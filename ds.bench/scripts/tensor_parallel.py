@@ -39,6 +39,7 @@ parser.add_argument("--seq", type=int, default=256)
 parser.add_argument("--dtype", default="fp32", choices=["fp32", "bf16"])
 parser.add_argument("--memory", type=int, default=452, help="MiB of each process; default 452")
 parser.add_argument("--steps", type=int, default=2, help="at every point; default 2")
+parser.add_argument("--warmup", type=int, default=15, help="steps of each job before it is timed; default 15")
 parser.add_argument("--accumulation", type=int, default=2, help="micro-batches of the runs with accumulation; default 2")
 parser.add_argument("--batches", default="", help="TP,DP1,DP2 micro-batches of an earlier plan, in place of planning")
 parser.add_argument("--plan-only", action="store_true", help="print the micro-batches that fit, and end")
@@ -139,10 +140,9 @@ def sweep(network, rates, name, tensor, stage, micro, accumulation=1):
     """Steps without a limit, then at every rate."""
     limit(network, UNLIMITED)
     job = Job(network, tensor, stage, micro, accumulation)
-    thorough = callable(rates) or len(rates) > 1
-    for _ in range(2 if thorough else 1):
-        job.step()  # beside the two that the benchmark makes by itself, until the compiler is done
-    free = job.seconds(args.steps + 1 if thorough else 1)
+    for _ in range(args.warmup):
+        job.step()  # until the compiler is done: the rate of the links is chosen by what follows
+    free = job.seconds(args.steps + 1)
     rates = rates(free) if callable(rates) else rates
     points = []
     for rate in rates:

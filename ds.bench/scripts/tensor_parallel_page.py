@@ -82,6 +82,11 @@ lines += [
     f"for all ranks four times a layer. The product of ({1 + 2.87 / 1.13:.2f}, what the link adds to tensor parallelism) and "
     f"{compute[0] / compute[1]:.2f} is what ZeRO could gain if it sent nothing.",
     "",
+    "What it does not show: a large model. Tensor parallelism sends in proportion to tokens times channels, ZeRO-1 to the parameters, so "
+    f"without embeddings it sends tokens / (3 channels) times less: {tensor['sequences'] * found['seq'] / 3 / found['channels']:.0f} times here, for the global "
+    "batch of tensor parallelism, because a step has to be short on half a core. For GPT-2 1.5B (1600 channels) and 8192 tokens on four "
+    f"GPUs it would be {8192 / 3 / 1600:.1f}, and ZeRO-1 needs the larger batch that its memory allows, or accumulation, to gain as much.",
+    "",
     "When tensor parallelism wins: where a batch is small and the link fast, and where the model does not fit otherwise. By the model "
     + (f"(bytes over rate, added to the step without a limit) it is faster than ZeRO-1 at its own global batch above {equal / 1e6:.0f} MB/s."
        if equal else "(bytes over rate, added to the step without a limit) it is not faster than ZeRO-1 at its own global batch at any rate here,"
@@ -95,6 +100,7 @@ except ImportError:
     sys.exit("no plot: matplotlib is absent")
 matplotlib.use("Agg")
 from matplotlib import pyplot
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 
 figure, axes = pyplot.subplots(figsize=(7, 4.2))
 for name, color in (("tensor", "tab:red"), ("zero1", "tab:blue")):
@@ -105,6 +111,10 @@ for name, color in (("tensor", "tab:red"), ("zero1", "tab:blue")):
 axes.axvline(chosen / 1e6, color="gray", linestyle=":", label="communication : compute = 2.87 : 1.13")
 axes.set_xscale("log")
 axes.set_yscale("log")
+for axis in (axes.xaxis, axes.yaxis):
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(ScalarFormatter())
+    axis.set_minor_locator(NullLocator())
 axes.set_xlabel("rate of each link, MB/s each way")
 axes.set_ylabel("sequences per second, four hosts")
 axes.legend(fontsize=8)

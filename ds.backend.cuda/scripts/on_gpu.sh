@@ -37,7 +37,7 @@ bundle() {
 check() {
   java=$here/java/bin/java
   cache=$here/cache
-  native=--enable-native-access=ds.backend.cuda,ds.comm.nccl
+  native=--enable-native-access=ds.cuda,ds.backend.cuda,ds.comm.nccl
   command="$java $native -p $here/lib -m ds.cli/ds.cli.Main"
   status=0
   XDG_CACHE_HOME=$cache

@@ -23,8 +23,9 @@ class ModuleGraphTest {
     private static final Map<String, Set<String>> ALLOWED = Map.ofEntries(
             Map.entry("ds.api", Set.of()),
             Map.entry("ds.backend.cpu", Set.of("ds.api")),
-            Map.entry("ds.backend.cuda", Set.of("ds.api")),
-            Map.entry("ds.comm.nccl", Set.of("ds.api")),
+            Map.entry("ds.cuda", Set.of()),
+            Map.entry("ds.backend.cuda", Set.of("ds.api", "ds.cuda")),
+            Map.entry("ds.comm.nccl", Set.of("ds.api", "ds.cuda")),
             Map.entry("ds.comm.tcp", Set.of("ds.api")),
             Map.entry("ds.safetensors", Set.of("ds.api")),
             Map.entry("ds.data", Set.of("ds.api")),

@@ -6,10 +6,10 @@ import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
 import ds.api.spi.TensorBackendProvider;
 import ds.backend.cuda.driver.CublasLt;
-import ds.backend.cuda.driver.CudaDevice;
-import ds.backend.cuda.driver.CudaDriver;
-import ds.backend.cuda.driver.CudaException;
 import ds.backend.cuda.driver.Nvrtc;
+import ds.cuda.CudaDevice;
+import ds.cuda.CudaDriver;
+import ds.cuda.CudaException;
 import java.nio.file.Path;
 import java.util.List;
 

@@ -6,7 +6,7 @@ import ds.api.Kernels;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.backend.cuda.driver.CudaDevice;
+import ds.cuda.CudaDevice;
 
 /** The core kernels, enqueued on one stream. How work is cut depends on sizes alone, so that the bits are those of any device. */
 abstract class CudaCoreKernels implements Kernels, AutoCloseable {

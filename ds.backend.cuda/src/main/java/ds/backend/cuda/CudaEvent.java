@@ -1,20 +1,17 @@
 package ds.backend.cuda;
 
 import ds.api.Event;
+import ds.cuda.CudaDevice;
 import java.util.OptionalLong;
 
 /** A point in the order of a stream, by an event of the driver, which goes back to its pool once nobody knows this object any more. */
 final class CudaEvent implements Event {
-    private final EventPool pool;
+    private final CudaDevice device;
     private final long handle;
 
-    CudaEvent(EventPool pool, long handle) {
-        this.pool = pool;
+    CudaEvent(CudaDevice device, long handle) {
+        this.device = device;
         this.handle = handle;
-    }
-
-    long handle() {
-        return handle;
     }
 
     @Override
@@ -24,6 +21,6 @@ final class CudaEvent implements Event {
 
     @Override
     public void synchronize() {
-        pool.device().synchronizeEvent(handle);
+        device.synchronizeEvent(handle);
     }
 }

@@ -2,7 +2,8 @@ package ds.backend.cuda;
 
 import ds.api.Event;
 import ds.api.Stream;
-import ds.backend.cuda.driver.CudaDevice;
+import ds.cuda.CudaDevice;
+import ds.cuda.EventPool;
 import java.lang.ref.Reference;
 import java.util.OptionalLong;
 import java.util.function.Consumer;
@@ -33,7 +34,10 @@ final class CudaStream implements Stream {
 
     @Override
     public Event record() {
-        return events.record(handle);
+        long event = events.record(handle);
+        CudaEvent recorded = new CudaEvent(device, event);
+        events.lend(recorded, event);
+        return recorded;
     }
 
     @Override

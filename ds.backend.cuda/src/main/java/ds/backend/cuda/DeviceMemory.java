@@ -1,7 +1,7 @@
 package ds.backend.cuda;
 
-import ds.backend.cuda.driver.CudaDevice;
-import ds.backend.cuda.driver.CudaException;
+import ds.cuda.CudaDevice;
+import ds.cuda.CudaException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Map;

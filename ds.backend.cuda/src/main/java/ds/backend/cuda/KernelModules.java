@@ -1,6 +1,6 @@
 package ds.backend.cuda;
 
-import ds.backend.cuda.driver.CudaDevice;
+import ds.cuda.CudaDevice;
 import java.util.HashMap;
 import java.util.Map;
 

@@ -2,7 +2,7 @@ package ds.backend.cuda;
 
 import ds.api.Buffer;
 import ds.api.Device;
-import ds.backend.cuda.driver.CudaDevice;
+import ds.cuda.CudaDevice;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;

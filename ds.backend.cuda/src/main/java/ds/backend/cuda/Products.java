@@ -7,7 +7,7 @@ import ds.backend.cuda.driver.CublasLt;
 import ds.backend.cuda.driver.CublasLt.Matrix;
 import ds.backend.cuda.driver.CublasLt.Problem;
 import ds.backend.cuda.driver.CublasLt.Product;
-import ds.backend.cuda.driver.CudaDevice;
+import ds.cuda.CudaDevice;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;

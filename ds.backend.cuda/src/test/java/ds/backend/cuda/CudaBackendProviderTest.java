@@ -8,7 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ds.api.spi.Availability;
 import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
-import ds.backend.cuda.driver.CudaDriver;
+import ds.cuda.CudaDriver;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;

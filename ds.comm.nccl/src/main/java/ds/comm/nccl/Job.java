@@ -1,8 +1,9 @@
 package ds.comm.nccl;
 
 import ds.api.comm.CommunicatorException;
-import ds.comm.nccl.driver.Gpu;
 import ds.comm.nccl.driver.Nccl;
+import ds.cuda.CudaDevice;
+import ds.cuda.EventPool;
 import java.net.Socket;
 import java.time.Duration;
 import java.util.List;
@@ -14,7 +15,7 @@ import java.util.concurrent.atomic.AtomicReference;
 /** What all groups of one rank share: the GPU, the libraries, and the first failure, which ends all of them. */
 final class Job {
     private final int rank;
-    private final Gpu gpu;
+    private final CudaDevice gpu;
     private final Nccl nccl;
     private final EventPool events;
     private final Control control;
@@ -23,7 +24,7 @@ final class Job {
     private final AtomicReference<String> failure = new AtomicReference<>();
 
     /** Takes the connections over; starts the watchdog. */
-    Job(int rank, Gpu gpu, Nccl nccl, Map<Integer, Socket> connections, Duration timeout) {
+    Job(int rank, CudaDevice gpu, Nccl nccl, Map<Integer, Socket> connections, Duration timeout) {
         this.rank = rank;
         this.gpu = gpu;
         this.nccl = nccl;
@@ -37,7 +38,7 @@ final class Job {
         return rank;
     }
 
-    Gpu gpu() {
+    CudaDevice gpu() {
         return gpu;
     }
 

@@ -9,9 +9,9 @@ import ds.api.comm.CommunicatorException;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Traffic;
 import ds.api.comm.Work;
-import ds.comm.nccl.driver.Gpu;
 import ds.comm.nccl.driver.Nccl;
-import ds.comm.nccl.driver.NcclException;
+import ds.cuda.CudaDevice;
+import ds.cuda.CudaException;
 import java.lang.ref.Reference;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -31,7 +31,7 @@ final class NcclCommunicator implements Communicator {
     private final long group;
     private final int rank;
     private final int worldSize;
-    private final Gpu gpu;
+    private final CudaDevice gpu;
     private final Nccl nccl;
     private final long stream;
     private final long token; // four bytes, for barriers
@@ -82,14 +82,13 @@ final class NcclCommunicator implements Communicator {
             gpu.bind();
             waitFor(call.after());
             operation.run();
-            long event = job.events().take();
-            gpu.record(event, stream);
+            long event = job.events().record(stream);
             NcclWork work = new NcclWork(job, name, event);
-            job.events().lend(work);
+            job.events().lend(work, event);
             job.watchdog().watch(work);
             count(sentElements, elementBytes);
             return work;
-        } catch (NcclException e) {
+        } catch (CudaException e) {
             job.check(name); // the first failure, if this one follows from it
             job.fail("rank " + job.rank() + ": " + name + ": " + e.getMessage());
             throw new CommunicatorException("rank " + rank + ": " + name + ": " + e.getMessage(), e);
@@ -316,7 +315,7 @@ final class NcclCommunicator implements Communicator {
         try {
             gpu.bind();
             return new NcclCommunicator(job, Optional.of(this), device, nccl.split(group, color, key));
-        } catch (NcclException e) {
+        } catch (CudaException e) {
             job.check("split");
             job.fail("rank " + job.rank() + ": split: " + e.getMessage());
             throw new CommunicatorException("rank " + rank + ": split: " + e.getMessage(), e);

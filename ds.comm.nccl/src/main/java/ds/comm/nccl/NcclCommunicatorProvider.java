@@ -8,9 +8,10 @@ import ds.api.spi.Availability;
 import ds.api.spi.CommunicatorProvider;
 import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
-import ds.comm.nccl.driver.Gpu;
 import ds.comm.nccl.driver.Nccl;
-import ds.comm.nccl.driver.NcclException;
+import ds.cuda.CudaDevice;
+import ds.cuda.CudaDriver;
+import ds.cuda.CudaException;
 import java.io.IOException;
 import java.net.Socket;
 import java.time.Duration;
@@ -39,13 +40,13 @@ public final class NcclCommunicatorProvider implements CommunicatorProvider {
     @Override
     public Availability availability() {
         try {
-            int gpus = Gpu.count();
+            int gpus = new CudaDriver().devices().size();
             String version = new Nccl().version();
             return gpus == 0
                     ? new Availability.Unavailable(
                             "the CUDA driver sees no GPU; see nvidia-smi, and CUDA_VISIBLE_DEVICES")
                     : new Availability.Available("NCCL " + version + ", " + gpus + " GPUs");
-        } catch (LinkageError | NcclException e) {
+        } catch (LinkageError | CudaException e) {
             return new Availability.Unavailable(e.getMessage());
         }
     }
@@ -63,19 +64,19 @@ public final class NcclCommunicatorProvider implements CommunicatorProvider {
             return open(rendezvous, Math.toIntExact(device), Duration.ofSeconds(seconds));
         } catch (LinkageError e) {
             throw new ProviderException("ds.communicator = nccl: " + e.getMessage(), e);
-        } catch (NcclException e) {
+        } catch (CudaException e) {
             throw new CommunicatorException("rank " + rendezvous.rank() + ": " + e.getMessage(), e);
         }
     }
 
     private static Communicator open(Rendezvous rendezvous, int device, Duration timeout) {
         Nccl nccl = new Nccl();
-        Gpu gpu = new Gpu(device);
+        CudaDevice gpu = CudaDevice.open(device);
         Meeting.Met met = new Meeting(rendezvous, timeout).join(nccl::uniqueId);
         long group;
         try {
             group = nccl.join(rendezvous.worldSize(), met.id(), rendezvous.rank());
-        } catch (NcclException e) {
+        } catch (CudaException e) {
             met.connections().values().forEach(NcclCommunicatorProvider::close);
             throw e;
         }

@@ -18,10 +18,6 @@ final class NcclWork implements Work {
         this.event = event;
     }
 
-    long event() {
-        return event;
-    }
-
     String operation() {
         return operation;
     }
@@ -32,7 +28,7 @@ final class NcclWork implements Work {
 
     /** {@return whether it is done, without waiting} */
     boolean poll() {
-        done = done || job.gpu().done(event);
+        done = done || job.gpu().isReached(event);
         return done;
     }
 
@@ -40,7 +36,7 @@ final class NcclWork implements Work {
     public void await() {
         if (!done) {
             job.check(operation);
-            job.gpu().synchronize(event); // an abort ends it too
+            job.gpu().synchronizeEvent(event); // an abort ends it too
             job.check(operation);
             done = true;
         }

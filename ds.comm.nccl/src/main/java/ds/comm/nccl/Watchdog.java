@@ -1,6 +1,6 @@
 package ds.comm.nccl;
 
-import ds.comm.nccl.driver.NcclException;
+import ds.cuda.CudaException;
 import java.time.Duration;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
@@ -37,7 +37,7 @@ final class Watchdog implements AutoCloseable {
             }
         } catch (InterruptedException ended) {
             Thread.currentThread().interrupt();
-        } catch (NcclException e) {
+        } catch (CudaException e) {
             job.fail("rank " + job.rank() + ": " + e.getMessage());
         }
     }

@@ -5,7 +5,7 @@ import ds.api.DType;
 import ds.api.Device;
 import ds.api.Shape;
 import ds.api.Tensor;
-import ds.comm.nccl.driver.Gpu;
+import ds.cuda.CudaDevice;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -13,12 +13,12 @@ import java.util.List;
 
 /** F32 tensors on the emulated GPU, whose memory the host reaches as well. */
 final class GpuTensors implements AutoCloseable {
-    private final Gpu gpu;
+    private final CudaDevice gpu;
     private final int device;
     private final List<Long> addresses = new ArrayList<>();
 
     GpuTensors(int device) {
-        this.gpu = new Gpu(device);
+        this.gpu = CudaDevice.open(device);
         this.device = device;
     }
 

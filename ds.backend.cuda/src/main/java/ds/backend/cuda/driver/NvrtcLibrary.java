@@ -3,6 +3,7 @@ package ds.backend.cuda.driver;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
+import ds.cuda.NativeLibrary;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
 

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import ds.api.DType;
 import ds.api.comm.ReduceOp;
+import ds.cuda.CudaException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
@@ -82,7 +83,7 @@ public final class Nccl {
     /**
      * Looks whether something under way has failed.
      *
-     * @throws NcclException if it has
+     * @throws CudaException if it has
      */
     public void checkAsync(long comm) {
         int error = number(result -> library.commGetAsyncError(comm, result), "ncclCommGetAsyncError");
@@ -187,7 +188,7 @@ public final class Nccl {
                 case 6 -> "another rank has failed, or the network; the first rank that failed names the cause";
                 default -> "unknown status";
             };
-            throw new NcclException("NCCL: " + call + ": " + what + " (" + status + ")");
+            throw new CudaException("NCCL: " + call + ": " + what + " (" + status + ")", status);
         }
     }
 }

@@ -1,4 +1,4 @@
-package ds.backend.cuda.driver;
+package ds.cuda;
 
 /** A call of a native library has failed; the message has the call, the status by name, and what helps. */
 public final class CudaException extends RuntimeException {
@@ -9,7 +9,12 @@ public final class CudaException extends RuntimeException {
 
     private final int status;
 
-    CudaException(String message, int status) {
+    /**
+     * What has failed.
+     *
+     * @param status the library's own number
+     */
+    public CudaException(String message, int status) {
         super(message);
         this.status = status;
     }

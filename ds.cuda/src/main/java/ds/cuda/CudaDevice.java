@@ -1,9 +1,10 @@
-package ds.backend.cuda.driver;
+package ds.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * One device through its primary context, which the toolkit's libraries share: memory, copies, streams, events, modules. Every method
@@ -12,6 +13,8 @@ import java.lang.foreign.MemorySegment;
 public final class CudaDevice implements AutoCloseable {
     private static final int STREAM_NON_BLOCKING = 1;
     private static final int EVENT_WITHOUT_TIME = 2;
+    private static final int INVALID_DEVICE = 101;
+    private static final int NOT_READY = 600;
     private static final int PORTABLE = 1; // pinned for all contexts: NCCL's too
     private static final int DYNAMIC_SHARED_BYTES = 8;
     private static final int DEFAULT_DYNAMIC_SHARED_BYTES = 48 << 10;
@@ -39,6 +42,24 @@ public final class CudaDevice implements AutoCloseable {
             driver.check(library.primaryCtxRetain(result.address(), device), "cuDevicePrimaryCtxRetain");
             this.context = result.get(JAVA_LONG, 0);
         }
+    }
+
+    /**
+     * {@return the device of this number; closing gives it back}
+     *
+     * @throws LinkageError if there is no driver
+     * @throws CudaException if there is no such device
+     */
+    public static CudaDevice open(int ordinal) {
+        CudaDriver driver = new CudaDriver();
+        List<CudaDriver.Properties> devices = driver.devices();
+        if (ordinal < 0 || ordinal >= devices.size()) {
+            throw new CudaException(
+                    "device " + ordinal + ": the process sees " + devices.size()
+                            + " GPUs; start fewer ranks on this host, or see CUDA_VISIBLE_DEVICES",
+                    INVALID_DEVICE);
+        }
+        return new CudaDevice(driver, devices.get(ordinal));
     }
 
     /** {@return what the device is} */
@@ -164,6 +185,16 @@ public final class CudaDevice implements AutoCloseable {
     public void await(long stream, long event) {
         bind();
         check(library.streamWaitEvent(stream, event, 0), "cuStreamWaitEvent");
+    }
+
+    /** {@return whether the event is reached} */
+    public boolean isReached(long event) {
+        bind();
+        int status = library.eventQuery(event);
+        if (status != NOT_READY) {
+            check(status, "cuEventQuery");
+        }
+        return status != NOT_READY;
     }
 
     /** Waits for the event. */

@@ -1,4 +1,4 @@
-package ds.backend.cuda.driver;
+package ds.cuda;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;

@@ -1,4 +1,4 @@
-package ds.backend.cuda.driver;
+package ds.cuda;
 
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
@@ -36,6 +36,7 @@ final class DriverLibrary {
     private final MethodHandle streamWaitEvent;
     private final MethodHandle eventCreate;
     private final MethodHandle eventRecord;
+    private final MethodHandle eventQuery;
     private final MethodHandle eventSynchronize;
     private final MethodHandle eventDestroy;
     private final MethodHandle moduleLoadData;
@@ -75,6 +76,7 @@ final class DriverLibrary {
         streamWaitEvent = library.function("cuStreamWaitEvent", JAVA_LONG, JAVA_LONG, JAVA_INT);
         eventCreate = library.function("cuEventCreate", JAVA_LONG, JAVA_INT);
         eventRecord = library.function("cuEventRecord", JAVA_LONG, JAVA_LONG);
+        eventQuery = library.function("cuEventQuery", JAVA_LONG);
         eventSynchronize = library.function("cuEventSynchronize", JAVA_LONG);
         eventDestroy = library.function("cuEventDestroy_v2", JAVA_LONG);
         moduleLoadData = library.function("cuModuleLoadData", JAVA_LONG, JAVA_LONG);
@@ -327,6 +329,15 @@ final class DriverLibrary {
     int eventRecord(long event, long stream) {
         try {
             return (int) eventRecord.invokeExact(event, stream);
+        } catch (Throwable e) {
+            throw NativeLibrary.unexpected(e);
+        }
+    }
+
+    // CUresult cuEventQuery(CUevent event)
+    int eventQuery(long event) {
+        try {
+            return (int) eventQuery.invokeExact(event);
         } catch (Throwable e) {
             throw NativeLibrary.unexpected(e);
         }

@@ -1,4 +1,4 @@
-package ds.comm.nccl.driver;
+package ds.cuda;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
@@ -19,7 +19,7 @@ import java.util.Map;
  * CUDA library cannot be unloaded safely.
  */
 @SuppressWarnings("restricted")
-final class NativeLibrary {
+public final class NativeLibrary {
     private static final Linker LINKER = Linker.nativeLinker();
 
     private final String name;
@@ -37,7 +37,7 @@ final class NativeLibrary {
      * @param names in order of preference, such as {@code "libnvrtc.so.13"}
      * @throws UnsatisfiedLinkError naming what was looked for, and where
      */
-    static NativeLibrary load(String what, List<String> names) {
+    public static NativeLibrary load(String what, List<String> names) {
         List<Path> folders = folders(System.getenv());
         for (String name : names) {
             try {
@@ -74,7 +74,7 @@ final class NativeLibrary {
     }
 
     /** {@return its name, or the path under which it was found} */
-    String name() {
+    public String name() {
         return name;
     }
 
@@ -83,7 +83,7 @@ final class NativeLibrary {
      *
      * @throws UnsatisfiedLinkError if this version of the library has no such function
      */
-    MethodHandle function(String symbol, MemoryLayout... parameters) {
+    public MethodHandle function(String symbol, MemoryLayout... parameters) {
         return function(symbol, FunctionDescriptor.of(ValueLayout.JAVA_INT, parameters));
     }
 
@@ -92,7 +92,7 @@ final class NativeLibrary {
      *
      * @throws UnsatisfiedLinkError if this version of the library has no such function
      */
-    MethodHandle function(String symbol, FunctionDescriptor descriptor) {
+    public MethodHandle function(String symbol, FunctionDescriptor descriptor) {
         return LINKER.downcallHandle(
                 symbols.find(symbol)
                         .orElseThrow(() -> new UnsatisfiedLinkError(
@@ -101,7 +101,7 @@ final class NativeLibrary {
     }
 
     /** {@return the error that a downcall cannot throw} */
-    static AssertionError unexpected(Throwable e) {
+    public static AssertionError unexpected(Throwable e) {
         return new AssertionError("a native call has thrown", e);
     }
 }

@@ -8,10 +8,10 @@ import ds.api.MemoryUse;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.spi.MemoryLedger;
 import ds.backend.cpu.attention.TiledAttention;
 import ds.backend.cpu.memory.HostBuffer;
 import ds.backend.cpu.memory.HostMemory;
-import ds.backend.cpu.memory.MemoryLedger;
 import ds.backend.cpu.product.MatrixProducts;
 import ds.backend.cpu.product.OneDnn;
 import ds.backend.cpu.threads.WorkerPool;
@@ -21,6 +21,8 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /** The host as a device. What is enqueued on a stream is computed at once, by the calling thread and the worker threads. */
 final class CpuBackend implements TensorBackend {
+    private static final String MEMORY_REMEDY =
+            "use a smaller micro-batch, a higher ZeRO stage or more ranks, or raise memory_limit_bytes";
     private static final String WORK_MEMORY = "matmul"; // label of what matrix products need for themselves
 
     // What a thread copies at a time: from 2.5 MiB on the Java machine copies past the caches, which is faster.
@@ -36,7 +38,7 @@ final class CpuBackend implements TensorBackend {
     private final Stream computeStream = new CpuStream();
 
     CpuBackend(OneDnn library, int threads, long memoryLimitBytes) {
-        ledger = new MemoryLedger(memoryLimitBytes);
+        ledger = new MemoryLedger("host memory", memoryLimitBytes, MEMORY_REMEDY);
         pool = new WorkerPool(threads);
         products = new MatrixProducts(library, pool, bytes -> allocate(bytes, WORK_MEMORY));
         attention = new TiledAttention(library, pool, bytes -> allocate(bytes, WORK_MEMORY));

@@ -10,6 +10,7 @@ import ds.api.MemoryUse;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.spi.MemoryLedger;
 import ds.cuda.CudaDevice;
 import ds.cuda.CudaException;
 import ds.cuda.EventPool;
@@ -24,13 +25,16 @@ import java.util.concurrent.ConcurrentHashMap;
 final class CudaBackend implements TensorBackend {
     static final String TYPE = "cuda";
 
+    private static final String MEMORY_REMEDY =
+            "use a smaller micro-batch, a higher ZeRO stage, more ranks or offload_optimizer";
+
     private final CudaDevice cuda;
     private final Device device;
     private final KernelModules modules;
     private final Products products;
     private final DeviceMemory memory;
     private final MemoryLedger ledger;
-    private final MemoryLedger pinnedLedger = new MemoryLedger("pinned host memory", Long.MAX_VALUE);
+    private final MemoryLedger pinnedLedger = new MemoryLedger("pinned host memory", Long.MAX_VALUE, MEMORY_REMEDY);
     private final EventPool events;
     private final Set<CudaBuffer> buffers = ConcurrentHashMap.newKeySet();
     private final Set<PinnedBuffer> pinned = ConcurrentHashMap.newKeySet();
@@ -45,7 +49,7 @@ final class CudaBackend implements TensorBackend {
         this.modules = modules;
         this.products = products;
         this.memory = new DeviceMemory(cuda);
-        this.ledger = new MemoryLedger("device " + device, memoryLimitBytes);
+        this.ledger = new MemoryLedger("device " + device, memoryLimitBytes, MEMORY_REMEDY);
         this.events = new EventPool(cuda);
         this.computeStream = open();
         this.memoryStream = open();

@@ -2,6 +2,7 @@ package ds.backend.cpu.memory;
 
 import ds.api.Buffer;
 import ds.api.Device;
+import ds.api.spi.MemoryLedger;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
@@ -30,7 +31,7 @@ public final class HostBuffer implements Buffer {
         if (memory == null) {
             arena.close();
             ledger.giveBack(byteSize, label);
-            throw ledger.outOfMemory(byteSize, label);
+            throw ledger.overLimit(byteSize, label);
         }
     }
 

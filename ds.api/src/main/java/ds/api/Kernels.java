@@ -257,4 +257,29 @@ public interface Kernels extends CoreKernels {
     default void join(Tensor nearest, Tensor rest, Tensor x) {
         ComposedBf16.join(this, nearest, rest, x);
     }
+
+    /**
+     * Takes from every number its sign times the scale of its block, and leaves the rest: what is sent when a bit is sent for each
+     * number, and the error of it. The scale is the root of the mean square of the block's numbers that take part, so that what is sent
+     * has their norm; 0 counts as positive.
+     *
+     * @param x F32 {@code [n]}; overwritten by {@code x - scale · sign(x)}, and by 0 where it does not take part
+     * @param active F32 {@code [n]}: where it is above 0 a number takes part; others count as 0
+     * @param signs of n numbers; overwritten
+     */
+    default void takeSigns(Tensor x, Tensor active, Signs signs) {
+        ComposedSigns.take(this, x, active, signs);
+    }
+
+    /**
+     * {@code y = alpha · scale · sign + beta · y}, and 0 where a number does not take part.
+     *
+     * @param signs of n numbers, as {@link #takeSigns} left them
+     * @param active F32 {@code [n]}: where it is above 0 a number takes part
+     * @param beta 0 (then {@code y} is not read) or 1
+     * @param y F32 {@code [n]}; overwritten
+     */
+    default void addSigns(double alpha, Signs signs, Tensor active, float beta, Tensor y) {
+        ComposedSigns.add(this, alpha, signs, active, beta, y);
+    }
 }

@@ -33,7 +33,8 @@ public abstract class TensorBackendContract
                 LossContract,
                 AdamContract,
                 OptimizerContract,
-                Bf16Contract {
+                Bf16Contract,
+                SignsContract {
     private TensorBackend backend;
 
     /** Made by a subclass. */

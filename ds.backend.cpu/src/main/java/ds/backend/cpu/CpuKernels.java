@@ -10,6 +10,7 @@ import ds.api.Lamb;
 import ds.api.LayerNorm;
 import ds.api.Lion;
 import ds.api.Sgd;
+import ds.api.Signs;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
@@ -28,9 +29,12 @@ import ds.backend.cpu.vector.LambKernel;
 import ds.backend.cpu.vector.LayerNormKernel;
 import ds.backend.cpu.vector.LionKernel;
 import ds.backend.cpu.vector.SgdKernel;
+import ds.backend.cpu.vector.SignKernel;
 
 /** All kernels: the core, and each fused one in one pass over its operands. */
 final class CpuKernels extends CpuCoreKernels {
+    private static final long GRAIN_BLOCKS = Math.max(1, GRAIN / Signs.BLOCK);
+
     private final WorkerPool pool;
     private final MatrixProducts products;
     private final TiledAttention tiled;
@@ -258,6 +262,38 @@ final class CpuKernels extends CpuCoreKernels {
     public void join(Tensor nearest, Tensor rest, Tensor x) {
         requireTypes("join", x, nearest, rest);
         pool.run(x.elements(), GRAIN, (part, worker) -> Bf16Kernel.join(nearest, rest, x, part));
+    }
+
+    @Override
+    public void takeSigns(Tensor x, Tensor active, Signs signs) {
+        requireSigns("takeSigns", x, active, signs);
+        pool.run(signs.scales().elements(), GRAIN_BLOCKS, (part, worker) -> SignKernel.take(x, active, signs, part));
+    }
+
+    @Override
+    public void addSigns(double alpha, Signs signs, Tensor active, float beta, Tensor y) {
+        requireSigns("addSigns", y, active, signs);
+        pool.run(
+                signs.scales().elements(),
+                GRAIN_BLOCKS,
+                (part, worker) -> SignKernel.add(alpha, signs, active, beta != 0, y, part));
+    }
+
+    private static void requireSigns(String call, Tensor numbers, Tensor active, Signs signs) {
+        requireEqual(call, "numbers that take part or not", numbers.elements(), active.elements());
+        requireEqual(
+                call,
+                "words of bits",
+                Math.ceilDiv(numbers.elements(), 32),
+                signs.bits().elements());
+        requireEqual(
+                call,
+                "scales",
+                Math.ceilDiv(numbers.elements(), Signs.BLOCK),
+                signs.scales().elements());
+        if (numbers.dtype() != DType.F32 || active.dtype() != DType.F32) {
+            throw new IllegalArgumentException(call + ": numbers are F32, not " + numbers + " and " + active);
+        }
     }
 
     private static void requireTypes(String call, Tensor x, Tensor nearest, Tensor rest) {

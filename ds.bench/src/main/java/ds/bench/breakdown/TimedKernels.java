@@ -10,6 +10,7 @@ import ds.api.Lamb;
 import ds.api.LayerNorm;
 import ds.api.Lion;
 import ds.api.Sgd;
+import ds.api.Signs;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
@@ -300,5 +301,21 @@ final class TimedKernels implements Kernels {
         timed(
                 KernelCall.elementwise("join", x, List.of(nearest, rest), List.of(x)),
                 () -> inner.join(nearest, rest, x));
+    }
+
+    @Override
+    public void takeSigns(Tensor x, Tensor active, Signs signs) {
+        timed(
+                KernelCall.elementwise("takeSigns", x, List.of(x, active), List.of(x, signs.bits(), signs.scales())),
+                () -> inner.takeSigns(x, active, signs));
+    }
+
+    @Override
+    public void addSigns(double alpha, Signs signs, Tensor active, float beta, Tensor y) {
+        List<Tensor> sent = List.of(signs.bits(), signs.scales(), active);
+        List<Tensor> read = beta == 0 ? sent : List.of(signs.bits(), signs.scales(), active, y);
+        timed(
+                KernelCall.elementwise("addSigns", y, read, List.of(y)),
+                () -> inner.addSigns(alpha, signs, active, beta, y));
     }
 }

@@ -10,6 +10,7 @@ import ds.api.Lamb;
 import ds.api.LayerNorm;
 import ds.api.Lion;
 import ds.api.Sgd;
+import ds.api.Signs;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
@@ -124,4 +125,10 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
 
     @Override
     public void join(Tensor nearest, Tensor rest, Tensor x) {}
+
+    @Override
+    public void takeSigns(Tensor x, Tensor active, Signs signs) {}
+
+    @Override
+    public void addSigns(double alpha, Signs signs, Tensor active, float beta, Tensor y) {}
 }

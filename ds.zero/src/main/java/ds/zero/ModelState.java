@@ -15,6 +15,7 @@ import ds.zero.gradient.GradientStage;
 import ds.zero.host.Machine;
 import ds.zero.offload.SwapThreads;
 import ds.zero.offload.Swapping;
+import ds.zero.onebit.Exchange;
 import ds.zero.run.Stack;
 import ds.zero.run.SwapTraffic;
 import ds.zero.state.States;
@@ -76,7 +77,8 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
                 new InFlight.Limits(zero.reduceBucketElements(), zero.overlapCommunication()),
                 timer);
         this.gradients = GradientStage.of(zero.stage(), units, stack, config.gradients(), reductions);
-        this.states = new States(units, weights, gradients, machine).of(config, this::swapping);
+        this.states = new States(units, weights, gradients, machine, new Exchange(zero.overlapCommunication(), timer))
+                .of(config, this::swapping);
         this.masterWriter = new MasterWriter(units, weights, states, backend);
         this.masterReader = new ShardReader(units, machine.on(states.backend()), "master weights", states::master);
         this.gradientReader = new ShardReader(units, stack, "gradients", gradients::reduced);
@@ -129,12 +131,17 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         publishAll();
     }
 
-    /** Begins a micro-batch of training. */
-    void beginTraining(List<Visit> visits, boolean first, boolean last) {
+    /**
+     * Begins a micro-batch of training.
+     *
+     * @param first of a step
+     * @param summed whether the gradients are summed over the ranks after it
+     */
+    void beginTraining(List<Visit> visits, boolean first, boolean summed) {
         if (first) {
             forget();
         }
-        gradients.begin(first, last);
+        gradients.begin(first, summed);
         weights.begin(visits);
     }
 
@@ -173,6 +180,11 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         return units.counted(unit, countsReplicated).stream()
                 .map(range -> gradients.reduced(unit).slice(range.first() - before, range.elements()))
                 .toList();
+    }
+
+    /** {@return all that this rank has of a unit's gradients, where they are not summed over the ranks} */
+    List<Tensor> ownGradients(int unit) {
+        return List.of(gradients.reduced(unit));
     }
 
     @Override

@@ -6,7 +6,11 @@ import ds.zero.config.ZeroConfig;
 import ds.zero.run.StepResult;
 import java.util.OptionalDouble;
 
-/** The second half of a step: norm, overflow check, clipping, optimizer, new weights everywhere. */
+/**
+ * The second half of a step: norm, overflow check, clipping, optimizer, new weights everywhere. Where ranks exchange momenta instead of
+ * gradients the norm is the root of the mean over ranks of the squared norms of their own gradients: no less than that of the mean
+ * gradient, which nobody has, and the same on all ranks, so that clipping is the same factor for all.
+ */
 final class Update {
     private final ZeroConfig config;
     private final ModelState state;
@@ -60,15 +64,22 @@ final class Update {
         return averagedOver() * lossScale.value();
     }
 
+    /** {@return whether the next update takes this rank's own gradients rather than sums over the ranks} */
+    boolean takesOwnGradients() {
+        return state.states().phases().takesOwnGradients(updates + 1);
+    }
+
     /** {@return what a step did, without times; runs it, after the last backward pass} */
     StepResult run() {
+        boolean own = takesOwnGradients();
         state.gradients().finish();
         for (int unit = 0; unit < state.units().count(); unit++) {
-            state.countedOfSum(unit).forEach(sums::addSquares);
+            (own ? state.ownGradients(unit) : state.countedOfSum(unit)).forEach(sums::addSquares);
         }
         sums.reduce("norm and loss"); // the one wait of the host in a step
-        double divisor = divisor();
-        double norm = Math.sqrt(sums.squares()) / divisor;
+        double ranks = config.batch().worldSize();
+        double divisor = own ? divisor() / ranks : divisor();
+        double norm = Math.sqrt(own ? sums.squares() / ranks : sums.squares()) / divisor;
         double scale = lossScale.value();
         double learningRate = config.schedule().at(updates);
         OptionalDouble momentum = config.schedule().momentum(updates);

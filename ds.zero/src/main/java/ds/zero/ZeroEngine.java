@@ -218,7 +218,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         if (first) {
             sums.clear();
         }
-        state.beginTraining(trainingVisits, first, isGradientAccumulationBoundary());
+        boolean summed = isGradientAccumulationBoundary() && !update.takesOwnGradients();
+        state.beginTraining(trainingVisits, first, summed);
         saved.clear();
         pass.beginTraining(batch, config.runtime().seed(), update.steps() + 1, update.lossScale());
         loss = model.forward(pass, batch.inputs(), saved);
@@ -307,6 +308,11 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         if (loss != null || !isGradientAccumulationBoundary()) {
             throw new IllegalStateException(
                     "readGradient() is for after the last backward() of a step and before step()");
+        }
+        if (update.takesOwnGradients()) {
+            throw new IllegalStateException("readGradient(" + parameter.name() + "): update " + (update.updates() + 1)
+                    + " of optimizer.type = " + config.optimizer().type()
+                    + " exchanges momenta, and no rank has the mean gradient; read it while the optimizer warms up");
         }
         state.readGradient(parameter, target);
         float mean = (float) (1.0 / update.divisor());

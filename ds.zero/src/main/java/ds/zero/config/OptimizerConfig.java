@@ -8,7 +8,7 @@ import java.util.Map;
 /** The block {@code optimizer}. */
 public sealed interface OptimizerConfig {
     /** The built-in optimizers; a configuration may write them in any case. */
-    List<String> BUILT_IN = List.of("Adam", "AdamW", "Lion", "Adagrad", "SGD", "Lamb", "Muon");
+    List<String> BUILT_IN = List.of("Adam", "AdamW", "Lion", "Adagrad", "SGD", "Lamb", "Muon", "OneBitAdam");
 
     /** {@return {@code optimizer.type} as it is written} */
     String type();
@@ -27,6 +27,11 @@ public sealed interface OptimizerConfig {
     /** {@return whether it updates element by element, rather than by norms of parameters or whole matrices} */
     default boolean isElementwise() {
         return true;
+    }
+
+    /** {@return whether ranks exchange its momenta instead of gradients, so that each updates all weights by itself} */
+    default boolean exchangesMomenta() {
+        return false;
     }
 
     /**
@@ -219,6 +224,42 @@ public sealed interface OptimizerConfig {
         @Override
         public boolean isElementwise() {
             return false;
+        }
+    }
+
+    /**
+     * 1-bit Adam (Tang et al., arXiv:2102.02888): AdamW whose variance is frozen after some updates, from when on ranks exchange a sign
+     * for each element of their momenta. Unlike DeepSpeed's it corrects the bias of both moments, unless {@code bias_correction} is
+     * false: a variance that is frozen early would stay too small for the rest of the run.
+     *
+     * @param type {@code OneBitAdam}, in any case
+     * @param adam of the first updates; decoupled
+     * @param freezeStep after how many updates the variance stays as it is, at least 1
+     */
+    record OneBitAdam(String type, Adam adam, long freezeStep) implements OptimizerConfig {
+        /** Rejects what is out of range. */
+        public OneBitAdam {
+            require("freeze_step", freezeStep, Range.atLeast(1));
+        }
+
+        @Override
+        public double learningRate() {
+            return adam.learningRate();
+        }
+
+        @Override
+        public double weightDecay() {
+            return adam.weightDecay();
+        }
+
+        @Override
+        public boolean isElementwise() {
+            return false;
+        }
+
+        @Override
+        public boolean exchangesMomenta() {
+            return true;
         }
     }
 

@@ -11,10 +11,10 @@ record OptimizerReader(Block root, Block block, Block params, DeepSpeedKeys keys
     private static final String DEEPSPEED_DEFAULT = "DeepSpeed's default";
     private static final List<Double> BETAS = List.of(0.9, 0.999);
     private static final double LEARNING_RATE = 1e-3;
+    private static final long FREEZE_STEP = 100_000;
 
     /** DeepSpeed's own optimizers that have no counterpart here; any other unknown name is left to the providers. */
-    private static final List<String> NOT_YET =
-            List.of("onebitadam", "zerooneadam", "onebitlamb", "muadam", "muadamw", "musgd");
+    private static final List<String> NOT_YET = List.of("zerooneadam", "onebitlamb", "muadam", "muadamw", "musgd");
 
     static OptimizerConfig read(Block root, DeepSpeedKeys keys) {
         Block block = root.block("optimizer");
@@ -40,6 +40,7 @@ record OptimizerReader(Block root, Block block, Block params, DeepSpeedKeys keys
             case "sgd" -> readSgd(type);
             case "lamb" -> readLamb(type);
             case "muon" -> readMuon(type);
+            case "onebitadam" -> readOneBitAdam(type);
             default -> readProvided(type);
         };
     }
@@ -122,6 +123,24 @@ record OptimizerReader(Block root, Block block, Block params, DeepSpeedKeys keys
                 params.number("momentum", 0.95, Range.halfOpen(0, 1)),
                 readWeightDecay(),
                 others);
+    }
+
+    private OptimizerConfig readOneBitAdam(String type) {
+        return new OptimizerConfig.OneBitAdam(
+                type, readDecoupledAdam(type), params.integer("freeze_step", FREEZE_STEP, 1, Long.MAX_VALUE));
+    }
+
+    private OptimizerConfig.Adam readDecoupledAdam(String type) {
+        List<Double> betas = readBetas(BETAS);
+        return new OptimizerConfig.Adam(
+                type,
+                readLearningRate(LEARNING_RATE),
+                betas.get(0),
+                betas.get(1),
+                readEpsilon(1e-8),
+                readWeightDecay(),
+                params.flag("bias_correction", true),
+                true);
     }
 
     private OptimizerConfig readProvided(String type) {

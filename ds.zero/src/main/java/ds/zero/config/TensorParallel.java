@@ -35,6 +35,14 @@ public record TensorParallel(int size) {
                     "start a multiple of " + size + " ranks, or choose a divisor of " + known.worldSize());
             return NONE;
         }
+        if (size > 1 && optimizer.exchangesMomenta()) {
+            block.problem(
+                    SIZE,
+                    "must be 1 for optimizer.type = " + optimizer.type()
+                            + ": ranks of a tensor axis would round differently what they have alike",
+                    "use AdamW, or remove the key");
+            return NONE;
+        }
         if (size > 1 && !optimizer.isElementwise()) {
             block.problem(
                     SIZE,

@@ -1,5 +1,6 @@
 package ds.zero.config;
 
+import ds.api.DType;
 import ds.zero.config.json.Block;
 import ds.zero.config.json.ConfigException;
 import ds.zero.config.json.ConfigReader;
@@ -96,6 +97,7 @@ public record ZeroConfig(
                 ReportConfig.read(root),
                 RuntimeConfig.read(root));
         checkSplit(root, precision.states(), config.zero);
+        checkMomenta(root, config);
         return config;
     }
 
@@ -142,6 +144,31 @@ public record ZeroConfig(
                             "master_weights",
                             "needs the weights in memory, and zero_optimization.offload_param.device is nvme",
                             "choose \"fp32\" or \"bf16\", or remove offload_param");
+        }
+    }
+
+    /** Where weights or gradients are sharded they travel in full, and there is nothing left to compress. */
+    private static void checkMomenta(Block root, ZeroConfig config) {
+        if (!config.optimizer.exchangesMomenta()) {
+            return;
+        }
+        String type = "optimizer.type = " + config.optimizer.type();
+        if (config.zero.stage() != ZeroStage.DISABLED) {
+            root.block("zero_optimization")
+                    .problem(
+                            "stage",
+                            "must be 0 for " + type
+                                    + ": each rank needs all momenta and updates all weights, so that only"
+                                    + " signs of momenta travel; sharded weights would have to be gathered in full",
+                            "set it to 0, or use AdamW");
+        }
+        if (config.precision.states().optimizerStates() != DType.F32) {
+            root.block(RuntimeConfig.BLOCK)
+                    .block("states")
+                    .problem(
+                            "optimizer_states",
+                            "must be \"fp32\" for " + type + ": signs are taken of F32 momenta",
+                            "remove the key, or use AdamW");
         }
     }
 

@@ -44,7 +44,7 @@ public sealed interface GradientStage extends AutoCloseable
      * Begins a micro-batch.
      *
      * @param first whether sums start anew
-     * @param last whether the step's sums are complete after it
+     * @param last whether the step's sums are complete after it, and travel; without it gradients stay those of this rank
      */
     void begin(boolean first, boolean last);
 

@@ -25,6 +25,7 @@ public final class Optimizers {
             case OptimizerConfig.Sgd sgd -> new SgdOptimizer(sgd);
             case OptimizerConfig.Lamb lamb -> new LambOptimizer(lamb);
             case OptimizerConfig.Muon muon -> new MuonOptimizer(muon);
+            case OptimizerConfig.OneBitAdam oneBit -> new OneBitAdamOptimizer(oneBit);
             case OptimizerConfig.Provided provided ->
                 provider(provided.type()).create(new ProviderOptions("optimizer.params", provided.options()));
         };

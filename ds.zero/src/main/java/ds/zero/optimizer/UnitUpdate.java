@@ -5,10 +5,13 @@ import ds.api.comm.Communicator;
 import ds.api.spi.LayerwiseOptimizer;
 import ds.api.spi.MatrixOptimizer;
 import ds.api.spi.Optimizer;
+import ds.zero.onebit.Exchange;
+import ds.zero.run.Stack;
+import ds.zero.timing.StepTimer;
 import java.util.List;
 
 /** How the weights that this rank owns change in a step. All ranks call the methods in the same order. */
-public interface UnitUpdate extends AutoCloseable {
+public interface UnitUpdate extends UpdatePhases, AutoCloseable {
     /** The most elements that are updated, and travel, at once. */
     long TILE_ELEMENTS = Tiles.ELEMENTS;
 
@@ -26,8 +29,27 @@ public interface UnitUpdate extends AutoCloseable {
             Communicator communicator,
             List<OwnedUnit> units,
             Transfers transfers) {
+        return of(optimizer, new Stack(backend, communicator), units, transfers, new Exchange(true, new StepTimer()));
+    }
+
+    /**
+     * {@return the way of an optimizer's family, handed over}
+     *
+     * @param stack on which the units' masters and states lie, and the ranks that share the units
+     * @param units all that are updated here
+     * @param transfers of gradients and weights; borrowed
+     * @param exchange how an optimizer's own communication is waited for
+     */
+    static UnitUpdate of(
+            Optimizer optimizer, Stack stack, List<OwnedUnit> units, Transfers transfers, Exchange exchange) {
+        TensorBackend backend = stack.backend();
+        Communicator communicator = stack.communicator();
         Tiles tiles = new Tiles(backend, units, transfers);
         return switch (optimizer) {
+            case OneBitAdamOptimizer(var config) -> {
+                UnitUpdate warmUp = new ElementwiseUpdate(optimizer, backend, units, tiles);
+                yield new OneBitUpdate(config, backend, communicator, units, warmUp, tiles, exchange);
+            }
             case LayerwiseOptimizer layerwise -> new LayerwiseUpdate(layerwise, backend, communicator, units, tiles);
             case MatrixOptimizer matrix -> new MatrixUpdate(matrix, backend, communicator, units, tiles);
             case Optimizer elementwise -> new ElementwiseUpdate(elementwise, backend, units, tiles);
@@ -36,7 +58,9 @@ public interface UnitUpdate extends AutoCloseable {
 
     /** {@return whether an optimizer works element by element, and so on any part of a parameter} */
     static boolean isElementwise(Optimizer optimizer) {
-        return !(optimizer instanceof LayerwiseOptimizer || optimizer instanceof MatrixOptimizer);
+        return !(optimizer instanceof LayerwiseOptimizer
+                || optimizer instanceof MatrixOptimizer
+                || optimizer instanceof OneBitAdamOptimizer);
     }
 
     /** Does what a step needs before its first unit is updated, when all gradients are there. */

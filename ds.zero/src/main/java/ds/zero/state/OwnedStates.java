@@ -8,10 +8,12 @@ import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.gradient.GradientStage;
+import ds.zero.onebit.Exchange;
 import ds.zero.optimizer.OwnedUnit;
 import ds.zero.optimizer.StoredElements;
 import ds.zero.optimizer.Transfers;
 import ds.zero.optimizer.UnitUpdate;
+import ds.zero.optimizer.UpdatePhases;
 import ds.zero.run.Stack;
 import ds.zero.unit.Share;
 import ds.zero.unit.UnitLayout;
@@ -46,8 +48,15 @@ final class OwnedStates implements UpdatedStates {
      *
      * @param stack whose backend updates, and whose communicator reaches its memory; borrowed
      * @param transfers owned
+     * @param exchange how an optimizer's own communication is waited for
      */
-    OwnedStates(StateKinds kinds, Share share, GradientStage gradients, Stack stack, Transfers transfers) {
+    OwnedStates(
+            StateKinds kinds,
+            Share share,
+            GradientStage gradients,
+            Stack stack,
+            Transfers transfers,
+            Exchange exchange) {
         this.kinds = kinds;
         this.share = share;
         this.backend = stack.backend();
@@ -60,7 +69,7 @@ final class OwnedStates implements UpdatedStates {
             }
         }
         List<OwnedUnit> all = List.copyOf(owned.values());
-        this.update = UnitUpdate.of(kinds.optimizer(), backend, stack.communicator(), all, transfers);
+        this.update = UnitUpdate.of(kinds.optimizer(), stack, all, transfers, exchange);
         this.copies = new F32Copies(backend, all.stream().map(OwnedUnit::owned).toList());
     }
 
@@ -168,6 +177,11 @@ final class OwnedStates implements UpdatedStates {
             }
             transfers.published();
         });
+    }
+
+    @Override
+    public UpdatePhases phases() {
+        return update;
     }
 
     @Override

@@ -10,6 +10,7 @@ import ds.zero.host.HostTransfers;
 import ds.zero.host.Machine;
 import ds.zero.host.WeightDownloads;
 import ds.zero.offload.Swapping;
+import ds.zero.onebit.Exchange;
 import ds.zero.optimizer.Optimizers;
 import ds.zero.optimizer.Transfers;
 import ds.zero.optimizer.UnitUpdate;
@@ -20,7 +21,7 @@ import ds.zero.weight.WeightStage;
 import java.util.function.BiFunction;
 
 /** Where masters and optimizer states are kept and updated: on the device, on the host, in files, or a part of them in each. */
-public record States(Units units, WeightStage weights, GradientStage gradients, Machine machine) {
+public record States(Units units, WeightStage weights, GradientStage gradients, Machine machine, Exchange exchange) {
     /**
      * {@return what the configuration asks for, handed over}
      *
@@ -59,7 +60,12 @@ public record States(Units units, WeightStage weights, GradientStage gradients, 
     private UpdatedStates inMemory(ZeroConfig config, Optimizer optimizer, Share share, TensorBackend updating) {
         long tile = Math.min(UnitUpdate.TILE_ELEMENTS, share.mostElements());
         return new OwnedStates(
-                kinds(config, optimizer, updating), share, gradients, machine.on(updating), transfers(tile, updating));
+                kinds(config, optimizer, updating),
+                share,
+                gradients,
+                machine.on(updating),
+                transfers(tile, updating),
+                exchange);
     }
 
     private UpdatedStates inFiles(ZeroConfig config, Optimizer optimizer, Share share, Swapping swapping) {

@@ -3,6 +3,7 @@ package ds.zero.state;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
+import ds.zero.optimizer.UpdatePhases;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
@@ -19,6 +20,11 @@ public sealed interface UpdatedStates extends AutoCloseable permits OwnedStates,
 
     /** {@return the names of the optimizer's states} */
     List<String> stateNames();
+
+    /** {@return what the optimizer asks for and keeps as training goes on} */
+    default UpdatePhases phases() {
+        return UpdatePhases.NONE;
+    }
 
     /** Begins a step, when all gradients are there; then each unit is updated once, in order. */
     void prepare(Optimizer.Step step);

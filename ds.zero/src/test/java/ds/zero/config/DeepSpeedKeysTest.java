@@ -112,6 +112,7 @@ class DeepSpeedKeysTest {
             case "max_coeff", "min_coeff", "eps_inside_sqrt" -> "Lamb";
             case "momentum", "dampening", "nesterov" -> "SGD";
             case "muon_lr", "adam_lr", "ns_method" -> "Muon";
+            case "freeze_step", "cuda_aware", "comm_backend_name" -> "OneBitAdam";
             case "adam_w_mode" -> "Adam";
             default -> "AdamW";
         };

@@ -74,7 +74,7 @@ class OptimizerConfigTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"OneBitAdam", "ZeroOneAdam", "OneBitLamb", "MuAdam", "MuAdamW", "MuSGD"})
+    @ValueSource(strings = {"ZeroOneAdam", "OneBitLamb", "MuAdam", "MuAdamW", "MuSGD"})
     void deepSpeedsOtherOptimizersAreNotSupportedYet(String type) {
         ONE_RANK.assertProblem(
                 "optimizer.type", "is not supported yet; use one of Adam, AdamW", optimizer(type, "\"any\": 1"));
@@ -97,6 +97,39 @@ class OptimizerConfigTest {
         assertEquals(
                 muon(0.02, 0.95, 0, new OptimizerConfig.Adam("Muon", 3e-4, 0.9, 0.95, 1e-10, 0, true, true)),
                 ONE_RANK.parse(optimizer("Muon", "")).optimizer());
+    }
+
+    @Test
+    void oneBitAdamIsAdamWUntilItFreezes() {
+        assertEquals(
+                new OptimizerConfig.OneBitAdam(
+                        "OneBitAdam",
+                        new OptimizerConfig.Adam("OneBitAdam", 1e-3, 0.9, 0.999, 1e-8, 0, true, true),
+                        100_000),
+                ONE_RANK.parse(optimizer("OneBitAdam", "\"cuda_aware\": true, \"comm_backend_name\": \"mpi\""))
+                        .optimizer());
+        assertEquals(
+                new OptimizerConfig.OneBitAdam(
+                        "onebitadam", new OptimizerConfig.Adam("onebitadam", 0.5, 0.8, 0.9, 1e-3, 0.1, false, true), 7),
+                ONE_RANK.parse(optimizer(
+                                "onebitadam",
+                                "\"lr\": 0.5, \"betas\": [0.8, 0.9], \"eps\": 1e-3, \"weight_decay\": 0.1,"
+                                        + " \"bias_correction\": false, \"freeze_step\": 7"))
+                        .optimizer());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"OneBitAdam"})
+    void whatIsShardedHasNothingToCompress(String type) {
+        String optimizer = optimizer(type, "");
+        ONE_RANK.assertProblem(
+                "zero_optimization.stage",
+                "must be 0 for optimizer.type = " + type,
+                optimizer + ", \"zero_optimization\": {\"stage\": 1}");
+        ONE_RANK.assertProblem(
+                "ds.states.optimizer_states",
+                "must be \"fp32\" for optimizer.type = " + type,
+                optimizer + ", \"bf16\": {\"enabled\": true}, \"ds\": {\"states\": {\"optimizer_states\": \"bf16\"}}");
     }
 
     private static OptimizerConfig muon(double rate, double momentum, double decay, OptimizerConfig.Adam others) {
@@ -155,6 +188,11 @@ class OptimizerConfigTest {
                 "Muon | muon_lr | 0 | must be a finite number > 0",
                 "Muon | momentum | -1 | must be a finite number >= 0",
                 "Muon | nesterov | true | does not apply",
+                "OneBitAdam | freeze_step | 0 | must be a whole number, at least 1",
+                "OneBitAdam | freeze_step | 1.5 | must be a whole number",
+                "OneBitAdam | adam_w_mode | true | does not apply",
+                "OneBitAdam | cuda_aware | 1 | must be true or false",
+                "AdamW | freeze_step | 5 | does not apply",
             })
     void parametersOfTheOthersAreChecked(String type, String key, String value, String text) {
         ONE_RANK.assertProblem("optimizer.params." + key, text, optimizer(type, "\"" + key + "\": " + value));

@@ -39,6 +39,9 @@ class MemoryPlanTest {
     private static final String SPLIT =
             BF16 + ", \"optimizer\": {\"type\": \"Lamb\"}, \"ds\": {\"states\": {\"master_weights\": \"split\"}}";
 
+    /** Frozen after the first step: the second and third exchange signs. */
+    private static final String ONE_BIT = "\"optimizer\": {\"type\": \"OneBitAdam\", \"params\": {\"freeze_step\": 1}}";
+
     /** Of everything that decides about memory, on two ranks; on one rank what differs there. */
     static Stream<ZeroConfig> configurations() {
         List<String> settings = List.of(
@@ -58,7 +61,9 @@ class MemoryPlanTest {
         Stream<ZeroConfig> split = Stream.of(0, 1, 2, 3)
                 .flatMap(stage -> Stream.of(2, 4)
                         .map(size -> GptRun.config(4, stage, "\"tensor_parallel\": {\"autotp_size\": " + size + "}")));
-        return Stream.concat(split, Stream.concat(two, one));
+        Stream<ZeroConfig> signs = Stream.of(ONE_BIT, BF16 + ", " + ONE_BIT)
+                .flatMap(more -> Stream.of(1, 3).map(ranks -> GptRun.config(ranks, 0, more)));
+        return Stream.of(split, two, one, signs).flatMap(configs -> configs);
     }
 
     @ParameterizedTest

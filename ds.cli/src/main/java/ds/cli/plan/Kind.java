@@ -20,8 +20,8 @@ enum Kind {
     static Kind of(String label) {
         return switch (label) {
             case "weights", "gatheredWeights" -> WEIGHTS;
-            case "gradients", "gradientBuckets", "communicationBuckets" -> GRADIENTS;
-            case "masterWeights", "optimizerStates", "swapBuffers", "offloadBuffers" -> OPTIMIZER;
+            case "gradients", "gradientBuckets", "communicationBuckets", "signs" -> GRADIENTS;
+            case "masterWeights", "optimizerStates", "swapBuffers", "offloadBuffers", "compressionErrors" -> OPTIMIZER;
             case "activations", "recomputed", "offloadedActivations" -> ACTIVATIONS;
             case "checkpoint" -> CHECKPOINTS;
             default -> WORK;

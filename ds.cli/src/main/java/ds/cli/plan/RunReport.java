@@ -39,7 +39,7 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
     public static RunReport of(RunPlan run) {
         Map<ZeroStage, Option> fewest = new EnumMap<>(ZeroStage.class);
         if (run.rankMemory().limitBytes().isPresent()) {
-            for (ZeroStage stage : ZeroStage.values()) {
+            for (ZeroStage stage : run.zero().stages()) {
                 run.fewestRanks().at(stage).ifPresent(option -> fewest.put(stage, option));
             }
         }
@@ -180,7 +180,7 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
                 "fewest ranks",
                 "",
                 Amounts.of((long) batch.microBatchSize() * batch.gradientAccumulationSteps(), "sequence"));
-        for (ZeroStage stage : ZeroStage.values()) {
+        for (ZeroStage stage : run.zero().stages()) {
             String found = Optional.ofNullable(fewestRanks.get(stage))
                     .map(option -> "%22s  %s".formatted(Amounts.of(option.ranks(), "rank"), cell(option)))
                     .orElse("%22s".formatted("none is enough"));
@@ -266,7 +266,7 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
 
     /** 0 where no number of ranks is enough. */
     private void addFewestRanks(ArrayNode stagesNode) {
-        for (ZeroStage stage : ZeroStage.values()) {
+        for (ZeroStage stage : run.zero().stages()) {
             Optional<Option> found = Optional.ofNullable(fewestRanks.get(stage));
             ObjectNode node = stagesNode.addObject().put("stage", stage.number());
             node.put("ranks", found.map(Option::ranks).orElse(0));

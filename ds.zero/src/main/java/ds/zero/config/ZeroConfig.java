@@ -7,6 +7,7 @@ import ds.zero.config.json.ConfigReader;
 import ds.zero.config.json.Range;
 import ds.zero.config.json.Resolved;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * How a run trains: DeepSpeed's keys and the block {@code "ds"}, resolved. What a configuration leaves open has DeepSpeed's
@@ -99,6 +100,11 @@ public record ZeroConfig(
         checkSplit(root, precision.states(), config.zero);
         checkMomenta(root, config);
         return config;
+    }
+
+    /** {@return the stages at which this training can run, whatever stage is configured} */
+    public List<ZeroStage> stages() {
+        return optimizer.exchangesMomenta() ? List.of(ZeroStage.DISABLED) : List.of(ZeroStage.values());
     }
 
     /** {@return the same with another learning rate for every update} */

@@ -40,10 +40,10 @@ public record Alternatives(ZeroConfig config, Function<ZeroConfig, MemoryPlan> p
         }
     }
 
-    /** {@return every stage with the micro-batch as given, each without and with recomputation as given or of every layer} */
+    /** {@return every possible stage with the micro-batch as given, each without and with recomputation as given or of every layer} */
     public List<Option> stages() {
         List<Option> options = new ArrayList<>();
-        for (ZeroStage stage : ZeroStage.values()) {
+        for (ZeroStage stage : config.stages()) {
             options.add(option(stage, false, config.batch().microBatchSize()));
             options.add(option(stage, true, config.batch().microBatchSize()));
         }
@@ -75,8 +75,8 @@ public record Alternatives(ZeroConfig config, Function<ZeroConfig, MemoryPlan> p
 
     private List<ZeroStage> stagesFrom(ZeroStage first) {
         boolean alone = config.batch().worldSize() == 1;
-        return List.of(ZeroStage.values())
-                .subList(first.number(), alone ? first.number() + 1 : ZeroStage.values().length);
+        List<ZeroStage> possible = config.stages();
+        return possible.subList(first.number(), alone ? first.number() + 1 : possible.size());
     }
 
     private Optional<Option> largest(ZeroStage stage, boolean recomputed, RankMemory memory) {

@@ -30,7 +30,7 @@ import tools.jackson.databind.node.ObjectNode;
 public final class CheckpointBenchmark {
     private static final int BLOCK_BYTES = 4 << 20;
     private static final int DISK_THREADS = 3;
-    private static final int SEQUENCE = 64;
+    private static final int SEQUENCE = 256; // of one sequence: a small step, so that a save has little time beside it
     private static final String TAG = "bench";
 
     private final CheckpointSetup setup;
@@ -42,6 +42,8 @@ public final class CheckpointBenchmark {
     private final double[] save;
     private final double[] stall;
     private final double[] background;
+    private final double[] step;
+    private final double[] stepBeside;
     private final double[] load;
     private boolean coldReads = true;
 
@@ -54,6 +56,8 @@ public final class CheckpointBenchmark {
         this.save = new double[setup.repeats()];
         this.stall = new double[setup.repeats()];
         this.background = new double[setup.repeats()];
+        this.step = new double[setup.repeats()];
+        this.stepBeside = new double[setup.repeats()];
         this.load = new double[setup.repeats()];
     }
 
@@ -148,15 +152,21 @@ public final class CheckpointBenchmark {
 
     private void saveInBackground(ZeroEngine engine, Path folder, Batch batch, int i) throws IOException {
         try (TrainingCheckpoints checkpoints = engine.checkpoints(settings(folder, true))) {
-            checkpoints.save(TAG, Map.of()); // the copy's memory is allocated once in a run
+            checkpoints.save(TAG, Map.of()); // what the copy's memory costs at first, it costs once in a run
+            engine.trainBatch(micro -> batch);
             checkpoints.await();
             engine.trainBatch(micro -> batch); // as between any two saves: the checkpoint before is deleted meanwhile
-            long start = System.nanoTime();
-            double stalled = seconds(engine, () -> checkpoints.save(TAG, Map.of()));
+            double alone = seconds(engine, () -> engine.trainBatch(micro -> batch));
+            checkpoints.save(TAG, Map.of());
+            double beside = seconds(engine, () -> engine.trainBatch(micro -> batch));
             checkpoints.await();
+            Checkpointer.Timing timing = checkpoints.lastSave();
+            double stalled = engine.sumOverRanks(timing.stalledSeconds()) / engine.worldSize();
             if (i >= 0) {
+                step[i] = alone;
+                stepBeside[i] = beside;
                 stall[i] = stalled;
-                background[i] = (System.nanoTime() - start) * 1e-9;
+                background[i] = timing.seconds();
             }
         }
     }
@@ -203,6 +213,8 @@ public final class CheckpointBenchmark {
         node.put("background_save_seconds", Statistics.median(background));
         node.put("background_stall_seconds", Statistics.median(stall));
         node.put("stall_fraction", Statistics.median(stall) / Statistics.median(background));
+        node.put("step_seconds", Statistics.median(step));
+        node.put("step_seconds_beside_save", Statistics.median(stepBeside));
         return node.toString();
     }
 }

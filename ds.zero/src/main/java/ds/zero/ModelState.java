@@ -27,6 +27,7 @@ import ds.zero.unit.Units;
 import ds.zero.unit.Visit;
 import ds.zero.weight.WeightStage;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -46,6 +47,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     private final WholeParameters masters;
     private final WholeParameters wholeGradients;
     private final boolean countsReplicated;
+    private final List<Runnable> watchers = new ArrayList<>();
 
     /**
      * Allocates what the stage keeps.
@@ -123,6 +125,21 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
             weights.ownedChanged(unit);
         }
         weights.awaitChanges();
+    }
+
+    /** Has somebody told before masters or states change, each time. */
+    void watch(Runnable watcher) {
+        watchers.add(watcher);
+    }
+
+    /** Ends {@link #watch}. */
+    void unwatch(Runnable watcher) {
+        watchers.remove(watcher);
+    }
+
+    /** Tells those who watch. */
+    void aboutToChange() {
+        watchers.forEach(Runnable::run);
     }
 
     /** Has the model compute with masters that were replaced from outside. */
@@ -215,6 +232,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
 
     @Override
     public void write(Parameter parameter, MemorySegment source) {
+        aboutToChange();
         masterReader.forget();
         masterWriter.write(parameter, source);
     }

@@ -9,6 +9,7 @@ import ds.zero.unit.UnitLayout.Range;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.IntFunction;
 
 /** What this rank keeps, as pieces of parameters: from elements of units to what a checkpoint knows. */
@@ -30,6 +31,21 @@ final class OwnedPieces {
     /** {@return all that this rank updates} */
     RankPieces toLoad() {
         return pieces(unit -> state.units().owned(unit), true);
+    }
+
+    /** Has somebody told before the pieces change, each time. */
+    void watch(Runnable watcher) {
+        state.watch(watcher);
+    }
+
+    /** Ends {@link #watch}. */
+    void unwatch(Runnable watcher) {
+        state.unwatch(watcher);
+    }
+
+    /** Tells those who watch, before something is loaded. */
+    void aboutToLoad() {
+        state.aboutToChange();
     }
 
     /** Has the model compute with what was loaded; all ranks call it. */
@@ -89,6 +105,11 @@ final class OwnedPieces {
         @Override
         public void download(long offset, MemorySegment target) {
             of.states().read(of.number(), place.unit(), place.first() + offset, target);
+        }
+
+        @Override
+        public Optional<MemorySegment> resident() {
+            return of.states().resident(of.number(), place.unit(), place.first(), place.elements());
         }
 
         @Override

@@ -34,6 +34,7 @@ public final class TrainingCheckpoints implements AutoCloseable {
     private final Update update;
     private final OwnedPieces pieces;
     private final Checkpointer checkpointer;
+    private final Runnable watcher = this::aboutToChange;
     private long stepsBefore;
     private long samplesBefore;
 
@@ -44,6 +45,13 @@ public final class TrainingCheckpoints implements AutoCloseable {
         this.update = update;
         this.pieces = pieces;
         this.checkpointer = checkpointer;
+        pieces.watch(watcher);
+    }
+
+    private void aboutToChange() {
+        PhaseEvent event = PhaseEvent.started();
+        checkpointer.aboutToChange();
+        event.done(PhaseEvent.Phase.CHECKPOINT);
     }
 
     /** {@return steps done, those before a restored checkpoint included} */
@@ -66,8 +74,8 @@ public final class TrainingCheckpoints implements AutoCloseable {
     }
 
     /**
-     * Saves. Asynchronously, it returns once everything is copied to host memory, and what goes wrong later is thrown by the next
-     * call.
+     * Saves. Asynchronously, a thread writes while training goes on: what lies in host memory as it is saved is written from there,
+     * or copied when the next update comes before; the rest is copied at once. What goes wrong later is thrown by the next call.
      *
      * @param tag the checkpoint's name
      * @param texts small files beside, by name, such as {@code config.json}; rank 0's count
@@ -120,6 +128,7 @@ public final class TrainingCheckpoints implements AutoCloseable {
      */
     public TrainingState restore(Path checkpoint, What what) {
         engine.requireBetweenSteps("restore()");
+        pieces.aboutToLoad();
         TrainingState saved = checkpointer.load(checkpoint, pieces.toLoad(), what);
         pieces.loaded();
         switch (what) {
@@ -169,9 +178,18 @@ public final class TrainingCheckpoints implements AutoCloseable {
         checkpointer.await();
     }
 
+    /** {@return how long the last save in the background took, and training stood still for it; call {@link #await} before} */
+    public Checkpointer.Timing lastSave() {
+        return checkpointer.lastSave();
+    }
+
     /** Waits for the save under way, and frees its memory. */
     @Override
     public void close() {
-        checkpointer.close();
+        try {
+            checkpointer.close();
+        } finally {
+            pieces.unwatch(watcher);
+        }
     }
 }

@@ -99,6 +99,7 @@ final class Update {
     }
 
     private void apply(Optimizer.Step step) {
+        state.aboutToChange();
         state.weights().awaitChanges(); // of the step before, which every layer has waited for
         state.states().prepare(step);
         for (int unit = 0; unit < state.units().count(); unit++) {

@@ -338,12 +338,11 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
      * @throws ds.zero.checkpoint.CheckpointException if the folder is in use by another run, or cannot be written
      */
     public TrainingCheckpoints checkpoints(Checkpointer.Settings settings) {
-        return new TrainingCheckpoints(
-                this,
-                config,
-                update,
-                new OwnedPieces(state),
-                Checkpointer.open(settings, stack.backend(), machine.world()));
+        return checkpoints(Checkpointer.open(settings, stack.backend(), machine.world()));
+    }
+
+    TrainingCheckpoints checkpoints(Checkpointer checkpointer) {
+        return new TrainingCheckpoints(this, config, update, new OwnedPieces(state), checkpointer);
     }
 
     /**

@@ -11,6 +11,7 @@ import ds.zero.ZeroRun.Setup;
 import ds.zero.checkpoint.Checkpointer;
 import ds.zero.checkpoint.Checkpointer.OnFailure;
 import ds.zero.checkpoint.Checkpointer.What;
+import ds.zero.checkpoint.LateDisk;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
 import ds.zero.run.StepResult;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -209,6 +211,31 @@ class ResumeTest {
                 assertThrows(IllegalStateException.class, () -> checkpoints.save(Map.of()));
             }
         });
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0,1,''", "1,2,bf16", "3,2,''", "2,2,split", "3,2,low"})
+    void whatIsSavedIsWhatWasThereWhenSaveWasCalled(int stage, int ranks, String precision) throws Exception {
+        Setup setup = new Setup(stage, ranks, 1, blocks(precision));
+        Run whole = run(folder.resolve("whole"), setup, STOP);
+        Path late = folder.resolve("late");
+        InProcessCommunicators.run(ranks, communicator -> {
+            CountDownLatch trained = new CountDownLatch(1);
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine =
+                            ZeroEngine.initialize(TinyModel.build(), setup.config(), backend, communicator);
+                    TrainingCheckpoints checkpoints =
+                            engine.checkpoints(LateDisk.open(settings(late), backend, communicator, trained))) {
+                train(setup, communicator, engine, checkpoints, STOP);
+                engine.trainBatch(i ->
+                        TinyModel.batch(backend, STOP, 0, setup.config().batch().microBatchSize()));
+                trained.countDown();
+            }
+        });
+        Run restored = run(late, setup, STOP); // trains no step
+        assertEquals(whole.weights(), restored.weights());
+        Run next = run(folder.resolve("whole"), setup, STOP + 1);
+        assertEquals(next.losses(), run(late, setup, STOP + 1).losses(), "the optimizer's states too");
     }
 
     @Test

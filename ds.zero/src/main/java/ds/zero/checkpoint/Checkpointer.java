@@ -18,8 +18,9 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 
 /**
- * Saves and restores a training; all ranks make the same calls. Asynchronously, {@link #save} copies the pieces to host memory and
- * returns; training goes on while a thread writes. One run at a time writes to a folder.
+ * Saves and restores a training; all ranks make the same calls. Asynchronously, {@link #save} returns while a thread writes, and
+ * training goes on; what is about to change and is not written yet is copied to host memory ({@link #aboutToChange}). One run at a
+ * time writes to a folder.
  *
  * {@snippet :
  * try (var checkpointer = Checkpointer.open(settings, backend, communicator)) {
@@ -41,6 +42,9 @@ public final class Checkpointer implements AutoCloseable {
     private Optional<FileChannel> lock = Optional.empty();
     private Optional<Buffer> host = Optional.empty();
     private Optional<FutureTask<String>> underWay = Optional.empty();
+    private Optional<Snapshot> snapshot = Optional.empty(); // of the save under way
+    private long stalledNanos; // of the last save
+    private volatile long savedNanos; // of the last save
 
     private Checkpointer(Settings settings, TensorBackend backend, Communicator communicator, Disk disk) {
         this.settings = settings;
@@ -71,7 +75,7 @@ public final class Checkpointer implements AutoCloseable {
      *
      * @param folder of the checkpoints; shared by all hosts
      * @param keepLast how many steps are kept; chosen tags are kept besides
-     * @param asynchronous whether training goes on while files are written, at the price of a copy in host memory
+     * @param asynchronous whether training goes on while files are written, at the price of room for a copy in host memory
      * @param onFailure what a failed save does to the run
      */
     public record Settings(Path folder, int keepLast, boolean asynchronous, OnFailure onFailure) {
@@ -177,9 +181,13 @@ public final class Checkpointer implements AutoCloseable {
     public void save(String tag, Content content) {
         CheckpointFolder.requireTag(tag);
         await();
+        long begin = System.nanoTime();
         if (settings.asynchronous()) {
-            ShardWriter.Source snapshot = snapshot(content.pieces());
-            start(() -> saving.run(tag, content, snapshot));
+            RankPieces pieces = content.pieces();
+            Snapshot taken = new Snapshot(pieces, hostBuffer(pieces.byteSize()));
+            snapshot = Optional.of(taken);
+            start(() -> write(tag, content, taken, begin));
+            stalledNanos = System.nanoTime() - begin;
         } else {
             MemorySegment buffer = hostBuffer(ShardWriter.CHUNK_BYTES);
             List<? extends Piece> pieces = content.pieces().pieces();
@@ -192,6 +200,41 @@ public final class Checkpointer implements AutoCloseable {
         }
     }
 
+    private void write(String tag, Content content, Snapshot taken, long begin) {
+        try {
+            saving.run(tag, content, taken);
+        } finally {
+            taken.done();
+            savedNanos = System.nanoTime() - begin;
+        }
+    }
+
+    /**
+     * Lets the pieces of the save under way change: what of them is not written yet is copied first. To be called before every change
+     * of what was given to {@link #save}.
+     */
+    public void aboutToChange() {
+        if (snapshot.isPresent()) {
+            long begin = System.nanoTime();
+            snapshot.get().keep();
+            snapshot = Optional.empty();
+            stalledNanos += System.nanoTime() - begin;
+        }
+    }
+
+    /**
+     * How long a save in the background took.
+     *
+     * @param seconds from the call of {@link #save} until the checkpoint had its name
+     * @param stalledSeconds for how much of them training stood still on this rank: in {@link #save} and {@link #aboutToChange}
+     */
+    public record Timing(double seconds, double stalledSeconds) {}
+
+    /** {@return of the last save in the background; call {@link #await} before} */
+    public Timing lastSave() {
+        return new Timing(savedNanos * 1e-9, stalledNanos * 1e-9);
+    }
+
     private void start(Runnable work) {
         FutureTask<String> task = new FutureTask<>(work, "saved");
         underWay = Optional.of(task);
@@ -199,21 +242,6 @@ public final class Checkpointer implements AutoCloseable {
                 .daemon()
                 .name("checkpoint-saving-" + agreement.rank())
                 .start(task);
-    }
-
-    /** Copies all pieces, one behind the other. */
-    private ShardWriter.Source snapshot(RankPieces rank) {
-        MemorySegment copy = hostBuffer(rank.byteSize());
-        List<? extends Piece> pieces = rank.pieces();
-        long[] begins = new long[pieces.size()];
-        long begin = 0;
-        for (int i = 0; i < begins.length; i++) {
-            begins[i] = begin;
-            long byteSize = pieces.get(i).elements() * Float.BYTES;
-            pieces.get(i).download(0, copy.asSlice(begin, byteSize));
-            begin += byteSize;
-        }
-        return (piece, offset, count) -> copy.asSlice(begins[piece] + offset * Float.BYTES, count * Float.BYTES);
     }
 
     /** Kept for the next save, which needs as much. */
@@ -243,14 +271,19 @@ public final class Checkpointer implements AutoCloseable {
         FutureTask<String> task = underWay.get();
         try {
             task.get();
-            underWay = Optional.empty();
+            ended();
         } catch (ExecutionException e) {
-            underWay = Optional.empty();
+            ended();
             failed(e.getCause());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CheckpointException(settings.folder(), "interrupted while a checkpoint is being written", e);
         }
+    }
+
+    private void ended() {
+        underWay = Optional.empty();
+        snapshot = Optional.empty();
     }
 
     private void failed(Throwable cause) {

@@ -2,6 +2,7 @@ package ds.zero.checkpoint;
 
 import ds.api.layer.Parameter;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 
 /**
  * Consecutive elements of what this rank holds of a parameter ({@link Parameter#slice}), of its weights or of one of its optimizer
@@ -31,6 +32,14 @@ public interface Piece {
      * @param target F32 in native byte order; its size says how many; overwritten
      */
     void download(long offset, MemorySegment target);
+
+    /**
+     * {@return all elements where they are, if that is host memory and they are F32 there: whoever is about to change them says so
+     * before ({@link Checkpointer#aboutToChange})}
+     */
+    default Optional<MemorySegment> resident() {
+        return Optional.empty();
+    }
 
     /**
      * Replaces elements.

@@ -42,6 +42,9 @@ final class ShardWriter {
          * @param count at most a chunk
          */
         MemorySegment elements(int piece, long offset, long count);
+
+        /** No more are needed. */
+        default void done() {}
     }
 
     ShardWriter(Disk disk, List<? extends Piece> pieces, Source source, BooleanSupplier cancelled) {
@@ -62,6 +65,7 @@ final class ShardWriter {
             for (int i = 0; i < pieces.size(); i++) {
                 stored.add(append(shard, i));
             }
+            source.done();
             disk.commit(shard);
         }
         return new Fragment(describe(file), stored);

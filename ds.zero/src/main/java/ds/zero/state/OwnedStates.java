@@ -2,6 +2,7 @@ package ds.zero.state;
 
 import ds.api.Buffer;
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
@@ -157,6 +158,14 @@ final class OwnedStates implements UpdatedStates {
     @Override
     public void write(int state, int unit, long first, MemorySegment source) {
         copies.write(source, numbers(state, unit), first - before(unit));
+    }
+
+    @Override
+    public Optional<MemorySegment> resident(int state, int unit, long first, long count) {
+        return numbers(state, unit) instanceof StoredElements.F32(Tensor all)
+                        && all.buffer().device().equals(Device.HOST)
+                ? Optional.of(all.slice(first - before(unit), count).host())
+                : Optional.empty();
     }
 
     private StoredElements numbers(int state, int unit) {

@@ -6,6 +6,7 @@ import ds.api.spi.Optimizer;
 import ds.zero.optimizer.UpdatePhases;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What this rank updates: master weights and optimizer states of the elements that it owns; in memory, or in files between
@@ -56,6 +57,18 @@ public sealed interface UpdatedStates extends AutoCloseable permits OwnedStates,
      * @param target F32; as many elements as it has are read
      */
     void read(int state, int unit, long first, MemorySegment target);
+
+    /**
+     * {@return elements where they are, if that is host memory and they are F32 there: they rest until the next update, or
+     * {@link #write}}
+     *
+     * @param state as of {@link #read}
+     * @param first as of {@link #read}
+     * @param count how many
+     */
+    default Optional<MemorySegment> resident(int state, int unit, long first, long count) {
+        return Optional.empty();
+    }
 
     /** Replaces elements from host memory; masters are published by {@link #publish} only. See {@link #read}. */
     void write(int state, int unit, long first, MemorySegment source);

@@ -3,6 +3,7 @@ package ds.zero;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 import ds.api.layer.ParameterStore;
 import ds.api.layer.Sequential;
@@ -212,6 +213,16 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
     @Override
     public Tensor gradient(Parameter parameter) {
         return gradients.gradient(parameter);
+    }
+
+    @Override
+    public GradientSum gradientSum(Parameter parameter) {
+        return gradients.gradientSum(parameter);
+    }
+
+    @Override
+    public GradientSum wholeGradient(Parameter parameter) {
+        return gradients.wholeGradient(parameter);
     }
 
     /** Reads the sum of a parameter's gradient over micro-batches and ranks; all ranks call it in the same order. */

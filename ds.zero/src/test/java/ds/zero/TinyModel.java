@@ -10,6 +10,7 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.layer.Batch;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Initializer;
 import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
@@ -122,7 +123,8 @@ public final class TinyModel {
             Tensor u = saved.pop();
             Tensor x = saved.pop();
             pass.kernels().biasGeluBackward(dy, u, pass.weight(bias), dy, pass.gradient(bias));
-            pass.kernels().matmul(Operand.transposed(x), Operand.of(dy), pass.gradient(weight), 1);
+            GradientSum whole = pass.wholeGradient(weight);
+            pass.kernels().matmul(Operand.transposed(x), Operand.of(dy), whole.sum(), whole.beta());
             Tensor dx = pass.keep(x.shape().rows(), HIDDEN);
             pass.kernels().matmul(Operand.of(dy), Operand.transposed(pass.weight(weight)), dx, 0);
             return dx;
@@ -162,7 +164,8 @@ public final class TinyModel {
             Tensor difference = saved.pop();
             Tensor x = saved.pop();
             pass.kernels().axpby(pass.lossScale() / x.shape().rows(), difference, 0, difference);
-            pass.kernels().matmul(Operand.transposed(difference), Operand.of(x), pass.gradient(weight), 1);
+            GradientSum sum = pass.gradientSum(weight);
+            pass.kernels().matmul(Operand.transposed(difference), Operand.of(x), sum.sum(), sum.beta());
             Tensor dx = pass.keep(x.shape().rows(), HIDDEN);
             pass.kernels().matmul(Operand.of(difference), Operand.of(pass.weight(weight)), dx, 0);
             return dx;

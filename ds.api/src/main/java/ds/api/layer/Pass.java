@@ -112,6 +112,16 @@ public final class Pass implements AutoCloseable {
         return weights.gradient(parameter);
     }
 
+    /** {@return where to write or add a contribution to a parameter's gradient; see {@link Weights#gradientSum}} */
+    public GradientSum gradientSum(Parameter parameter) {
+        return weights.gradientSum(parameter);
+    }
+
+    /** {@return where to write a parameter's whole gradient of this micro-batch; see {@link Weights#wholeGradient}} */
+    public GradientSum wholeGradient(Parameter parameter) {
+        return weights.wholeGradient(parameter);
+    }
+
     /**
      * {@return memory that lives until the next micro-batch begins, or, inside a {@link RecomputedLayer}, as long as the layers
      * in it need; its contents are undefined}

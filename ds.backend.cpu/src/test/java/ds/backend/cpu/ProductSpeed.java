@@ -13,8 +13,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Prints GFLOP/s of the matrix products of a GPT-2 of 124M parameters, 1024 tokens at a time. Arguments: threads, and how many
- * milliseconds to measure each. The first number is that of the best call, since other processes can only slow it down; the
+ * Prints GFLOP/s of the matrix products of a GPT-2 of 124M parameters, 1024 tokens at a time. Arguments: threads, how many
+ * milliseconds to measure each, and whether gradients of weights are added to F32 (true) or written in the type of the factors.
+ * The first number is that of the best call, since other processes can only slow it down; the
  * second divides by the processor time of all threads, waiting ones included: it holds on a busy machine too.
  */
 final class ProductSpeed {
@@ -40,11 +41,12 @@ final class ProductSpeed {
 
     public static void main(String[] args) {
         long milliseconds = Long.parseLong(args[1]);
+        boolean add = args.length < 3 || Boolean.parseBoolean(args[2]);
         Map<String, ?> options = Map.of("threads", Integer.parseInt(args[0]));
         try (TensorBackend backend = new CpuBackendProvider().open(0, new ProviderOptions("ds.options", options))) {
             for (DType dtype : List.of(DType.F32, DType.BF16)) {
                 for (Product product : PRODUCTS) {
-                    double[] gflops = measure(backend, product, dtype, milliseconds);
+                    double[] gflops = measure(backend, product, dtype, add, milliseconds);
                     System.out.printf(
                             "%s threads, %-4s %-8s %6.1f GFLOP/s, %6.1f per processor second%n",
                             args[0], dtype, product.name(), gflops[0], gflops[1]);
@@ -54,19 +56,19 @@ final class ProductSpeed {
         }
     }
 
-    private static double[] measure(TensorBackend backend, Product p, DType dtype, long milliseconds) {
+    private static double[] measure(TensorBackend backend, Product p, DType dtype, boolean add, long milliseconds) {
         Kernels kernels = backend.kernels(backend.computeStream());
         Shape dimsA = p.transposeA() ? Shape.of(p.k(), p.m()) : Shape.of(p.m(), p.k());
         Shape dimsB = p.transposeB() ? Shape.of(p.n(), p.k()) : Shape.of(p.k(), p.n());
         Tensor a = backend.allocate(dtype, dimsA, "a");
         Tensor b = backend.allocate(dtype, dimsB, "b");
-        Tensor c = backend.allocate(p.gradient() ? DType.F32 : dtype, Shape.of(p.m(), p.n()), "c");
+        Tensor c = backend.allocate(p.gradient() && add ? DType.F32 : dtype, Shape.of(p.m(), p.n()), "c");
         kernels.fill(a, 0.5);
         kernels.fill(b, 0.5);
         kernels.fill(c, 0);
         Operand left = new Operand(a, p.transposeA());
         Operand right = new Operand(b, p.transposeB());
-        int beta = p.gradient() ? 1 : 0;
+        int beta = p.gradient() && add ? 1 : 0;
         kernels.matmul(left, right, c, beta);
         kernels.matmul(left, right, c, beta);
         long best = Long.MAX_VALUE;

@@ -6,6 +6,7 @@ import ds.api.DType;
 import ds.api.LayerNorm;
 import ds.api.Shape;
 import ds.api.Tensor;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
@@ -107,7 +108,8 @@ final class LanguageModelHead implements Layer {
         pass.kernels().matmul(Operand.of(normed), Operand.transposed(table), logits, 0);
         pass.kernels().crossEntropy(logits, targets, config.vocabulary(), pass.lossScale() / rows, losses);
         if (pass.training()) {
-            pass.kernels().matmul(Operand.transposed(logits), Operand.of(normed), pass.gradient(vocabulary.table()), 1);
+            GradientSum sum = pass.gradientSum(vocabulary.table());
+            pass.kernels().matmul(Operand.transposed(logits), Operand.of(normed), sum.sum(), sum.beta());
             pass.kernels().matmul(Operand.of(logits), Operand.of(table), normed, 0);
         }
     }

@@ -1,6 +1,7 @@
 package ds.zero.gradient;
 
 import ds.api.Tensor;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 
 /** Stage 0, plain data parallelism: every rank has all gradients, summed once a step. It sends 2Ψ(N−1)/N elements. */
@@ -24,6 +25,16 @@ final class AllReducedGradients implements GradientStage {
     @Override
     public Tensor gradient(Parameter parameter) {
         return gradients.of(parameter);
+    }
+
+    @Override
+    public GradientSum gradientSum(Parameter parameter) {
+        return gradients.sum(parameter);
+    }
+
+    @Override
+    public GradientSum wholeGradient(Parameter parameter) {
+        return gradients.whole(parameter);
     }
 
     @Override

@@ -12,7 +12,6 @@ import ds.zero.unit.UnitBuffers;
 import ds.zero.unit.UnitBuffers.Lease;
 import ds.zero.unit.UnitLayout;
 import ds.zero.unit.Units;
-import java.util.Map;
 
 /**
  * Sums of units over the ranks, in the type in which gradients travel. What is kept in another type is converted into a buffer
@@ -70,18 +69,37 @@ final class GradientReduction implements AutoCloseable {
      * @param done gets this rank's shard of the sum
      */
     void sumToOwner(int unit, Tensor gradients, ShardSink done) {
-        boolean converted = converts(gradients.dtype());
-        Lease lease = converted ? convert(unit, gradients) : new Lease(gradients, Map.of());
+        if (converts(gradients.dtype())) {
+            sumToOwner(unit, convert(unit, gradients), done);
+        } else {
+            sumToOwner(unit, gradients, done, () -> {});
+        }
+    }
+
+    /** {@return a buffer for a unit's gradients in the type that travels, for {@link #sumToOwner(int, Lease, ShardSink)}} */
+    Lease lease(int unit) {
+        return buffers.lease(unit);
+    }
+
+    /**
+     * Sums a unit's gradients over all ranks, each shard on its owner.
+     *
+     * @param gradients of {@link #lease}; given back when the sum is there
+     * @param done gets this rank's shard of the sum
+     */
+    void sumToOwner(int unit, Lease gradients, ShardSink done) {
+        sumToOwner(unit, gradients.flat(), done, () -> buffers.giveBack(gradients));
+    }
+
+    private void sumToOwner(int unit, Tensor gradients, ShardSink done, Runnable then) {
         UnitLayout.Range shard = units.shard(unit);
-        Tensor sum = lease.flat().slice(shard.first(), shard.elements());
+        Tensor sum = gradients.slice(shard.first(), shard.elements());
         inFlight.add(
-                communicator.reduceScatter(lease.flat(), sum, ReduceOp.SUM, inFlight.call("gradients", unit)),
+                communicator.reduceScatter(gradients, sum, ReduceOp.SUM, inFlight.call("gradients", unit)),
                 gradients.elements(),
                 () -> {
                     done.accept(sum);
-                    if (converted) {
-                        buffers.giveBack(lease);
-                    }
+                    then.run();
                 });
     }
 

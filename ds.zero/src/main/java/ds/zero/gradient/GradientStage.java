@@ -2,6 +2,7 @@ package ds.zero.gradient;
 
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 import ds.zero.config.GradientTypes;
 import ds.zero.config.ZeroStage;
@@ -48,8 +49,14 @@ public sealed interface GradientStage extends AutoCloseable
      */
     void begin(boolean first, boolean last);
 
-    /** {@return where the backward pass adds a parameter's gradient: F32, with its dims} */
+    /** {@return where the backward pass adds to a parameter's gradient: F32, with its dims} */
     Tensor gradient(Parameter parameter);
+
+    /** As {@link ds.api.layer.Weights#gradientSum}. */
+    GradientSum gradientSum(Parameter parameter);
+
+    /** As {@link ds.api.layer.Weights#wholeGradient}. */
+    GradientSum wholeGradient(Parameter parameter);
 
     /** Is told that all gradients of a unit have been added for this micro-batch. */
     void unitDone(int unit);

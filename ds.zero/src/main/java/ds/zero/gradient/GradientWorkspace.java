@@ -1,14 +1,16 @@
 package ds.zero.gradient;
 
 import ds.api.DType;
-import ds.api.Kernels;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 import ds.zero.unit.InFlight;
 import ds.zero.unit.UnitBuffers;
 import ds.zero.unit.UnitBuffers.Lease;
 import ds.zero.unit.Units;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Where layers add the gradients of one micro-batch, in F32: a unit has a buffer from the first addition until it is taken,
@@ -16,9 +18,9 @@ import ds.zero.unit.Units;
  */
 final class GradientWorkspace implements AutoCloseable {
     private final Units units;
-    private final Kernels kernels;
     private final UnitBuffers buffers;
     private final InFlight inFlight;
+    private final List<UnitSums> sums = new ArrayList<>();
     private final Lease[] open;
 
     /**
@@ -28,19 +30,57 @@ final class GradientWorkspace implements AutoCloseable {
      */
     GradientWorkspace(Units units, TensorBackend backend, InFlight inFlight) {
         this.units = units;
-        this.kernels = backend.kernels(backend.computeStream());
         this.buffers = new UnitBuffers(units, backend, DType.F32, "gradientBuckets");
         this.inFlight = inFlight;
         this.open = new Lease[units.count()];
+        for (int unit = 0; unit < units.count(); unit++) {
+            sums.add(new UnitSums(backend.kernels(backend.computeStream()), units.layout(unit)));
+        }
     }
 
+    /** {@return where to add: zeros if nothing was added} */
     Tensor gradient(Parameter parameter) {
-        return lease(units.unitOf(parameter)).views().get(parameter);
+        int unit = units.unitOf(parameter);
+        return sums.get(unit).addToAll(parameter, lease(unit).views().get(parameter));
     }
 
-    /** {@return a unit's sums, which the caller gives back; zeros if nothing was added} */
+    /** {@return where to write or add} */
+    GradientSum sum(Parameter parameter) {
+        int unit = units.unitOf(parameter);
+        return sums.get(unit).add(parameter, lease(unit).views().get(parameter));
+    }
+
+    /**
+     * {@return where to write, or add to what there is, all that this micro-batch contributes}
+     *
+     * @param kept where it is to be after {@link #collect}, of any type
+     */
+    GradientSum whole(Parameter parameter, Tensor kept) {
+        UnitSums ofUnit = sums.get(units.unitOf(parameter));
+        return ofUnit.hasAny(parameter) ? sum(parameter) : ofUnit.whole(parameter, kept);
+    }
+
+    /**
+     * Ends a unit's micro-batch.
+     *
+     * @param kept {@code [paddedElements]}, where whole gradients have been written; gets all others
+     * @param beta whether the others are added (1) or replace what is there (0)
+     */
+    void collect(int unit, Tensor kept, float beta) {
+        Lease lease = open[unit];
+        sums.get(unit).complete(lease == null ? kept : lease.flat(), kept, beta);
+        sums.get(unit).clear();
+        if (lease != null) {
+            open[unit] = null;
+            giveBack(lease);
+        }
+    }
+
+    /** {@return the sums of a unit whose micro-batch ends, which the caller gives back; zeros where nothing was added} */
     Lease take(int unit) {
         Lease lease = lease(unit);
+        sums.get(unit).complete(lease.flat());
+        sums.get(unit).clear();
         open[unit] = null;
         return lease;
     }
@@ -49,13 +89,17 @@ final class GradientWorkspace implements AutoCloseable {
         buffers.giveBack(lease);
     }
 
+    /** Waits until a buffer more is none too many. */
+    void awaitRoom() {
+        while (!inFlight.hasRoom()) {
+            inFlight.awaitOldest();
+        }
+    }
+
     private Lease lease(int unit) {
         if (open[unit] == null) {
-            while (!inFlight.hasRoom()) {
-                inFlight.awaitOldest();
-            }
+            awaitRoom();
             open[unit] = buffers.lease(unit);
-            kernels.fill(open[unit].flat(), 0);
         }
         return open[unit];
     }

@@ -3,6 +3,7 @@ package ds.zero.gradient;
 import ds.api.Kernels;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 import ds.zero.unit.UnitLayout;
 import ds.zero.unit.Units;
@@ -36,6 +37,16 @@ final class ReduceScatteredGradients implements GradientStage {
     @Override
     public Tensor gradient(Parameter parameter) {
         return gradients.of(parameter);
+    }
+
+    @Override
+    public GradientSum gradientSum(Parameter parameter) {
+        return gradients.sum(parameter);
+    }
+
+    @Override
+    public GradientSum wholeGradient(Parameter parameter) {
+        return gradients.whole(parameter);
     }
 
     @Override

@@ -6,7 +6,9 @@ import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
+import ds.zero.gradient.GradientReduction.ShardSink;
 import ds.zero.unit.UnitBuffers.Lease;
 import ds.zero.unit.Units;
 import java.util.ArrayList;
@@ -22,6 +24,8 @@ final class ShardedGradients implements GradientStage {
     private final GradientWorkspace workspace;
     private final GradientReduction reduction;
     private final List<Tensor> shards = new ArrayList<>();
+    private final Units units;
+    private final Lease[] travelling; // where whole gradients are written
     private boolean first;
 
     /**
@@ -31,6 +35,8 @@ final class ShardedGradients implements GradientStage {
      */
     ShardedGradients(
             Units units, TensorBackend backend, DType dtype, GradientWorkspace workspace, GradientReduction reduction) {
+        this.units = units;
+        this.travelling = new Lease[units.count()];
         this.kernels = backend.kernels(backend.computeStream());
         this.workspace = workspace;
         this.reduction = reduction;
@@ -51,19 +57,50 @@ final class ShardedGradients implements GradientStage {
     }
 
     @Override
-    public void unitDone(int unit) {
-        Lease sums = workspace.take(unit);
-        boolean starts = first;
-        boolean freeAtOnce = reduction.converts(DType.F32);
-        reduction.sumToOwner(unit, sums.flat(), sum -> {
-            kernels.axpby(1, sum, starts ? 0 : 1, shards.get(unit));
-            if (!freeAtOnce) {
-                workspace.giveBack(sums);
-            }
-        });
-        if (freeAtOnce) {
-            workspace.giveBack(sums);
+    public GradientSum gradientSum(Parameter parameter) {
+        return workspace.sum(parameter);
+    }
+
+    /** Where gradients travel in another type than F32 they are written into what will travel. */
+    @Override
+    public GradientSum wholeGradient(Parameter parameter) {
+        if (!reduction.converts(DType.F32) || units.isShared(parameter)) {
+            return workspace.sum(parameter);
         }
+        int unit = units.unitOf(parameter);
+        if (travelling[unit] == null) {
+            workspace.awaitRoom();
+        }
+        return workspace.whole(parameter, travelling(unit).views().get(parameter));
+    }
+
+    private Lease travelling(int unit) {
+        if (travelling[unit] == null) {
+            travelling[unit] = reduction.lease(unit);
+        }
+        return travelling[unit];
+    }
+
+    @Override
+    public void unitDone(int unit) {
+        if (reduction.converts(DType.F32)) {
+            Lease lease = travelling(unit);
+            travelling[unit] = null;
+            workspace.collect(unit, lease.flat(), 0);
+            reduction.sumToOwner(unit, lease, keep(unit));
+            return;
+        }
+        Lease sums = workspace.take(unit);
+        ShardSink keep = keep(unit);
+        reduction.sumToOwner(unit, sums.flat(), sum -> {
+            keep.accept(sum);
+            workspace.giveBack(sums);
+        });
+    }
+
+    private ShardSink keep(int unit) {
+        boolean starts = first;
+        return sum -> kernels.axpby(1, sum, starts ? 0 : 1, shards.get(unit));
     }
 
     @Override

@@ -23,6 +23,7 @@ public final class Units {
     private final Map<Layer, Integer> unitOfLayer = new HashMap<>();
     private final Map<Parameter, Integer> unitOfParameter = new HashMap<>();
     private final Set<Integer> hidden = new HashSet<>();
+    private final Set<Parameter> shared = new HashSet<>();
     private final int rank;
     private final boolean shardedUpdate;
 
@@ -38,6 +39,7 @@ public final class Units {
         Set<Parameter> placed = new HashSet<>();
         for (Layer layer : model.layers()) {
             Set<Parameter> own = new LinkedHashSet<>(layer.parameters());
+            layer.parameters().stream().filter(placed::contains).forEach(shared::add);
             own.removeIf(placed::contains);
             if (!own.isEmpty()) {
                 add(layer, new UnitLayout(layer.name(), List.copyOf(own), worldSize));
@@ -135,6 +137,11 @@ public final class Units {
             throw new IllegalArgumentException("parameter " + parameter + " is not one of this model's");
         }
         return unit;
+    }
+
+    /** {@return whether several layers have a parameter, and contribute to its gradient} */
+    public boolean isShared(Parameter parameter) {
+        return shared.contains(parameter);
     }
 
     /** {@return the units in which parameters lie, in their order} */

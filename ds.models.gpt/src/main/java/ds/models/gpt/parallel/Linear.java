@@ -5,6 +5,7 @@ import ds.api.CoreKernels.Broadcast;
 import ds.api.CoreKernels.Operand;
 import ds.api.Shape;
 import ds.api.Tensor;
+import ds.api.layer.GradientSum;
 import ds.api.layer.Initializer;
 import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
@@ -81,13 +82,15 @@ public record Linear(Parameter weight, Parameter bias) {
         pass.kernels().matmul(Operand.of(dy), Operand.transposed(pass.weight(weight)), dx, 0);
     }
 
-    /** Adds to the weight's gradient. */
+    /** Computes the weight's gradient, of the whole micro-batch. */
     public void weightGradient(Pass pass, Tensor dy, Tensor x) {
-        pass.kernels().matmul(Operand.transposed(x), Operand.of(dy), pass.gradient(weight), 1);
+        GradientSum gradient = pass.wholeGradient(weight);
+        pass.kernels().matmul(Operand.transposed(x), Operand.of(dy), gradient.sum(), gradient.beta());
     }
 
-    /** Adds to the bias's gradient; all ranks have all rows of dy, and so the same sum. */
+    /** Computes the bias's gradient, of the whole micro-batch; all ranks have all rows of dy, and so the same sum. */
     public void biasGradient(Pass pass, Tensor dy) {
-        pass.kernels().sumColumns(dy, pass.gradient(bias), 1);
+        GradientSum gradient = pass.wholeGradient(bias);
+        pass.kernels().sumColumns(dy, gradient.sum(), gradient.beta());
     }
 }

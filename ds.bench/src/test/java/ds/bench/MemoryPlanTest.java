@@ -84,10 +84,19 @@ class MemoryPlanTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1,0,true,false", "2,1,true,false", "2,3,true,true", "2,2,false,false", "2,2,false,true"})
-    void checkpointsArePartOfThePlan(int ranks, int stage, boolean asynchronous, boolean split, @TempDir Path folder)
+    @CsvSource({
+        "1,0,true,bf16",
+        "2,1,true,bf16",
+        "2,3,true,split",
+        "2,2,false,bf16",
+        "2,2,false,split",
+        "2,0,true,signs",
+        "2,0,false,signs"
+    })
+    void checkpointsArePartOfThePlan(int ranks, int stage, boolean asynchronous, String kept, @TempDir Path folder)
             throws Exception {
-        ZeroConfig config = GptRun.config(ranks, stage, split ? SPLIT : BF16);
+        ZeroConfig config =
+                GptRun.config(ranks, stage, kept.equals("split") ? SPLIT : kept.equals("signs") ? ONE_BIT : BF16);
         Checkpoints kind = asynchronous ? Checkpoints.ASYNCHRONOUS : Checkpoints.SYNCHRONOUS;
         MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, new MemoryPlan.Loop(GptRun::allocate, kind));
         GptRun run = GptRun.of(

@@ -1,6 +1,8 @@
 package ds.zero;
 
+import ds.api.comm.Communicator;
 import ds.api.layer.Parameter;
+import ds.zero.checkpoint.Checkpoint;
 import ds.zero.checkpoint.Piece;
 import ds.zero.checkpoint.RankPieces;
 import ds.zero.state.UpdatedStates;
@@ -15,22 +17,35 @@ import java.util.function.IntFunction;
 /** What this rank keeps, as pieces of parameters: from elements of units to what a checkpoint knows. */
 final class OwnedPieces {
     private final ModelState state;
+    private final ExtraPieces extra;
 
-    OwnedPieces(ModelState state) {
+    /**
+     * Pieces of a rank.
+     *
+     * @param ranks that share the units; borrowed
+     */
+    OwnedPieces(ModelState state, Communicator ranks) {
         this.state = state;
+        this.extra = new ExtraPieces(state, ranks);
     }
 
     /**
      * {@return this rank's shards: at stage 0 too, where every rank has everything, each saves its part} What all ranks of a tensor
      * axis have, the first one saves.
+     *
+     * @param updates done: some of what an optimizer keeps is 0 before it is used
      */
-    RankPieces toSave() {
-        return pieces(unit -> state.units().shard(unit), state.countsReplicated());
+    RankPieces toSave(long updates) {
+        return pieces(
+                unit -> state.units().shard(unit),
+                state.countsReplicated(),
+                extra.kinds(updates),
+                extra.toSave(updates));
     }
 
-    /** {@return all that this rank updates} */
-    RankPieces toLoad() {
-        return pieces(unit -> state.units().owned(unit), true);
+    /** {@return all that this rank updates, and its own of what a checkpoint has beside} */
+    RankPieces toLoad(Checkpoint checkpoint) {
+        return pieces(unit -> state.units().owned(unit), true, extra.kindsIn(checkpoint), extra.toLoad(checkpoint));
     }
 
     /** Has somebody told before the pieces change, each time. */
@@ -43,9 +58,10 @@ final class OwnedPieces {
         state.unwatch(watcher);
     }
 
-    /** Tells those who watch, before something is loaded. */
+    /** Tells those who watch, before something is loaded; forgets what no checkpoint may have. */
     void aboutToLoad() {
         state.aboutToChange();
+        extra.clear();
     }
 
     /** Has the model compute with what was loaded; all ranks call it. */
@@ -53,7 +69,8 @@ final class OwnedPieces {
         state.mastersReplaced();
     }
 
-    private RankPieces pieces(IntFunction<Range> ranges, boolean replicatedToo) {
+    private RankPieces pieces(
+            IntFunction<Range> ranges, boolean replicatedToo, List<String> extraKinds, List<Piece> extraPieces) {
         UpdatedStates states = state.states();
         List<String> kinds = new ArrayList<>();
         kinds.add(Piece.MASTER);
@@ -67,6 +84,8 @@ final class OwnedPieces {
             }
         }
         pieces.removeIf(piece -> !replicatedToo && piece.parameter().slice().isAll());
+        kinds.addAll(extraKinds);
+        pieces.addAll(extraPieces);
         return new RankPieces(state.units().parameters(), kinds, pieces);
     }
 

@@ -84,7 +84,7 @@ public final class TrainingCheckpoints implements AutoCloseable {
     public void save(String tag, Map<String, String> texts) {
         engine.requireBetweenSteps("save()");
         PhaseEvent event = PhaseEvent.started();
-        checkpointer.save(tag, new Content(pieces.toSave(), state(), texts));
+        checkpointer.save(tag, new Content(pieces.toSave(update.updates()), state(), texts));
         event.done(PhaseEvent.Phase.CHECKPOINT);
     }
 
@@ -96,7 +96,8 @@ public final class TrainingCheckpoints implements AutoCloseable {
                 samples(),
                 config.zero().stage().number(),
                 config.optimizer().type(),
-                dynamicScale() ? toNumbers(update.scaling().state()) : Map.of());
+                dynamicScale() ? toNumbers(update.scaling().state()) : Map.of(),
+                update.optimizerNumbers());
     }
 
     /** A scale that does not change is the configuration's, not the checkpoint's. */
@@ -129,7 +130,7 @@ public final class TrainingCheckpoints implements AutoCloseable {
     public TrainingState restore(Path checkpoint, What what) {
         engine.requireBetweenSteps("restore()");
         pieces.aboutToLoad();
-        TrainingState saved = checkpointer.load(checkpoint, pieces.toLoad(), what);
+        TrainingState saved = checkpointer.load(checkpoint, pieces::toLoad, what);
         pieces.loaded();
         switch (what) {
             case EVERYTHING -> goOn(checkpoint, saved);
@@ -144,7 +145,7 @@ public final class TrainingCheckpoints implements AutoCloseable {
             throw new IllegalArgumentException("ds.seed = " + seed + ": the training saved in " + checkpoint
                     + " has seed " + saved.seed() + ", from which its data and dropout follow; set ds.seed to it");
         }
-        update.restore(saved.step(), saved.updates());
+        update.restore(saved.step(), saved.updates(), saved.optimizerNumbers());
         stepsBefore = saved.step();
         samplesBefore = saved.samples();
         if (dynamicScale() && !saved.lossScale().isEmpty()) {

@@ -4,6 +4,7 @@ import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.config.ZeroConfig;
 import ds.zero.run.StepResult;
+import java.util.Map;
 import java.util.OptionalDouble;
 
 /**
@@ -43,10 +44,20 @@ final class Update {
         return lossScale;
     }
 
-    /** Goes on after so many steps and updates. */
-    void restore(long stepsTaken, long updatesDone) {
+    /** {@return what a checkpoint keeps of the optimizer beside its states} */
+    Map<String, Double> optimizerNumbers() {
+        return state.states().phases().numbers();
+    }
+
+    /**
+     * Goes on after so many steps and updates.
+     *
+     * @param optimizerNumbers as they were saved
+     */
+    void restore(long stepsTaken, long updatesDone, Map<String, Double> optimizerNumbers) {
         steps = stepsTaken;
         updates = updatesDone;
+        state.states().phases().restore(optimizerNumbers, updatesDone);
     }
 
     /** {@return the factor of the loss in the step under way} */

@@ -342,7 +342,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     }
 
     TrainingCheckpoints checkpoints(Checkpointer checkpointer) {
-        return new TrainingCheckpoints(this, config, update, new OwnedPieces(state), checkpointer);
+        return new TrainingCheckpoints(this, config, update, new OwnedPieces(state, stack.communicator()), checkpointer);
     }
 
     /**
@@ -351,7 +351,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
      * @param asynchronous whether what is saved is copied first
      */
     public long checkpointBytes(boolean asynchronous) {
-        return Checkpointer.memoryBytes(worldSize(), new OwnedPieces(state).toSave(), asynchronous);
+        return Checkpointer.memoryBytes(
+                worldSize(), new OwnedPieces(state, stack.communicator()).toSave(Long.MAX_VALUE), asynchronous);
     }
 
     /** Begins to keep a timeline of this rank: phases, layers, waits and collectives. Without it nothing is kept. */

@@ -8,6 +8,7 @@ import ds.api.comm.Communicator;
 import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.ZeroRun.Setup;
+import ds.zero.checkpoint.Checkpoint;
 import ds.zero.checkpoint.Checkpointer;
 import ds.zero.checkpoint.Checkpointer.OnFailure;
 import ds.zero.checkpoint.Checkpointer.What;
@@ -15,8 +16,13 @@ import ds.zero.checkpoint.LateDisk;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
 import ds.zero.run.StepResult;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -111,7 +117,11 @@ class ResumeTest {
         "3,2,split",
         "0,1,low",
         "3,2,low",
-        "1,2,low files"
+        "1,2,low files",
+        "0,2,one bit before",
+        "0,2,one bit",
+        "0,3,one bit bf16",
+        "0,2,one bit fp16"
     })
     void onTheSameRanksAndStageItIsTheSameBits(int stage, int ranks, String precision) throws Exception {
         Setup setup = new Setup(
@@ -142,6 +152,68 @@ class ResumeTest {
                 assertEquals(values.get(i), rest.weights().get(name).get(i), bound, name + "[" + i + "]");
             }
         });
+    }
+
+    /** What has not been sent counts by its mean over the ranks, and by the sums' errors: on other ranks both are what they were. */
+    @ParameterizedTest
+    @CsvSource({"3,2", "2,4", "3,1"})
+    void errorsOfOneBitAdamKeepTheirMeanOnOtherRanks(int ranks, int nextRanks) throws Exception {
+        run(new Setup(0, ranks, 1, oneBit(9)), STOP);
+        Map<String, double[]> before = errors(ranks);
+        run(new Setup(0, nextRanks, 1, oneBit(9)), STOP); // restores, trains no step, and saves
+        Map<String, double[]> after = errors(nextRanks);
+        before.forEach((name, values) -> {
+            for (int i = 0; i < values.length; i++) {
+                assertEquals(values[i], after.get(name)[i], 1e-6, name + ", element " + i);
+            }
+        });
+        assertTrue(before.values().stream()
+                        .flatMapToDouble(Arrays::stream)
+                        .map(Math::abs)
+                        .max()
+                        .orElse(0)
+                > 1e-3);
+    }
+
+    /** Sums of the errors by parameter: those of sums, and the mean of the ranks'. */
+    private Map<String, double[]> errors(int ranks) {
+        Checkpoint checkpoint = Checkpoint.open(folder.resolve("step-%08d".formatted(STOP)));
+        Map<String, double[]> errors = new LinkedHashMap<>();
+        checkpoint.parameters().forEach((name, shape) -> {
+            double[] sum = new double[(int) shape.elements()];
+            add(checkpoint, "server_error", name, 1, sum);
+            for (int rank = 0; rank < ranks; rank++) {
+                add(checkpoint, "worker_error." + rank, name, 1.0 / ranks, sum);
+            }
+            errors.put(name, sum);
+        });
+        assertEquals(4 + ranks, checkpoint.kinds().size());
+        return errors;
+    }
+
+    private static void add(Checkpoint checkpoint, String kind, String parameter, double weight, double[] sum) {
+        try (Arena arena = Arena.ofShared()) {
+            MemorySegment values = arena.allocate((long) sum.length * Float.BYTES, 4);
+            checkpoint.read(kind, parameter, values);
+            for (int i = 0; i < sum.length; i++) {
+                sum[i] += weight * values.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            }
+        }
+    }
+
+    @Test
+    void plainAdamHasNoUseForErrors() throws Exception {
+        run(new Setup(0, 2, 1, oneBit(9)), STOP);
+        Exception e = assertThrows(Exception.class, () -> run(new Setup(0, 2, 1, ""), STEPS));
+        assertTrue((e + " " + e.getCause()).contains("no use for its states [server_error"), e::toString);
+    }
+
+    @Test
+    void adamsCheckpointIsOneOfAWarmUp() throws Exception {
+        run(new Setup(2, 3, 1, ""), STOP);
+        Run frozen = run(new Setup(0, 2, 1, oneBit(9)), STEPS);
+        assertEquals(STEPS - STOP, frozen.losses().size());
+        assertTrue(frozen.losses().getLast() < frozen.losses().getFirst());
     }
 
     @Test
@@ -266,6 +338,11 @@ class ResumeTest {
                 """.formatted(stage, nvme, stage == 3 ? ", \"offload_param\": " + nvme : "");
     }
 
+    private static String oneBit(int freeze) {
+        return "\"optimizer\": {\"type\": \"OneBitAdam\", \"params\": {\"lr\": 0.01, \"weight_decay\": 0.1, \"freeze_step\": "
+                + freeze + "}},";
+    }
+
     private static String states(String masters) {
         return """
                 "bf16": {"enabled": true},
@@ -276,6 +353,10 @@ class ResumeTest {
     private static String blocks(String precision) {
         return switch (precision) {
             case "fp16" -> FP16;
+            case "one bit" -> oneBit(9);
+            case "one bit before" -> oneBit(STOP + 9); // stops while it warms up
+            case "one bit bf16" -> oneBit(9) + "\"bf16\": {\"enabled\": true},";
+            case "one bit fp16" -> oneBit(9) + FP16;
             case "bf16", "files" -> "\"bf16\": {\"enabled\": true},";
             case "split" -> states("split");
             case "low", "low files" -> states("bf16");

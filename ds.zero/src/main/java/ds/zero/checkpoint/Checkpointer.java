@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
+import java.util.function.Function;
 
 /**
  * Saves and restores a training; all ranks make the same calls. Asynchronously, {@link #save} returns while a thread writes, and
@@ -323,10 +324,19 @@ public final class Checkpointer implements AutoCloseable {
      * @throws CheckpointException on all ranks, if it failed on one; the pieces are then undefined, and training must not begin
      */
     public TrainingState load(Path checkpoint, RankPieces wanted, What what) {
+        return load(checkpoint, stored -> wanted, what);
+    }
+
+    /**
+     * Restores as {@link #load(Path, RankPieces, What)} does.
+     *
+     * @param wanted says what this rank keeps of what is stored
+     */
+    public TrainingState load(Path checkpoint, Function<Checkpoint, RankPieces> wanted, What what) {
         await();
         return agreement.together("loading", checkpoint, () -> {
             Checkpoint opened = Checkpoint.open(checkpoint);
-            opened.load(wanted, what);
+            opened.load(wanted.apply(opened), what);
             return opened.training();
         });
     }

@@ -17,15 +17,26 @@ import tools.jackson.databind.node.ObjectNode;
  * @param stage ZeRO stage that wrote it; for information, any other can read it
  * @param optimizer name of the optimizer; for information, what must agree are its states
  * @param lossScale numbers of the loss scale by name; empty where losses are not scaled
+ * @param optimizerNumbers of the optimizer by name, beside its states; empty where these are all
  */
 public record TrainingState(
-        long step, long updates, long seed, long samples, int stage, String optimizer, Map<String, Double> lossScale) {
+        long step,
+        long updates,
+        long seed,
+        long samples,
+        int stage,
+        String optimizer,
+        Map<String, Double> lossScale,
+        Map<String, Double> optimizerNumbers) {
     /** Rises with every change that an older reader would misread. */
     private static final int VERSION = 1;
 
-    /** Copies the map; rejects negative counts. */
+    private static final String OPTIMIZER_NUMBERS = "optimizer_numbers"; // absent where there are none
+
+    /** Copies the maps; rejects negative counts. */
     public TrainingState {
         lossScale = Map.copyOf(lossScale);
+        optimizerNumbers = Map.copyOf(optimizerNumbers);
         if (step < 0 || updates < 0 || updates > step || samples < 0) {
             throw new IllegalArgumentException("training state with step " + step + ", updates " + updates
                     + ", samples " + samples + ": they must not be negative, and updates at most as many as steps");
@@ -45,6 +56,10 @@ public record TrainingState(
         node.put("optimizer", optimizer);
         ObjectNode scale = node.putObject("loss_scale");
         new TreeMap<>(lossScale).forEach(scale::put);
+        if (!optimizerNumbers.isEmpty()) {
+            ObjectNode numbers = node.putObject(OPTIMIZER_NUMBERS);
+            new TreeMap<>(optimizerNumbers).forEach(numbers::put);
+        }
         return JsonMapper.shared().writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n";
     }
 
@@ -56,10 +71,9 @@ public record TrainingState(
     static TrainingState parse(Path file, JsonNode node) {
         JsonFields fields = new JsonFields(file, node);
         fields.requireVersion(VERSION);
-        Map<String, Double> scale = new TreeMap<>();
-        for (Map.Entry<String, JsonNode> number : fields.object("loss_scale").properties()) {
-            scale.put(number.getKey(), number.getValue().asDouble());
-        }
+        Map<String, Double> scale = numbers(fields.object("loss_scale"));
+        Map<String, Double> optimizerNumbers =
+                node.has(OPTIMIZER_NUMBERS) ? numbers(fields.object(OPTIMIZER_NUMBERS)) : Map.of();
         TrainingState state = new TrainingState(
                 fields.integer("step"),
                 fields.integer("updates"),
@@ -67,8 +81,17 @@ public record TrainingState(
                 fields.integer("samples"),
                 Math.toIntExact(fields.integer("stage")),
                 fields.text("optimizer"),
-                scale);
+                scale,
+                optimizerNumbers);
         fields.rejectUnknown();
         return state;
+    }
+
+    private static Map<String, Double> numbers(JsonNode object) {
+        Map<String, Double> numbers = new TreeMap<>();
+        for (Map.Entry<String, JsonNode> number : object.properties()) {
+            numbers.put(number.getKey(), number.getValue().asDouble());
+        }
+        return numbers;
     }
 }

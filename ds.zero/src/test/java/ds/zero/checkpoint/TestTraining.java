@@ -43,7 +43,14 @@ record TestTraining(List<String> kinds, List<Parameter> parameters) {
 
     static TrainingState state(long step) {
         return new TrainingState(
-                step, step - 1, -77, 12 * step, 2, "AdamW", Map.of("scale", 65536.0, "good_steps", 3.0));
+                step,
+                step - 1,
+                -77,
+                12 * step,
+                2,
+                "AdamW",
+                Map.of("scale", 65536.0, "good_steps", 3.0),
+                Map.of("counted", 7.0));
     }
 
     /** What a rank owns if all parameters lay side by side, cut into equal shards; of a world of one: everything. */

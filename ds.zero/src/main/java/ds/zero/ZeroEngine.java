@@ -342,7 +342,8 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     }
 
     TrainingCheckpoints checkpoints(Checkpointer checkpointer) {
-        return new TrainingCheckpoints(this, config, update, new OwnedPieces(state, stack.communicator()), checkpointer);
+        return new TrainingCheckpoints(
+                this, config, update, new OwnedPieces(state, stack.communicator()), checkpointer);
     }
 
     /**

@@ -282,4 +282,35 @@ public interface Kernels extends CoreKernels {
     default void addSigns(double alpha, Signs signs, Tensor active, float beta, Tensor y) {
         ComposedSigns.add(this, alpha, signs, active, beta, y);
     }
+
+    /**
+     * Quantizes each row of x; see {@link Quantization}.
+     *
+     * @param x {@code [m, n]}
+     * @param words I32, m rows of {@link Quantization#words}(n) consecutive words; overwritten
+     */
+    default void quantize(Tensor x, Quantization quantization, Rows words) {
+        ComposedQuantization.quantize(this, x, quantization, words);
+    }
+
+    /**
+     * Makes numbers of what {@link #quantize} has kept.
+     *
+     * @param words I32, m rows of {@link Quantization#words}(n) consecutive words
+     * @param y {@code [m, n]}; overwritten
+     */
+    default void dequantize(Rows words, Quantization quantization, Tensor y) {
+        ComposedQuantization.dequantize(this, words, quantization, y);
+    }
+
+    /**
+     * {@code y[i] = sum over r of row r's number i}, in the order of the rows, in F32 and rounded once.
+     *
+     * @param words I32, rows of {@link Quantization#words}(n) consecutive words
+     * @param rows how many, at least 1
+     * @param y of n elements; overwritten
+     */
+    default void sumQuantized(Rows words, long rows, Quantization quantization, Tensor y) {
+        ComposedQuantization.sum(this, words, rows, quantization, y);
+    }
 }

@@ -34,7 +34,8 @@ public abstract class TensorBackendContract
                 AdamContract,
                 OptimizerContract,
                 Bf16Contract,
-                SignsContract {
+                SignsContract,
+                QuantizationContract {
     private TensorBackend backend;
 
     /** Made by a subclass. */

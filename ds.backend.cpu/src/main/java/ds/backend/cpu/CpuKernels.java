@@ -9,6 +9,7 @@ import ds.api.Dropout;
 import ds.api.Lamb;
 import ds.api.LayerNorm;
 import ds.api.Lion;
+import ds.api.Quantization;
 import ds.api.Sgd;
 import ds.api.Signs;
 import ds.api.Stream;
@@ -28,6 +29,7 @@ import ds.backend.cpu.vector.GeluKernel;
 import ds.backend.cpu.vector.LambKernel;
 import ds.backend.cpu.vector.LayerNormKernel;
 import ds.backend.cpu.vector.LionKernel;
+import ds.backend.cpu.vector.QuantizationKernel;
 import ds.backend.cpu.vector.SgdKernel;
 import ds.backend.cpu.vector.SignKernel;
 
@@ -301,6 +303,44 @@ final class CpuKernels extends CpuCoreKernels {
         requireEqual(call, "bytes", 2 * x.elements(), rest.byteSize());
         if (x.dtype() != DType.F32 || nearest.dtype() != DType.BF16) {
             throw new IllegalArgumentException(call + ": between F32 and BF16, not " + x + " and " + nearest);
+        }
+    }
+
+    @Override
+    public void quantize(Tensor x, Quantization q, Rows words) {
+        long blocks = rows(x) * q.blocks(columns(x));
+        requireWords("quantize", words, rows(x), q.words(columns(x)));
+        pool.run(blocks, grainBlocks(q), (part, worker) -> QuantizationKernel.quantize(x, q, words, part));
+    }
+
+    @Override
+    public void dequantize(Rows words, Quantization q, Tensor y) {
+        long blocks = rows(y) * q.blocks(columns(y));
+        requireWords("dequantize", words, rows(y), q.words(columns(y)));
+        pool.run(blocks, grainBlocks(q), (part, worker) -> QuantizationKernel.dequantize(words, q, y, part));
+    }
+
+    @Override
+    public void sumQuantized(Rows words, long rows, Quantization q, Tensor y) {
+        requireWords("sumQuantized", words, rows, q.words(y.elements()));
+        pool.run(
+                q.blocks(y.elements()),
+                grainBlocks(q),
+                (part, worker) -> QuantizationKernel.sum(words, rows, q, y, part));
+    }
+
+    private static long grainBlocks(Quantization q) {
+        return Math.ceilDiv(GRAIN, (long) q.blockElements());
+    }
+
+    private static void requireWords(String call, Rows words, long rows, long rowWords) {
+        long end = words.first() + (rows - 1) * words.stride() + rowWords;
+        if (words.tensor().dtype() != DType.I32
+                || rows < 1
+                || end > words.tensor().elements()) {
+            throw new IllegalArgumentException(call + ": " + rows + " rows of " + rowWords + " words from word "
+                    + words.first() + " at a stride of " + words.stride() + " are not inside " + words.tensor()
+                    + ", or it is not I32");
         }
     }
 

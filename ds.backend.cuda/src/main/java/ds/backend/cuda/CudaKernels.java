@@ -9,6 +9,7 @@ import ds.api.Dropout;
 import ds.api.Lamb;
 import ds.api.LayerNorm;
 import ds.api.Lion;
+import ds.api.Quantization;
 import ds.api.Sgd;
 import ds.api.Tensor;
 
@@ -435,6 +436,63 @@ final class CudaKernels extends CudaCoreKernels {
                 .address(x)
                 .number(x.elements())
                 .run(Launcher.blocks(x.elements(), THREADS), THREADS);
+    }
+
+    @Override
+    public void quantize(Tensor x, Quantization q, Rows words) {
+        long rows = x.shape().rows();
+        long columns = x.shape().columns();
+        requireWords("quantize", words, rows, q.words(columns));
+        launcher.of("quantization", "quantize")
+                .typed(x)
+                .address(words.tensor())
+                .number(words.first())
+                .number(words.stride())
+                .number(rows)
+                .number(columns)
+                .number(q.bits())
+                .number(q.blockElements())
+                .run(rowBlocks(rows * q.blocks(columns)), THREADS);
+    }
+
+    @Override
+    public void dequantize(Rows words, Quantization q, Tensor y) {
+        long rows = y.shape().rows();
+        requireWords("dequantize", words, rows, q.words(y.shape().columns()));
+        sum(new Rows(words.tensor(), words.first(), 0), 1, words.stride(), q, y);
+    }
+
+    @Override
+    public void sumQuantized(Rows words, long rows, Quantization q, Tensor y) {
+        requireWords("sumQuantized", words, rows, q.words(y.elements()));
+        sum(words, rows, 0, q, y.reshape(1, y.elements()));
+    }
+
+    /** The rows of y are sums of so many rows of words each. */
+    private void sum(Rows words, long rows, long sumStride, Quantization q, Tensor y) {
+        launcher.of("quantization", "dequantize")
+                .address(words.tensor())
+                .number(words.first())
+                .number(words.stride())
+                .number(rows)
+                .number(sumStride)
+                .number(y.shape().rows())
+                .typed(y)
+                .number(y.shape().columns())
+                .number(q.bits())
+                .number(q.blockElements())
+                .run(Launcher.blocks(y.elements(), THREADS), THREADS);
+    }
+
+    private static void requireWords(String call, Rows words, long rows, long rowWords) {
+        long end = words.first() + (rows - 1) * words.stride() + rowWords;
+        if (words.tensor().dtype() != DType.I32
+                || rows < 1
+                || end > words.tensor().elements()) {
+            throw new IllegalArgumentException(call + ": " + rows + " rows of " + rowWords + " words from word "
+                    + words.first() + " at a stride of " + words.stride() + " are not inside " + words.tensor()
+                    + ", or it is not I32");
+        }
     }
 
     private static void requireHalves(String call, Tensor x, Tensor nearest, Tensor rest) {

@@ -23,6 +23,7 @@ record KernelSource(String name, String text) {
             "layer_norm",
             "optimizers",
             "product",
+            "quantization",
             "rows");
 
     /** {@return a source} */

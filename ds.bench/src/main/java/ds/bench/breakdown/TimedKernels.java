@@ -9,6 +9,7 @@ import ds.api.Kernels;
 import ds.api.Lamb;
 import ds.api.LayerNorm;
 import ds.api.Lion;
+import ds.api.Quantization;
 import ds.api.Sgd;
 import ds.api.Signs;
 import ds.api.Stream;
@@ -317,5 +318,29 @@ final class TimedKernels implements Kernels {
         timed(
                 KernelCall.elementwise("addSigns", y, read, List.of(y)),
                 () -> inner.addSigns(alpha, signs, active, beta, y));
+    }
+
+    @Override
+    public void quantize(Tensor x, Quantization quantization, Rows words) {
+        double bytes = 4.0 * x.shape().rows() * quantization.words(x.shape().columns());
+        timed(
+                KernelCall.elementwise("quantize", x, new Moved(x.byteSize(), bytes, 0)),
+                () -> inner.quantize(x, quantization, words));
+    }
+
+    @Override
+    public void dequantize(Rows words, Quantization quantization, Tensor y) {
+        double bytes = 4.0 * y.shape().rows() * quantization.words(y.shape().columns());
+        timed(
+                KernelCall.elementwise("dequantize", y, new Moved(bytes, y.byteSize(), 0)),
+                () -> inner.dequantize(words, quantization, y));
+    }
+
+    @Override
+    public void sumQuantized(Rows words, long rows, Quantization quantization, Tensor y) {
+        double bytes = 4.0 * rows * quantization.words(y.elements());
+        timed(
+                KernelCall.elementwise("sumQuantized", y, new Moved(bytes, y.byteSize(), 0)),
+                () -> inner.sumQuantized(words, rows, quantization, y));
     }
 }

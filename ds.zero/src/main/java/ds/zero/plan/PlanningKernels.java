@@ -9,6 +9,7 @@ import ds.api.Kernels;
 import ds.api.Lamb;
 import ds.api.LayerNorm;
 import ds.api.Lion;
+import ds.api.Quantization;
 import ds.api.Sgd;
 import ds.api.Signs;
 import ds.api.Stream;
@@ -131,4 +132,13 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
 
     @Override
     public void addSigns(double alpha, Signs signs, Tensor active, float beta, Tensor y) {}
+
+    @Override
+    public void quantize(Tensor x, Quantization quantization, Rows words) {}
+
+    @Override
+    public void dequantize(Rows words, Quantization quantization, Tensor y) {}
+
+    @Override
+    public void sumQuantized(Rows words, long rows, Quantization quantization, Tensor y) {}
 }

@@ -127,7 +127,8 @@ class MemoryPlanTest {
                 zero.subGroupElements(),
                 files,
                 parametersToo ? files : new Offload.None(),
-                zero.stage3());
+                zero.stage3(),
+                zero.plusPlus());
         return config.withMemorySettings(offloaded, config.checkpointing(), config.batch());
     }
 

@@ -79,7 +79,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
                 backend.computeStream(),
                 new InFlight.Limits(zero.reduceBucketElements(), zero.overlapCommunication()),
                 timer);
-        this.gradients = GradientStage.of(zero.stage(), units, stack, config.gradients(), reductions);
+        this.gradients = GradientStage.of(config, units, stack, reductions);
         this.states = new States(units, weights, gradients, machine, new Exchange(zero.overlapCommunication(), timer))
                 .of(config, this::swapping);
         this.masterWriter = new MasterWriter(units, weights, states, backend);

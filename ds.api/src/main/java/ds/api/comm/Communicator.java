@@ -2,6 +2,7 @@ package ds.api.comm;
 
 import ds.api.Device;
 import ds.api.Tensor;
+import java.util.function.IntUnaryOperator;
 
 /**
  * A group of ranks, numbered 0 to {@code worldSize - 1}. All ranks of a group call the same operations in the same order with
@@ -96,6 +97,24 @@ public interface Communicator extends AutoCloseable {
      * @return handed over
      */
     Communicator split(int color, int key);
+
+    /**
+     * Splits the group by a rule that every rank knows: ranks to which it gives the same color form a new one, in their order. All
+     * ranks of this group call it with the same rule.
+     *
+     * @param color of each rank of this group, not negative
+     * @return handed over
+     */
+    default Communicator split(IntUnaryOperator color) {
+        return split(color.applyAsInt(rank()), rank());
+    }
+
+    /**
+     * {@return how many ranks share a host: consecutive ones, as many on each host; 1 where that is not so, or not known}
+     */
+    default int ranksPerHost() {
+        return 1;
+    }
 
     /** {@return what this rank has sent} */
     Traffic traffic();

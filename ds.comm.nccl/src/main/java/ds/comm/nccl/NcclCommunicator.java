@@ -111,14 +111,7 @@ final class NcclCommunicator implements Communicator {
     private void count(long elements, int elementBytes) {
         Traffic sent = new Traffic(elements, elements * elementBytes, 1);
         for (Optional<NcclCommunicator> one = Optional.of(this); one.isPresent(); one = one.get().parent) {
-            one.get()
-                    .traffic
-                    .accumulateAndGet(
-                            sent,
-                            (a, b) -> new Traffic(
-                                    a.elements() + b.elements(),
-                                    a.bytes() + b.bytes(),
-                                    a.collectives() + b.collectives()));
+            one.get().traffic.accumulateAndGet(sent, Traffic::plus);
         }
     }
 

@@ -43,6 +43,7 @@ final class Group {
     private final AtomicLong elementsSent = new AtomicLong();
     private final AtomicLong bytesSent = new AtomicLong();
     private final AtomicLong collectivesStarted = new AtomicLong();
+    private final AtomicLong bytesAcrossHosts = new AtomicLong();
     private final Arena arena = Arena.ofShared();
 
     /**
@@ -141,6 +142,13 @@ final class Group {
         }
         int[] counts = IntStream.of(of).filter(count -> count > 0).distinct().toArray();
         return counts.length == 1 ? counts[0] : 1;
+    }
+
+    /** {@return how many consecutive members each host has, or 1} */
+    int consecutivePerHost() {
+        return IntStream.range(0, size()).allMatch(member -> firstOfHost(member) == member / perHost * perHost)
+                ? perHost
+                : 1;
     }
 
     /** Combines what all members have put in, in the order of all reductions of this group. */
@@ -265,19 +273,25 @@ final class Group {
     /** Tells a member that this rank has begun an operation. */
     void start(int member, Operation operation, MemorySegment inline) {
         int bytes = connection(member).start(operation, inline);
-        count(inline.byteSize() / operation.descriptor().dtype().byteSize(), bytes);
+        count(member, inline.byteSize() / operation.descriptor().dtype().byteSize(), bytes);
     }
 
     /** Tells a member how much of its operand has a place. */
     void credit(int member, Operation operation, long bytes) {
         connection(member).credit(operation, bytes);
-        count(0, Header.BYTES);
+        count(member, 0, Header.BYTES);
     }
 
-    void count(long elements, long bytes) {
+    /** Counts what was sent to a member. */
+    void count(int member, long elements, long bytes) {
+        count(elements, bytes, mesh.host(worldRanks[member]) == mesh.host(mesh.rank()) ? 0 : bytes);
+    }
+
+    private void count(long elements, long bytes, long acrossHosts) {
         elementsSent.addAndGet(elements);
         bytesSent.addAndGet(bytes);
-        parent.ifPresent(group -> group.count(elements, bytes));
+        bytesAcrossHosts.addAndGet(acrossHosts);
+        parent.ifPresent(group -> group.count(elements, bytes, acrossHosts));
     }
 
     void countCollective() {
@@ -286,6 +300,6 @@ final class Group {
     }
 
     Traffic traffic() {
-        return new Traffic(elementsSent.get(), bytesSent.get(), collectivesStarted.get());
+        return new Traffic(elementsSent.get(), bytesSent.get(), collectivesStarted.get(), bytesAcrossHosts.get());
     }
 }

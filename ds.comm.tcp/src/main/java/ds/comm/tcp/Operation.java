@@ -102,7 +102,7 @@ abstract class Operation {
 
     final void outflow(FrameKind kind, int member, Parts source, long available) {
         unfinished++;
-        Outflow outflow = new Outflow(this, kind, source, available);
+        Outflow outflow = new Outflow(this, member, kind, source, available);
         group.connection(member).add(outflow);
         outflows.computeIfAbsent(kind, k -> new Outflow[group.size()])[member] = outflow;
     }
@@ -178,7 +178,7 @@ abstract class Operation {
 
     final void sent(Outflow outflow, int bytes) {
         progress();
-        group.count(bytes / descriptor.dtype().byteSize(), bytes + Header.BYTES);
+        group.count(outflow.member(), bytes / descriptor.dtype().byteSize(), bytes + Header.BYTES);
         if (outflow.sent(bytes)) {
             finished();
         }

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 /** What is sent to one peer for one operation, in pieces: as far as it is available here and granted there. */
 final class Outflow {
     private final Operation operation;
+    private final int member;
     private final FrameKind kind;
     private final Parts source;
     private long available;
@@ -12,8 +13,9 @@ final class Outflow {
     private long taken;
     private long sent;
 
-    Outflow(Operation operation, FrameKind kind, Parts source, long available) {
+    Outflow(Operation operation, int member, FrameKind kind, Parts source, long available) {
         this.operation = operation;
+        this.member = member;
         this.kind = kind;
         this.source = source;
         this.available = available;
@@ -21,6 +23,11 @@ final class Outflow {
 
     Operation operation() {
         return operation;
+    }
+
+    /** {@return to which member of the group} */
+    int member() {
+        return member;
     }
 
     FrameKind kind() {

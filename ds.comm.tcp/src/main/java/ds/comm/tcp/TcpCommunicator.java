@@ -208,6 +208,11 @@ final class TcpCommunicator implements Communicator {
     }
 
     @Override
+    public int ranksPerHost() {
+        return group.consecutivePerHost();
+    }
+
+    @Override
     public Traffic traffic() {
         return group.traffic();
     }

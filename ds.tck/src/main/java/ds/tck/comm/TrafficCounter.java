@@ -14,10 +14,7 @@ final class TrafficCounter {
     }
 
     void add(Traffic sent) {
-        traffic.accumulateAndGet(
-                sent,
-                (a, b) -> new Traffic(
-                        a.elements() + b.elements(), a.bytes() + b.bytes(), a.collectives() + b.collectives()));
+        traffic.accumulateAndGet(sent, Traffic::plus);
         parent.ifPresent(counter -> counter.add(sent));
     }
 

@@ -14,6 +14,7 @@ import ds.zero.config.json.ConfigException;
  * @param offloadOptimizer where master weights and optimizer states lie between updates
  * @param offloadParameters where the weights' shards lie between their uses, at stage 3
  * @param stage3 what stage 3 keeps gathered; without effect at the others
+ * @param plusPlus what travels in less bits, and what does not leave the host
  */
 public record ZeroOptimization(
         ZeroStage stage,
@@ -23,7 +24,8 @@ public record ZeroOptimization(
         long subGroupElements,
         Offload offloadOptimizer,
         Offload offloadParameters,
-        Stage3 stage3) {
+        Stage3 stage3,
+        ZeroPlusPlus plusPlus) {
     private static final String NAME = "zero_optimization";
     private static final long DEFAULT_BUCKET = 500_000_000;
     private static final long DEFAULT_SUB_GROUP = 1_000_000_000;
@@ -56,7 +58,8 @@ public record ZeroOptimization(
                 block.integer("sub_group_size", DEFAULT_SUB_GROUP, 1, Long.MAX_VALUE),
                 offloadOptimizer,
                 offloadParameters,
-                Stage3.read(block, stage, known));
+                Stage3.read(block, stage, known),
+                ZeroPlusPlus.read(root, block, stage, known));
     }
 
     /** {@return the same at another stage, with what is offloaded as far as that stage can} */
@@ -69,7 +72,8 @@ public record ZeroOptimization(
                 subGroupElements,
                 other == ZeroStage.DISABLED ? new Offload.None() : offloadOptimizer,
                 other == ZeroStage.PARAMETERS ? offloadParameters : new Offload.None(),
-                stage3);
+                stage3,
+                plusPlus.at(other));
     }
 
     private static void checkOffload(Block block, ZeroStage stage, Offload optimizer, Offload parameters) {

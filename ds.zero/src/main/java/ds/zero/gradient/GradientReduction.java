@@ -8,6 +8,7 @@ import ds.api.comm.Communicator;
 import ds.api.comm.ReduceOp;
 import ds.zero.run.Stack;
 import ds.zero.unit.InFlight;
+import ds.zero.unit.ShardSums;
 import ds.zero.unit.UnitBuffers;
 import ds.zero.unit.UnitBuffers.Lease;
 import ds.zero.unit.UnitLayout;
@@ -17,7 +18,7 @@ import ds.zero.unit.Units;
  * Sums of units over the ranks, in the type in which gradients travel. What is kept in another type is converted into a buffer
  * on the way out, and back when the sum is there.
  */
-final class GradientReduction implements AutoCloseable {
+final class GradientReduction implements ShardSums {
     private final Units units;
     private final Communicator communicator;
     private final Kernels kernels;
@@ -33,8 +34,8 @@ final class GradientReduction implements AutoCloseable {
         this.buffers = new UnitBuffers(units, backend, dtype, "communicationBuckets");
     }
 
-    /** {@return whether gradients of this type are copied before they travel, and so are free at once} */
-    boolean converts(DType dtype) {
+    @Override
+    public boolean converts(DType dtype) {
         return dtype != buffers.dtype();
     }
 
@@ -56,19 +57,8 @@ final class GradientReduction implements AutoCloseable {
                 });
     }
 
-    /** What is done with a rank's shard of a sum once it is there; the tensor is borrowed. */
-    @FunctionalInterface
-    interface ShardSink {
-        void accept(Tensor sum);
-    }
-
-    /**
-     * Sums a unit's gradients over all ranks, each shard on its owner.
-     *
-     * @param gradients {@code [paddedElements]}; this rank's shard of it may be overwritten by the sum
-     * @param done gets this rank's shard of the sum
-     */
-    void sumToOwner(int unit, Tensor gradients, ShardSink done) {
+    @Override
+    public void sumToOwner(int unit, Tensor gradients, ShardSink done) {
         if (converts(gradients.dtype())) {
             sumToOwner(unit, convert(unit, gradients), done);
         } else {
@@ -109,7 +99,8 @@ final class GradientReduction implements AutoCloseable {
         return lease;
     }
 
-    void awaitAll() {
+    @Override
+    public void awaitAll() {
         inFlight.awaitAll();
     }
 

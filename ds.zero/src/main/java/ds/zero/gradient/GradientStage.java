@@ -1,13 +1,15 @@
 package ds.zero.gradient;
 
+import ds.api.DType;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
-import ds.zero.config.GradientTypes;
-import ds.zero.config.ZeroStage;
+import ds.zero.config.ZeroConfig;
+import ds.zero.quantized.QuantizedSums;
 import ds.zero.run.Stack;
 import ds.zero.unit.InFlight;
+import ds.zero.unit.ShardSums;
 import ds.zero.unit.Units;
 
 /**
@@ -15,30 +17,49 @@ import ds.zero.unit.Units;
  * ranks are not averaged; that factor comes with the update.
  */
 public sealed interface GradientStage extends AutoCloseable
-        permits AllReducedGradients, ReduceScatteredGradients, ShardedGradients {
+        permits AllReducedGradients, QuantizedGradients, ReduceScatteredGradients, ShardedGradients {
     /**
      * {@return the way of a stage; allocates what it keeps}
      *
      * @param stack borrowed
      * @param reductions the sums under way; borrowed
      */
-    static GradientStage of(ZeroStage stage, Units units, Stack stack, GradientTypes types, InFlight reductions) {
+    static GradientStage of(ZeroConfig config, Units units, Stack stack, InFlight reductions) {
         TensorBackend backend = stack.backend();
-        GradientReduction reduction = new GradientReduction(units, stack, types.communication(), reductions);
-        return switch (stage) {
+        DType kept = config.gradients().accumulation();
+        DType sent = config.gradients().communication();
+        boolean quantized = config.zero().plusPlus().quantizedGradients()
+                && stack.communicator().worldSize() > 1;
+        return switch (config.zero().stage()) {
             case DISABLED ->
-                new AllReducedGradients(new FullGradients(units, backend, types.accumulation(), reductions), reduction);
+                new AllReducedGradients(
+                        new FullGradients(units, backend, kept, reductions),
+                        new GradientReduction(units, stack, sent, reductions));
             case OPTIMIZER_STATES ->
                 new ReduceScatteredGradients(
-                        units, backend, new FullGradients(units, backend, types.accumulation(), reductions), reduction);
-            case GRADIENTS, PARAMETERS ->
-                new ShardedGradients(
                         units,
                         backend,
-                        types.accumulation(),
-                        new GradientWorkspace(units, backend, reductions),
-                        reduction);
+                        new FullGradients(units, backend, kept, reductions),
+                        quantized
+                                ? quantizedSums(config, units, stack, reductions)
+                                : new GradientReduction(units, stack, sent, reductions));
+            case GRADIENTS, PARAMETERS -> {
+                GradientWorkspace workspace = new GradientWorkspace(units, backend, reductions);
+                yield quantized
+                        ? new QuantizedGradients(
+                                units, backend, kept, workspace, quantizedSums(config, units, stack, reductions))
+                        : new ShardedGradients(
+                                units,
+                                backend,
+                                kept,
+                                workspace,
+                                new GradientReduction(units, stack, sent, reductions));
+            }
         };
+    }
+
+    private static ShardSums quantizedSums(ZeroConfig config, Units units, Stack stack, InFlight reductions) {
+        return new QuantizedSums(units, stack, config.zero().plusPlus().ranksPerHost(), reductions);
     }
 
     /**

@@ -5,6 +5,7 @@ import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
+import ds.zero.unit.ShardSums;
 import ds.zero.unit.UnitLayout;
 import ds.zero.unit.Units;
 
@@ -17,11 +18,11 @@ final class ReduceScatteredGradients implements GradientStage {
     private final Units units;
     private final Kernels kernels;
     private final FullGradients gradients;
-    private final GradientReduction reduction;
+    private final ShardSums reduction;
     private boolean last;
 
     /** Owns gradients and reduction. */
-    ReduceScatteredGradients(Units units, TensorBackend backend, FullGradients gradients, GradientReduction reduction) {
+    ReduceScatteredGradients(Units units, TensorBackend backend, FullGradients gradients, ShardSums reduction) {
         this.units = units;
         this.kernels = backend.kernels(backend.computeStream());
         this.gradients = gradients;

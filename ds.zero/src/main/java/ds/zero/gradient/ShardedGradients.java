@@ -8,7 +8,7 @@ import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
-import ds.zero.gradient.GradientReduction.ShardSink;
+import ds.zero.unit.ShardSums.ShardSink;
 import ds.zero.unit.UnitBuffers.Lease;
 import ds.zero.unit.Units;
 import java.util.ArrayList;

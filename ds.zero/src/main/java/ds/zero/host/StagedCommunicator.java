@@ -15,6 +15,7 @@ import ds.zero.host.Staging.Copy;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.IntUnaryOperator;
 import java.util.function.Supplier;
 
 /**
@@ -377,6 +378,17 @@ public final class StagedCommunicator implements Communicator {
         }
     }
 
+    @Override
+    public Communicator split(IntUnaryOperator color) {
+        drain(collectives, 0);
+        return new StagedCommunicator(crossing, inner.split(color), true, bufferBytes);
+    }
+
+    @Override
+    public int ranksPerHost() {
+        return inner.ranksPerHost();
+    }
+
     private void requireShards(String name, Tensor whole, Tensor shard, Call call) {
         if (whole.dtype() != shard.dtype() || whole.elements() != shard.elements() * worldSize()) {
             throw new IllegalArgumentException("rank " + rank() + ": " + name + " '" + call.label() + "' got " + whole
@@ -404,7 +416,7 @@ public final class StagedCommunicator implements Communicator {
     @Override
     public Traffic traffic() {
         Traffic traffic = inner.traffic();
-        return new Traffic(traffic.elements(), traffic.bytes(), traffic.collectives() - extraChunks.sum());
+        return traffic.since(new Traffic(0, 0, extraChunks.sum()));
     }
 
     @Override

@@ -19,13 +19,14 @@ record PlannedMesh(PlanningCommunicator world, PlanningCommunicator data, Option
     static PlannedMesh of(ZeroConfig config, PlannedMachine machine) {
         int data = config.batch().worldSize();
         int tensor = config.tensorParallel().size();
-        PlanningCommunicator world = new PlanningCommunicator(0, data * tensor, machine.reached());
+        int perHost = config.zero().plusPlus().plannedRanksPerHost();
+        PlanningCommunicator shards = new PlanningCommunicator(0, data, perHost, machine.reached());
         if (tensor == 1) {
-            return new PlannedMesh(world, world, Optional.empty());
+            return new PlannedMesh(shards, shards, Optional.empty());
         }
         return new PlannedMesh(
-                world,
-                new PlanningCommunicator(0, data, machine.reached()),
+                new PlanningCommunicator(0, data * tensor, 1, machine.reached()),
+                shards,
                 Optional.of(new PlanningCommunicator(0, tensor)));
     }
 
@@ -40,10 +41,6 @@ record PlannedMesh(PlanningCommunicator world, PlanningCommunicator data, Option
     }
 
     private static Traffic sum(List<Traffic> parts) {
-        return parts.stream()
-                .reduce(
-                        Traffic.NONE,
-                        (a, b) -> new Traffic(
-                                a.elements() + b.elements(), a.bytes() + b.bytes(), a.collectives() + b.collectives()));
+        return parts.stream().reduce(Traffic.NONE, Traffic::plus);
     }
 }

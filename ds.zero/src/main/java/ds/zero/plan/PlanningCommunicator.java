@@ -8,7 +8,10 @@ import ds.api.comm.CommunicatorException;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Traffic;
 import ds.api.comm.Work;
+import java.util.Optional;
+import java.util.function.IntUnaryOperator;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 
 /**
  * One rank of a group of which there are no others: nothing is sent, everything is done at once, and {@link #traffic} counts the
@@ -19,26 +22,40 @@ public final class PlanningCommunicator implements Communicator {
 
     private final int rank;
     private final int worldSize;
+    private final int ranksPerHost;
     private final Predicate<Device> reached;
+    private final Optional<PlanningCommunicator> parent;
     private Traffic traffic = Traffic.NONE;
 
     /** Stands for one rank, and reaches all memory. */
     public PlanningCommunicator(int rank, int worldSize) {
-        this(rank, worldSize, device -> true);
+        this(rank, worldSize, 1, device -> true);
     }
 
     /**
      * Stands for one rank.
      *
+     * @param ranksPerHost what {@link #ranksPerHost} says
      * @param reached the devices whose tensors can be passed
      */
-    public PlanningCommunicator(int rank, int worldSize, Predicate<Device> reached) {
+    public PlanningCommunicator(int rank, int worldSize, int ranksPerHost, Predicate<Device> reached) {
+        this(rank, worldSize, ranksPerHost, reached, Optional.empty());
+    }
+
+    private PlanningCommunicator(
+            int rank,
+            int worldSize,
+            int ranksPerHost,
+            Predicate<Device> reached,
+            Optional<PlanningCommunicator> parent) {
         if (rank < 0 || rank >= worldSize) {
             throw new IllegalArgumentException("rank " + rank + " of " + worldSize + " ranks");
         }
         this.rank = rank;
         this.worldSize = worldSize;
+        this.ranksPerHost = ranksPerHost;
         this.reached = reached;
+        this.parent = parent;
     }
 
     @Override
@@ -106,22 +123,42 @@ public final class PlanningCommunicator implements Communicator {
 
     @Override
     public Work barrier(Call call) {
-        traffic = new Traffic(traffic.elements(), traffic.bytes(), traffic.collectives() + 1);
+        add(new Traffic(0, 0, 1));
         return DONE;
     }
 
     private Work count(Tensor data, long elements) {
-        traffic = new Traffic(
-                traffic.elements() + elements,
-                traffic.bytes() + elements * data.dtype().byteSize(),
-                traffic.collectives() + 1);
+        add(new Traffic(elements, elements * data.dtype().byteSize(), 1));
         return DONE;
+    }
+
+    private void add(Traffic sent) {
+        traffic = traffic.plus(sent);
+        parent.ifPresent(group -> group.add(sent));
     }
 
     @Override
     public Communicator split(int color, int key) {
         throw new UnsupportedOperationException("split(" + color + ", " + key
                 + ") of a group that is only planned: which " + "ranks have the same color cannot be known");
+    }
+
+    /** Of a part it is not known how many of its ranks share a host. */
+    @Override
+    public Communicator split(IntUnaryOperator color) {
+        int own = color.applyAsInt(rank);
+        int before = (int) IntStream.range(0, rank)
+                .filter(other -> color.applyAsInt(other) == own)
+                .count();
+        int size = (int) IntStream.range(0, worldSize)
+                .filter(other -> color.applyAsInt(other) == own)
+                .count();
+        return new PlanningCommunicator(before, size, 1, reached, Optional.of(this));
+    }
+
+    @Override
+    public int ranksPerHost() {
+        return ranksPerHost;
     }
 
     @Override

@@ -7,6 +7,7 @@ import ds.api.comm.Communicator;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Traffic;
 import ds.api.comm.Work;
+import java.util.function.IntUnaryOperator;
 
 /** A communicator that takes note of what is asked of it. Groups split off are not observed. Borrows the one inside. */
 final class ObservedCommunicator implements Communicator {
@@ -86,6 +87,16 @@ final class ObservedCommunicator implements Communicator {
     @Override
     public Communicator split(int color, int key) {
         return inner.split(color, key);
+    }
+
+    @Override
+    public Communicator split(IntUnaryOperator color) {
+        return inner.split(color);
+    }
+
+    @Override
+    public int ranksPerHost() {
+        return inner.ranksPerHost();
     }
 
     @Override

@@ -3,14 +3,13 @@ package ds.zero.weight;
 import ds.api.Buffer;
 import ds.api.DType;
 import ds.api.Device;
+import ds.api.Event;
 import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
-import ds.api.comm.Call;
 import ds.api.comm.Communicator;
-import ds.api.comm.Work;
 import ds.api.layer.Parameter;
 import ds.zero.config.Stage3;
 import ds.zero.host.HostShards;
@@ -19,6 +18,7 @@ import ds.zero.timing.StepTimer;
 import ds.zero.unit.InFlight;
 import ds.zero.unit.UnitBuffers;
 import ds.zero.unit.UnitBuffers.Lease;
+import ds.zero.unit.UnitGather;
 import ds.zero.unit.UnitLayout;
 import ds.zero.unit.Units;
 import ds.zero.unit.Visit;
@@ -46,6 +46,7 @@ final class ShardedWeights implements WeightStage {
     private final Kernels kernels;
     private final Stream stream;
     private final Stage3 limits;
+    private final UnitGather exchange;
     private final InFlight changes;
     private final StepTimer timer;
     private final UnitBuffers buffers;
@@ -57,7 +58,7 @@ final class ShardedWeights implements WeightStage {
     private final boolean[] persistent;
     private final Lease[] gathered;
     private final boolean[] fetching; // from the file
-    private final Work[] arriving;
+    private final boolean[] arriving;
     private final IdentityHashMap<List<Visit>, GatherPlan> plans = new IdentityHashMap<>();
     private final Deque<Integer> askedFor = new ArrayDeque<>();
 
@@ -70,14 +71,16 @@ final class ShardedWeights implements WeightStage {
      * Allocates the shards that are kept on the device.
      *
      * @param changes of persistent units, under way
+     * @param gathering its exchange is owned
      */
-    ShardedWeights(Units units, Stack stack, DType dtype, InFlight changes, Stage3 limits, ShardHome home) {
+    ShardedWeights(Units units, Stack stack, DType dtype, InFlight changes, Gathering gathering, ShardHome home) {
         TensorBackend backend = stack.backend();
         this.units = units;
         this.communicator = stack.communicator();
         this.stream = backend.computeStream();
         this.kernels = backend.kernels(stream);
-        this.limits = limits;
+        this.limits = gathering.limits();
+        this.exchange = gathering.exchange();
         this.changes = changes;
         this.timer = changes.timer();
         this.buffers = new UnitBuffers(units, backend, dtype, "gatheredWeights");
@@ -88,7 +91,7 @@ final class ShardedWeights implements WeightStage {
         this.plan = new GatherPlan(units, List.of());
         this.persistent = new boolean[units.count()];
         this.gathered = new Lease[units.count()];
-        this.arriving = new Work[units.count()];
+        this.arriving = new boolean[units.count()];
         if (home.isDevice()) {
             allocate(backend, dtype);
         }
@@ -237,24 +240,25 @@ final class ShardedWeights implements WeightStage {
         gathered[unit] = lease;
         liveElements += lease.flat().elements();
         arrivingElements += lease.flat().elements();
-        if (file.isPresent()) {
+        Tensor shard = home().equals(device) && file.isEmpty() ? owned.get(unit) : shardOf(unit, lease.flat());
+        if (!exchange.readsShard(unit)) {
+            send(unit, shard, stream.record());
+        } else if (file.isPresent()) {
             file.get().fetch(unit);
             fetching[unit] = true;
-        } else if (onHost.isPresent()) {
-            Tensor shard = shardOf(unit, lease.flat());
-            send(unit, shard, changes.call("weights", unit, onHost.get().upload(unit, shard)));
         } else {
-            send(unit, owned.get(unit), changes.call("weights", unit));
+            send(unit, shard, onHost.isPresent() ? onHost.get().upload(unit, shard) : stream.record());
         }
     }
 
-    /** What was computed with the buffer's last contents comes before the point of the stream that the call names. */
-    private void send(int unit, Tensor shard, Call call) {
-        arriving[unit] = communicator.allGather(shard, gathered[unit].flat(), call);
+    /** What was computed with the buffer's last contents comes before the point of the stream at which the shard is ready. */
+    private void send(int unit, Tensor shard, Event ready) {
+        exchange.begin(unit, shard, gathered[unit].flat(), ready);
+        arriving[unit] = true;
     }
 
     private boolean isArriving(int unit) {
-        return fetching[unit] || arriving[unit] != null;
+        return fetching[unit] || arriving[unit];
     }
 
     private void awaitArrival(int unit) {
@@ -266,10 +270,10 @@ final class ShardedWeights implements WeightStage {
             Tensor shard = shardOf(unit, gathered[unit].flat());
             timer.waiting("file", () -> file.orElseThrow().finish(unit, shard));
             fetching[unit] = false;
-            send(unit, shard, changes.call("weights", unit));
+            send(unit, shard, stream.record());
         }
-        timer.await(arriving[unit], stream);
-        arriving[unit] = null;
+        exchange.finish(unit);
+        arriving[unit] = false;
         arrivingElements -= units.layout(unit).paddedElements();
     }
 
@@ -296,6 +300,7 @@ final class ShardedWeights implements WeightStage {
                 askedFor.remove(unit);
                 giveUp(unit);
             }
+            exchange.changed(unit);
         } else if (communicator.worldSize() > 1) {
             Tensor whole = gathered[unit].flat();
             changes.add(
@@ -333,15 +338,12 @@ final class ShardedWeights implements WeightStage {
             askedFor.remove(unit);
             giveUp(unit);
         }
+        exchange.changed(unit);
     }
 
     @Override
     public void close() {
-        for (Work work : arriving) {
-            if (work != null) {
-                work.await();
-            }
-        }
+        exchange.close();
         file.ifPresent(ShardFile::close);
         onHost.ifPresent(HostShards::close);
         buffers.close();

@@ -49,7 +49,8 @@ public sealed interface WeightStage extends AutoCloseable permits ReplicatedWeig
                 Stage3 limits = overlap ? zero.stage3() : zero.stage3().withoutPrefetch();
                 var bucket = new InFlight.Limits(zero.allgatherBucketElements(), overlap);
                 InFlight gathers = new InFlight(units, stack.backend().computeStream(), bucket, timer);
-                yield new ShardedWeights(units, stack, dtype, gathers, limits, home);
+                Gathering gathering = Gathering.of(zero.plusPlus(), limits, units, stack, gathers);
+                yield new ShardedWeights(units, stack, dtype, gathers, gathering, home);
             }
         };
     }

@@ -71,7 +71,8 @@ class ZeroConfigTest {
                         1_000_000_000,
                         new Offload.None(),
                         new Offload.None(),
-                        Stage3.DEFAULT),
+                        Stage3.DEFAULT,
+                        ZeroPlusPlus.NONE),
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.of(2000), false), config.report());
         assertEquals(
@@ -94,7 +95,8 @@ class ZeroConfigTest {
                         1_000_000_000,
                         new Offload.None(),
                         new Offload.None(),
-                        Stage3.DEFAULT),
+                        Stage3.DEFAULT,
+                        ZeroPlusPlus.NONE),
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.empty(), false), config.report());
         assertEquals(
@@ -336,7 +338,8 @@ class ZeroConfigTest {
                         1_000_000_000,
                         new Offload.None(),
                         new Offload.None(),
-                        Stage3.DEFAULT));
+                        Stage3.DEFAULT,
+                        ZeroPlusPlus.NONE));
         assertThrows(
                 ConfigException.class,
                 () -> new ZeroOptimization(
@@ -347,7 +350,8 @@ class ZeroConfigTest {
                         1_000_000_000,
                         new Offload.None(),
                         new Offload.None(),
-                        Stage3.DEFAULT));
+                        Stage3.DEFAULT,
+                        ZeroPlusPlus.NONE));
         assertThrows(
                 ConfigException.class,
                 () -> new RuntimeConfig("", "cpu", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty(), Map.of()));

@@ -14,6 +14,7 @@ import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.TinyModel;
 import ds.zero.config.Stage3;
+import ds.zero.config.ZeroPlusPlus;
 import ds.zero.run.Stack;
 import ds.zero.timing.StepTimer;
 import ds.zero.unit.InFlight;
@@ -38,11 +39,16 @@ class ShardedWeightsTest {
         final ShardedWeights weights;
 
         Rank(Communicator communicator, Stage3 limits) {
+            this(communicator, limits, ZeroPlusPlus.NONE);
+        }
+
+        Rank(Communicator communicator, Stage3 limits, ZeroPlusPlus plusPlus) {
             this.units = new Units(model, communicator.rank(), communicator.worldSize(), true);
             InFlight changes =
                     new InFlight(units, backend.computeStream(), new InFlight.Limits(1000, true), new StepTimer());
             Stack stack = new Stack(backend, communicator);
-            this.weights = new ShardedWeights(units, stack, DType.F32, changes, limits, ShardHome.DEVICE);
+            Gathering gathering = Gathering.of(plusPlus, limits, units, stack, changes);
+            this.weights = new ShardedWeights(units, stack, DType.F32, changes, gathering, ShardHome.DEVICE);
             for (int p = 0; p < units.parameters().size(); p++) {
                 Parameter parameter = units.parameters().get(p);
                 Tensor values = backend.allocate(DType.F32, Shape.of(parameter.elements()), "test");

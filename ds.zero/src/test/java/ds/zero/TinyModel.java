@@ -28,10 +28,19 @@ public final class TinyModel {
     private TinyModel() {}
 
     public static Sequential build() {
-        Parameter shared = new Parameter("shared", Shape.of(WIDTH, HIDDEN), new Initializer.Normal(0, 0.5));
+        return build(HIDDEN);
+    }
+
+    /** {@return one with so many hidden channels} */
+    static Sequential build(int hidden) {
+        Parameter shared = new Parameter("shared", Shape.of(WIDTH, hidden), new Initializer.Normal(0, 0.5));
         return new Sequential(
                 "tiny",
-                List.of(new Encode(shared), new Hidden("hidden.0"), new Hidden("hidden.1"), new Decode(shared)));
+                List.of(
+                        new Encode(shared),
+                        new Hidden("hidden.0", hidden),
+                        new Hidden("hidden.1", hidden),
+                        new Decode(shared)));
     }
 
     /** Row g of the global batch of a step, whatever rank and micro-batch it falls to. */
@@ -72,7 +81,7 @@ public final class TinyModel {
         public Tensor forward(Pass pass, Tensor x, Saved saved) {
             Tensor input = pass.keep(x.shape().rows(), WIDTH);
             pass.kernels().copy(x, input);
-            Tensor y = pass.keep(x.shape().rows(), HIDDEN);
+            Tensor y = pass.keep(x.shape().rows(), weight.shape().columns());
             pass.kernels().matmul(Operand.of(input), Operand.of(pass.weight(weight)), y, 0);
             saved.push(input);
             return y;
@@ -91,10 +100,12 @@ public final class TinyModel {
         private final Parameter weight;
         private final Parameter bias;
 
-        Hidden(String name) {
+        Hidden(String name, int channels) {
             this.name = name;
-            this.weight = new Parameter(name + ".weight", Shape.of(HIDDEN, HIDDEN), new Initializer.Normal(0, 0.4));
-            this.bias = new Parameter(name + ".bias", Shape.of(HIDDEN), new Initializer.Constant(0.1f));
+            double deviation = 0.4 * Math.sqrt((double) HIDDEN / channels);
+            this.weight =
+                    new Parameter(name + ".weight", Shape.of(channels, channels), new Initializer.Normal(0, deviation));
+            this.bias = new Parameter(name + ".bias", Shape.of(channels), new Initializer.Constant(0.1f));
         }
 
         @Override
@@ -109,9 +120,9 @@ public final class TinyModel {
 
         @Override
         public Tensor forward(Pass pass, Tensor x, Saved saved) {
-            Tensor u = pass.keep(x.shape().rows(), HIDDEN);
+            Tensor u = pass.keep(x.shape().rows(), bias.elements());
             pass.kernels().matmul(Operand.of(x), Operand.of(pass.weight(weight)), u, 0);
-            Tensor y = pass.keep(x.shape().rows(), HIDDEN);
+            Tensor y = pass.keep(x.shape().rows(), bias.elements());
             pass.kernels().biasGelu(u, pass.weight(bias), y);
             saved.push(x);
             saved.push(u);
@@ -125,7 +136,7 @@ public final class TinyModel {
             pass.kernels().biasGeluBackward(dy, u, pass.weight(bias), dy, pass.gradient(bias));
             GradientSum whole = pass.wholeGradient(weight);
             pass.kernels().matmul(Operand.transposed(x), Operand.of(dy), whole.sum(), whole.beta());
-            Tensor dx = pass.keep(x.shape().rows(), HIDDEN);
+            Tensor dx = pass.keep(x.shape().rows(), bias.elements());
             pass.kernels().matmul(Operand.of(dy), Operand.transposed(pass.weight(weight)), dx, 0);
             return dx;
         }
@@ -166,7 +177,7 @@ public final class TinyModel {
             pass.kernels().axpby(pass.lossScale() / x.shape().rows(), difference, 0, difference);
             GradientSum sum = pass.gradientSum(weight);
             pass.kernels().matmul(Operand.transposed(difference), Operand.of(x), sum.sum(), sum.beta());
-            Tensor dx = pass.keep(x.shape().rows(), HIDDEN);
+            Tensor dx = pass.keep(x.shape().rows(), weight.shape().columns());
             pass.kernels().matmul(Operand.of(difference), Operand.of(pass.weight(weight)), dx, 0);
             return dx;
         }

@@ -85,6 +85,8 @@ public final class StepBenchmark {
                     result(seconds, rendezvous.worldSize(), stack.backend().memory());
             result.put("elements_sent_per_step", sent.elements() / seconds.length);
             result.put("bytes_sent_per_step", sent.bytes() / seconds.length);
+            double across = engine.sumOverRanks(sent.bytesAcrossHosts());
+            result.put("all_ranks_bytes_across_hosts_per_step", Math.round(across / seconds.length));
             ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
             DoubleStream.concat(Arrays.stream(warmup), Arrays.stream(seconds)).forEach(all::add);
             result.put("parameters", engine.parameterElements());
@@ -178,6 +180,7 @@ public final class StepBenchmark {
         node.put("tensor_parallel", setup.tensorParallel());
         node.put("ranks", ranks);
         node.put("stage", setup.stage());
+        node.put("keys", setup.keys());
         node.put("overlap", setup.overlap());
         node.put("dtype", Precision.nameOf(setup.dtype()));
         node.put("micro_batch", setup.microBatch());

@@ -4,6 +4,9 @@ import ds.api.DType;
 import ds.models.gpt.GptConfig;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
+import java.util.Map;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -21,6 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param backend name of a provider
  * @param communicator name of a provider
  * @param overlap whether communication and compute may overlap
+ * @param keys more of a configuration, as a JSON object: blocks are merged, values replace those above
  */
 public record StepSetup(
         StepShape model,
@@ -33,7 +37,8 @@ public record StepSetup(
         int steps,
         String backend,
         String communicator,
-        boolean overlap) {
+        boolean overlap,
+        String keys) {
     /** Rejects counts below 1. */
     public StepSetup {
         positive("--micro-batch", microBatch);
@@ -69,7 +74,30 @@ public record StepSetup(
                 .put("collective_timeout_seconds", 3600);
         ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
         optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
+        merge(root, more());
         return ZeroConfig.parse(root.toString(), Known.ofWorld(ranks)).value();
+    }
+
+    private ObjectNode more() {
+        try {
+            if (JsonMapper.shared().readTree(keys) instanceof ObjectNode more) {
+                return more;
+            }
+        } catch (JacksonException e) {
+            throw new IllegalArgumentException("--keys " + keys + ": " + e.getOriginalMessage(), e);
+        }
+        throw new IllegalArgumentException(
+                "--keys " + keys + ": must be a JSON object, such as {\"gradient_clipping\": 0}");
+    }
+
+    private static void merge(ObjectNode into, ObjectNode more) {
+        for (Map.Entry<String, JsonNode> key : more.properties()) {
+            if (key.getValue() instanceof ObjectNode block && into.get(key.getKey()) instanceof ObjectNode given) {
+                merge(given, block);
+            } else {
+                into.set(key.getKey(), key.getValue());
+            }
+        }
     }
 
     static void positive(String option, int value) {

@@ -55,11 +55,18 @@ record GptRun(
 
     /** {@return a configuration with micro-batches of {@link #B} sequences and two of them a step} */
     static ZeroConfig config(int ranks, int stage, String more) {
-        return ZeroConfig.parse("""
+        return config(ranks, stage, "", more);
+    }
+
+    /** {@return the same with more keys of {@code zero_optimization}} */
+    static ZeroConfig config(int ranks, int stage, String zero, String more) {
+        return ZeroConfig.parse(
+                        """
                         {"train_micro_batch_size_per_gpu": %d, "gradient_accumulation_steps": 2,
                          "zero_optimization": {"stage": %d, "stage3_param_persistence_threshold": 20000,
-                                               "stage3_max_reuse_distance": 0}%s}
-                        """.formatted(B, stage, more.isEmpty() ? "" : ", " + more), Known.ofWorld(ranks))
+                                               "stage3_max_reuse_distance": 0%s}%s}
+                        """.formatted(B, stage, zero.isEmpty() ? "" : ", " + zero, more.isEmpty() ? "" : ", " + more),
+                        Known.ofWorld(ranks))
                 .value();
     }
 

@@ -63,7 +63,15 @@ class MemoryPlanTest {
                         .map(size -> GptRun.config(4, stage, "\"tensor_parallel\": {\"autotp_size\": " + size + "}")));
         Stream<ZeroConfig> signs = Stream.of(ONE_BIT, BF16 + ", " + ONE_BIT)
                 .flatMap(more -> Stream.of(1, 3).map(ranks -> GptRun.config(ranks, 0, more)));
-        return Stream.of(split, two, one, signs).flatMap(configs -> configs);
+        String codes = "\"zero_quantized_gradients\": true";
+        String all = codes + ", \"zero_quantized_weights\": true, \"zero_hpz_partition_size\": 2";
+        String hosts = BF16 + ", \"ds\": {\"ranks_per_host\": 2}";
+        Stream<ZeroConfig> plusPlus = Stream.of(
+                GptRun.config(2, 1, codes, ""),
+                GptRun.config(2, 2, codes, BF16),
+                GptRun.config(2, 3, all, hosts),
+                GptRun.config(4, 3, all, hosts));
+        return Stream.of(split, two, one, signs, plusPlus).flatMap(configs -> configs);
     }
 
     @ParameterizedTest

@@ -155,6 +155,14 @@ final class BenchCommand implements Runnable {
         private boolean noOverlap;
 
         @Option(
+                names = "--keys",
+                paramLabel = "JSON",
+                defaultValue = "{}",
+                description =
+                        "More keys of a configuration, such as '{\"zero_optimization\": {\"zero_quantized_weights\": true}}'.")
+        private String keys;
+
+        @Option(
                 names = "--timeline",
                 paramLabel = "FILE",
                 description =
@@ -189,7 +197,8 @@ final class BenchCommand implements Runnable {
                     steps,
                     stack.backend(),
                     stack.communicator(),
-                    !noOverlap);
+                    !noOverlap,
+                    keys);
             if (breakdown && timeline != null) {
                 throw new ParameterException(spec.commandLine(), "--timeline and --breakdown: only one of them");
             }

@@ -121,7 +121,8 @@ class ResumeTest {
         "0,2,one bit before",
         "0,2,one bit",
         "0,3,one bit bf16",
-        "0,2,one bit fp16"
+        "0,2,one bit fp16",
+        "3,2,zero++"
     })
     void onTheSameRanksAndStageItIsTheSameBits(int stage, int ranks, String precision) throws Exception {
         Setup setup = new Setup(
@@ -360,6 +361,12 @@ class ResumeTest {
             case "bf16", "files" -> "\"bf16\": {\"enabled\": true},";
             case "split" -> states("split");
             case "low", "low files" -> states("bf16");
+            case "zero++" -> """
+                    "bf16": {"enabled": true},
+                    "zero_optimization": {"stage": 3, "stage3_param_persistence_threshold": 0, "zero_quantized_weights": true,
+                     "zero_quantized_gradients": true, "zero_hpz_partition_size": 2},
+                    "ds": {"seed": 42, "ranks_per_host": 2}
+                    """;
             default -> "";
         };
     }

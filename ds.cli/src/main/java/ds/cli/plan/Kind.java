@@ -19,8 +19,8 @@ enum Kind {
     /** {@return the kind of buffers with this label} */
     static Kind of(String label) {
         return switch (label) {
-            case "weights", "gatheredWeights" -> WEIGHTS;
-            case "gradients", "gradientBuckets", "communicationBuckets", "signs" -> GRADIENTS;
+            case "weights", "gatheredWeights", "secondaryWeights", "quantizedWeights" -> WEIGHTS;
+            case "gradients", "gradientBuckets", "communicationBuckets", "signs", "quantizedGradients" -> GRADIENTS;
             case "masterWeights", "optimizerStates", "swapBuffers", "offloadBuffers", "compressionErrors" -> OPTIMIZER;
             case "activations", "recomputed", "offloadedActivations" -> ACTIVATIONS;
             case "checkpoint" -> CHECKPOINTS;

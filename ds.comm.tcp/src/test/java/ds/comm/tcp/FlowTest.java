@@ -52,7 +52,8 @@ class FlowTest {
 
     @Test
     void nothingLeavesThatIsNotBothAvailableAndGranted() {
-        Outflow outflow = new Outflow(null, FrameKind.DATA, Parts.of(MemorySegment.ofArray(new byte[PIECE + 10])), 0);
+        Outflow outflow =
+                new Outflow(null, 0, FrameKind.DATA, Parts.of(MemorySegment.ofArray(new byte[PIECE + 10])), 0);
         assertEquals(0, outflow.ready());
         outflow.grant(Long.MAX_VALUE);
         assertEquals(0, outflow.ready(), "granted, not available");

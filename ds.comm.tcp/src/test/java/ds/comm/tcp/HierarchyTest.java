@@ -194,6 +194,35 @@ class HierarchyTest {
         });
     }
 
+    @ParameterizedTest
+    @CsvSource({"aabb,2", "abab,1", "aaa,3", "aab,1", "abc,1", "aabbcc,2", "aaabbb,3"})
+    void whoSharesAHostIsKnown(String places, int perHost) throws Exception {
+        run(places, comm -> assertEquals(perHost, comm.ranksPerHost()));
+    }
+
+    /** Of what goes straight from each to each, the two shards for the other host leave this one. */
+    @Test
+    void whatLeavesTheHostIsCounted() throws Exception {
+        long shard = 10_000;
+        run("aabb", comm -> {
+            try (HostTensors memory = new HostTensors();
+                    Communicator inHost = comm.split(rank -> rank / 2)) {
+                long before = comm.traffic().bytesAcrossHosts();
+                Tensor pair = memory.zeros(DType.F32, 2 * shard);
+                inHost.allGather(pair.slice(inHost.rank() * shard, shard), pair, Call.now("in the host"))
+                        .await();
+                assertEquals(before, comm.traffic().bytesAcrossHosts(), "of the host");
+                assertEquals(0, inHost.traffic().bytesAcrossHosts());
+                Tensor all = memory.zeros(DType.F32, 4 * shard);
+                comm.allGather(all.slice(comm.rank() * shard, shard), all, Call.now("all"))
+                        .await();
+                long bytes = comm.traffic().bytesAcrossHosts() - before;
+                long payload = 2 * shard * Float.BYTES;
+                assertTrue(bytes > payload && bytes < 1.02 * payload, bytes + " for " + payload);
+            }
+        });
+    }
+
     @Test
     void ranksThatDisagreeAreNamed() throws Exception {
         run("aabb", comm -> {

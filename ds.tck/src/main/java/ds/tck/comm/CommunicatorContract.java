@@ -372,6 +372,21 @@ public abstract class CommunicatorContract {
         });
     }
 
+    @Test
+    void splitByARuleKeepsTheOrderOfRanks() throws Exception {
+        run(6, comm -> {
+            try (HostTensors memory = new HostTensors();
+                    Communicator part = comm.split(rank -> rank % 3)) {
+                assertEquals(2, part.worldSize());
+                assertEquals(comm.rank() / 3, part.rank());
+                Tensor data = Pattern.of(memory, DType.F32, 20, comm.rank());
+                part.allReduce(data, ReduceOp.SUM, Call.now("part")).await();
+                Pattern.assertSame(Pattern.sum(memory, 20, comm.rank() % 3, comm.rank() % 3 + 3), data, "part");
+            }
+            assertEquals(0, 6 % comm.ranksPerHost(), "as many ranks on every host");
+        });
+    }
+
     @ParameterizedTest
     @ValueSource(ints = {20, 120_000})
     void rowsAndColumnsOfAMeshWorkAtOnce(int count) throws Exception {

@@ -49,11 +49,7 @@ public sealed interface GradientStage extends AutoCloseable
                         ? new QuantizedGradients(
                                 units, backend, kept, workspace, quantizedSums(config, units, stack, reductions))
                         : new ShardedGradients(
-                                units,
-                                backend,
-                                kept,
-                                workspace,
-                                new GradientReduction(units, stack, sent, reductions));
+                                units, backend, kept, workspace, new GradientReduction(units, stack, sent, reductions));
             }
         };
     }

@@ -45,7 +45,7 @@ public final class QuantizedGather implements UnitGather {
         this.stream = stack.backend().computeStream();
         this.kernels = stack.backend().kernels(stream);
         this.inFlight = inFlight;
-        this.buffers = new WordBuffers(stack.backend());
+        this.buffers = new WordBuffers(stack.backend(), "quantizedWeights");
         this.pending = new Pending[units.count()];
     }
 

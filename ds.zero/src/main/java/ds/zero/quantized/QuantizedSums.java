@@ -46,12 +46,12 @@ public final class QuantizedSums implements ShardSums {
         this.stream = backend.computeStream();
         this.kernels = backend.kernels(stream);
         this.inFlight = inFlight;
-        this.buffers = new WordBuffers(backend);
+        this.buffers = new WordBuffers(backend, "quantizedGradients");
         long largest = 0;
         for (int unit = 0; unit < units.count(); unit++) {
             largest = Math.max(largest, units.layout(unit).shardElements());
         }
-        this.sums = backend.allocate(DType.F32, Shape.of(groups.hosts() * largest), "quantized");
+        this.sums = backend.allocate(DType.F32, Shape.of(groups.hosts() * largest), "quantizedGradients");
     }
 
     /** Always: what travels is a copy. */

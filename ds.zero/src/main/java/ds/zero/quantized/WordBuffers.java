@@ -13,12 +13,18 @@ import java.util.Map;
 /** Memory for words under way, lent for a while; after the first step nothing is allocated any more. */
 final class WordBuffers implements AutoCloseable {
     private final TensorBackend backend;
+    private final String label;
     private final Map<Long, List<Tensor>> free = new HashMap<>();
     private final List<Buffer> all = new ArrayList<>();
 
-    /** Allocates nothing yet. */
-    WordBuffers(TensorBackend backend) {
+    /**
+     * Allocates nothing yet.
+     *
+     * @param label under which the memory is counted
+     */
+    WordBuffers(TensorBackend backend, String label) {
         this.backend = backend;
+        this.label = label;
     }
 
     /** {@return so many words: I32} */
@@ -27,7 +33,7 @@ final class WordBuffers implements AutoCloseable {
         if (!candidates.isEmpty()) {
             return candidates.removeLast();
         }
-        Tensor tensor = backend.allocate(DType.I32, Shape.of(words), "quantized");
+        Tensor tensor = backend.allocate(DType.I32, Shape.of(words), label);
         all.add(tensor.buffer());
         return tensor;
     }

@@ -175,6 +175,24 @@ public interface Kernels extends CoreKernels {
     }
 
     /**
+     * One step of {@link #adam} from a gradient of any floating type, and the new weights rounded to the nearest numbers of
+     * another type: what would be three passes over memory is one.
+     *
+     * @param weights F32 {@code [n]}; overwritten
+     * @param gradient {@code [n]}
+     * @param firstMoment F32 {@code [n]}, zero before step 1; overwritten
+     * @param secondMoment F32 {@code [n]}, zero before step 1; overwritten
+     * @param rounded {@code [n]}, of any floating type; overwritten
+     */
+    default void adam(
+            Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment, Tensor rounded) {
+        try (Temporaries temporaries = new Temporaries(this)) {
+            adam(adam, weights, temporaries.f32Copy(gradient), firstMoment, secondMoment);
+            copy(weights, rounded);
+        }
+    }
+
+    /**
      * One step of Lion on n elements; the direction is 0 where {@code beta1 · m + (1 - beta1) · g} is.
      *
      * @param weights F32 {@code [n]}; overwritten

@@ -19,6 +19,7 @@ import ds.backend.cpu.attention.TiledAttention;
 import ds.backend.cpu.product.MatrixProducts;
 import ds.backend.cpu.threads.WorkerPool;
 import ds.backend.cpu.vector.AdagradKernel;
+import ds.backend.cpu.vector.AdamBf16Kernel;
 import ds.backend.cpu.vector.AdamKernel;
 import ds.backend.cpu.vector.AttentionKernel;
 import ds.backend.cpu.vector.Bf16Kernel;
@@ -203,6 +204,22 @@ final class CpuKernels extends CpuCoreKernels {
                 weights.elements(),
                 GRAIN,
                 (part, worker) -> AdamKernel.step(adam, weights, gradient, firstMoment, secondMoment, part));
+    }
+
+    @Override
+    public void adam(
+            Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment, Tensor rounded) {
+        if (gradient.dtype() != DType.BF16 || rounded.dtype() != DType.BF16) {
+            super.adam(adam, weights, gradient, firstMoment, secondMoment, rounded);
+            return;
+        }
+        requireEqual("adam", "elements of the gradient", weights.elements(), gradient.elements());
+        requireEqual("adam", "elements of the first moment", weights.elements(), firstMoment.elements());
+        requireEqual("adam", "elements of the second moment", weights.elements(), secondMoment.elements());
+        requireEqual("adam", "rounded weights", weights.elements(), rounded.elements());
+        AdamBf16Kernel.Operands operands =
+                AdamBf16Kernel.Operands.of(weights, gradient, firstMoment, secondMoment, rounded);
+        pool.run(weights.elements(), GRAIN, (part, worker) -> AdamBf16Kernel.step(adam, operands, part));
     }
 
     @Override

@@ -12,6 +12,8 @@ import ds.api.Lion;
 import ds.api.Quantization;
 import ds.api.Sgd;
 import ds.api.Tensor;
+import java.util.List;
+import java.util.Optional;
 
 /**
  * All kernels: the core, and the fused ones, most of them one launch. Operands of different types, and heads larger than there are kernels
@@ -293,15 +295,29 @@ final class CudaKernels extends CudaCoreKernels {
 
     @Override
     public void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
-        Checks.sameElements("adam", weights, gradient, firstMoment, secondMoment);
-        Checks.f32("adam", weights, gradient, firstMoment, secondMoment);
+        Checks.f32("adam", gradient);
+        adam(adam, List.of(weights, firstMoment, secondMoment), gradient, Optional.empty());
+    }
+
+    @Override
+    public void adam(
+            Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment, Tensor rounded) {
+        adam(adam, List.of(weights, firstMoment, secondMoment), gradient, Optional.of(rounded));
+    }
+
+    private void adam(Adam adam, List<Tensor> states, Tensor gradient, Optional<Tensor> rounded) {
+        Tensor weights = states.get(0);
+        Checks.sameElements("adam", weights, states.get(1), states.get(2), gradient, rounded.orElse(weights));
+        Checks.f32("adam", weights, states.get(1), states.get(2));
         double first = adam.biasCorrection() ? 1 - Math.pow(adam.beta1(), adam.step()) : 1;
         double second = adam.biasCorrection() ? 1 - Math.pow(adam.beta2(), adam.step()) : 1;
         launcher.of("optimizers", "adam")
                 .address(weights)
-                .address(gradient)
-                .address(firstMoment)
-                .address(secondMoment)
+                .typed(gradient)
+                .address(states.get(1))
+                .address(states.get(2))
+                .number(rounded.map(Tensor::address).orElse(0L))
+                .number(Codes.of(rounded.orElse(weights).dtype()))
                 .number(weights.elements())
                 .number((float) adam.gradientScale())
                 .number((float) (adam.decoupled() ? 0 : adam.weightDecay()))

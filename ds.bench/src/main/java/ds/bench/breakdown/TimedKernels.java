@@ -241,6 +241,18 @@ final class TimedKernels implements Kernels {
     }
 
     @Override
+    public void adam(
+            Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment, Tensor rounded) {
+        timed(
+                KernelCall.elementwise(
+                        "adam, rounded to " + rounded.dtype(),
+                        weights,
+                        List.of(gradient, weights, firstMoment, secondMoment),
+                        List.of(weights, firstMoment, secondMoment, rounded)),
+                () -> inner.adam(adam, weights, gradient, firstMoment, secondMoment, rounded));
+    }
+
+    @Override
     public void lion(Lion lion, Tensor weights, Tensor gradient, Tensor momentum) {
         timed(
                 KernelCall.elementwise(

@@ -4,6 +4,7 @@ import ds.api.Kernels;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
+import ds.api.spi.RoundingOptimizer;
 import ds.zero.optimizer.Tiles.Tile;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,9 +38,17 @@ final class ElementwiseUpdate implements UnitUpdate {
     @Override
     public void update(int unit, Optimizer.Step step) {
         for (Tile tile : tilesOfUnit.get(unit)) {
-            optimizer.update(kernels, tiles.load(tile), tile.step(step));
-            tiles.storeStates(tile, step);
-            tiles.storeWeights(tile, step);
+            if (optimizer instanceof RoundingOptimizer rounding && tiles.isUpdatedInPlace(tile)) {
+                rounding.update(
+                        kernels,
+                        tile.inPlace(),
+                        tile.step(step),
+                        tile.stored().published().orElseThrow());
+            } else {
+                optimizer.update(kernels, tiles.load(tile), tile.step(step));
+                tiles.storeStates(tile, step);
+                tiles.storeWeights(tile, step);
+            }
         }
     }
 

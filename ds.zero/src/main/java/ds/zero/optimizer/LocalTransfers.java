@@ -7,6 +7,11 @@ import java.util.List;
 /** Everything is where it is needed; all is in the order of one stream. */
 record LocalTransfers(Kernels kernels) implements Transfers {
     @Override
+    public boolean areLocal() {
+        return true;
+    }
+
+    @Override
     public void expect(List<Tensor> gradients) {}
 
     @Override

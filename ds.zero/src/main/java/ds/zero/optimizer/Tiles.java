@@ -41,6 +41,11 @@ final class Tiles implements AutoCloseable {
         long elements() {
             return stored.gradient().elements();
         }
+
+        /** {@return its numbers where they are, the gradient in its own type; see {@link #isUpdatedInPlace}} */
+        Optimizer.Shard inPlace() {
+            return new Optimizer.Shard(shard.weights(), stored.gradient(), shard.states());
+        }
     }
 
     /**
@@ -117,6 +122,21 @@ final class Tiles implements AutoCloseable {
     /** {@return the gradients of tiles} */
     static List<Tensor> gradients(List<Tile> tiles) {
         return tiles.stream().map(tile -> tile.stored().gradient()).toList();
+    }
+
+    /**
+     * {@return whether all that an update needs is here in F32, but for a BF16 gradient and BF16 weights made of it: then nothing
+     * has to be brought here or back}
+     */
+    boolean isUpdatedInPlace(Tile tile) {
+        OwnedUnit.Owned stored = tile.stored();
+        return transfers.areLocal()
+                && stored.weights().isF32()
+                && stored.states().stream().allMatch(StoredElements::isF32)
+                && stored.gradient().dtype() == DType.BF16
+                && stored.published()
+                        .filter(weights -> weights.dtype() == DType.BF16)
+                        .isPresent();
     }
 
     /** {@return a tile's weights, states and gradient in F32} */

@@ -14,6 +14,11 @@ public interface Transfers extends AutoCloseable {
         return new LocalTransfers(kernels);
     }
 
+    /** {@return whether gradients and weights are in the memory of the backend that updates} */
+    default boolean areLocal() {
+        return false;
+    }
+
     /**
      * Begins a step, when all gradients are there.
      *

@@ -104,6 +104,10 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
     public void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {}
 
     @Override
+    public void adam(
+            Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment, Tensor rounded) {}
+
+    @Override
     public void lion(Lion lion, Tensor weights, Tensor gradient, Tensor momentum) {}
 
     @Override

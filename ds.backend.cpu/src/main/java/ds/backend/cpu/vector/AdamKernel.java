@@ -104,17 +104,17 @@ public final class AdamKernel {
     }
 
     /** What {@link Adam} says, as the loops need it. */
-    private static final class Factors {
-        private final float scale;
-        private final float decay;
-        private final float keep;
-        private final float beta1;
-        private final float beta2;
-        private final float rest1;
-        private final float rest2;
-        private final float rate;
-        private final float vScale;
-        private final float epsilon;
+    static final class Factors {
+        final float scale;
+        final float decay;
+        final float keep;
+        final float beta1;
+        final float beta2;
+        final float rest1;
+        final float rest2;
+        final float rate;
+        final float vScale;
+        final float epsilon;
 
         Factors(Adam adam) {
             double mCorrection = adam.biasCorrection() ? 1 - Math.pow(adam.beta1(), adam.step()) : 1;

@@ -172,7 +172,15 @@ public final class Bf16Kernel {
         }
     }
 
-    private static void store(IntVector shorts, MemorySegment to, long i) {
+    /** {@return the BF16 elements from the i-th on as F32} */
+    static FloatVector load(MemorySegment from, long i) {
+        ShortVector halves = ShortVector.fromMemorySegment(I16, from, i * Short.BYTES, ORDER);
+        IntVector bits = (IntVector) halves.convertShape(ZERO_EXTEND_S2I, Lanes.I32, 0);
+        return bits.lanewise(LSHL, 16).reinterpretAsFloats();
+    }
+
+    /** Writes what {@link Lanes#toBf16} returns from the i-th element on. */
+    static void store(IntVector shorts, MemorySegment to, long i) {
         ((ShortVector) shorts.convertShape(I2S, I16, 0)).intoMemorySegment(to, i * Short.BYTES, ORDER);
     }
 }

@@ -5,14 +5,18 @@
     load4(p, F32, quad, i, count, x)
 #define STORE(p, x) store4(p, F32, quad, i, count, x)
 
+// rounded is 0 if the new weights are wanted in F32 alone
 KERNEL adam(
-        float* weights, const float* gradient, float* first, float* second, i64 n, float scale, float decay, float beta1,
-        float rest1, float beta2, float rest2, float secondCorrection, float epsilon, float rate, float keep) {
-    bool quad = aligned(weights, 16) && aligned(gradient, 16) && aligned(first, 16) && aligned(second, 16);
+        float* weights, const void* gradient, int gradientType, float* first, float* second, void* rounded, int roundedType,
+        i64 n, float scale, float decay, float beta1, float rest1, float beta2, float rest2, float secondCorrection,
+        float epsilon, float rate, float keep) {
+    bool quad = aligned(weights, 16) && quads(gradient, gradientType) && aligned(first, 16) && aligned(second, 16)
+            && quads(rounded, roundedType);
     FOR_QUADS(i, n) {
         int count = count4(i, n);
         LOAD(weights, w);
-        LOAD(gradient, g);
+        float g[4];
+        load4(gradient, gradientType, quad, i, count, g);
         LOAD(first, m);
         LOAD(second, v);
 #pragma unroll
@@ -26,6 +30,7 @@ KERNEL adam(
         STORE(weights, w);
         STORE(first, m);
         STORE(second, v);
+        if (rounded) store4(rounded, roundedType, quad, i, count, w);
     }
 }
 

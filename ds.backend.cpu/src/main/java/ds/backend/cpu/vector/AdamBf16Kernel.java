@@ -2,6 +2,11 @@ package ds.backend.cpu.vector;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
+import static jdk.incubator.vector.VectorOperators.GT;
+import static jdk.incubator.vector.VectorOperators.I2S;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.LSHR;
+import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
 
 import ds.api.Adam;
 import ds.api.Bf16;
@@ -10,6 +15,9 @@ import ds.backend.cpu.threads.Part;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
 
 /**
  * {@link AdamKernel} with a BF16 gradient, and the new weights rounded to BF16, in one pass: the same operations on each element, and
@@ -55,32 +63,38 @@ public final class AdamBf16Kernel {
         }
     }
 
-    /** Whole vectors, straight from memory to memory. */
+    /**
+     * Whole vectors, straight from memory to memory. The conversions stand here and are not called: until the compiler has found out
+     * that they are worth inlining, every vector that one of them returns is an object.
+     */
     private static void vectors(AdamKernel.Factors c, Operands x, long first, int n) {
-        MemorySegment weights = x.weights;
-        MemorySegment gradients = x.gradients;
-        MemorySegment moments = x.moments;
-        MemorySegment squares = x.squares;
-        MemorySegment rounded = x.rounded;
         FloatVector beta1 = FloatVector.broadcast(Lanes.F32, c.beta1);
         FloatVector beta2 = FloatVector.broadcast(Lanes.F32, c.beta2);
         FloatVector decay = FloatVector.broadcast(Lanes.F32, c.decay);
         FloatVector rate = FloatVector.broadcast(Lanes.F32, -c.rate);
         for (int i = 0; i < n; i += Lanes.COUNT) {
             long at = (first + i) * Float.BYTES;
-            FloatVector w = FloatVector.fromMemorySegment(Lanes.F32, weights, at, ORDER);
-            FloatVector g = Bf16Kernel.load(gradients, first + i);
-            FloatVector m = FloatVector.fromMemorySegment(Lanes.F32, moments, at, ORDER);
-            FloatVector v = FloatVector.fromMemorySegment(Lanes.F32, squares, at, ORDER);
+            long half = (first + i) * Short.BYTES;
+            FloatVector w = FloatVector.fromMemorySegment(Lanes.F32, x.weights, at, ORDER);
+            FloatVector m = FloatVector.fromMemorySegment(Lanes.F32, x.moments, at, ORDER);
+            FloatVector v = FloatVector.fromMemorySegment(Lanes.F32, x.squares, at, ORDER);
+            ShortVector halves = ShortVector.fromMemorySegment(Bf16Kernel.I16, x.gradients, half, ORDER);
+            IntVector widened = (IntVector) halves.convertShape(ZERO_EXTEND_S2I, Lanes.I32, 0);
+            FloatVector g = widened.lanewise(LSHL, 16).reinterpretAsFloats();
             FloatVector gradient = w.fma(decay, g.mul(c.scale));
             FloatVector moment = m.fma(beta1, gradient.mul(c.rest1));
             FloatVector square = v.fma(beta2, gradient.mul(gradient).mul(c.rest2));
             FloatVector direction = moment.div(square.mul(c.vScale).sqrt().add(c.epsilon));
             FloatVector updated = direction.fma(rate, w.mul(c.keep));
-            moment.intoMemorySegment(moments, at, ORDER);
-            square.intoMemorySegment(squares, at, ORDER);
-            updated.intoMemorySegment(weights, at, ORDER);
-            Bf16Kernel.store(Lanes.toBf16(updated.reinterpretAsInts()), rounded, first + i);
+            moment.intoMemorySegment(x.moments, at, ORDER);
+            square.intoMemorySegment(x.squares, at, ORDER);
+            updated.intoMemorySegment(x.weights, at, ORDER);
+            IntVector bits = updated.reinterpretAsInts(); // from here on as Lanes.toBf16
+            IntVector upper = bits.lanewise(LSHR, 16);
+            IntVector nearest = bits.add(upper.and(1)).add(0x7fff).lanewise(LSHR, 16);
+            VectorMask<Integer> nan = bits.and(0x7fffffff).compare(GT, 0x7f800000);
+            IntVector rounded = nearest.blend(upper.or(0x40), nan);
+            ((ShortVector) rounded.convertShape(I2S, Bf16Kernel.I16, 0)).intoMemorySegment(x.rounded, half, ORDER);
         }
     }
 

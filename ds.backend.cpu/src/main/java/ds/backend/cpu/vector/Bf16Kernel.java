@@ -26,8 +26,10 @@ import jdk.incubator.vector.VectorSpecies;
 /** Conversion, stochastic rounding, split and join of {@link Bf16}, a vector at a time: the memory's bandwidth is the limit. */
 public final class Bf16Kernel {
     private static final VectorSpecies<Long> I64 = LongVector.SPECIES_PREFERRED;
-    private static final VectorSpecies<Short> I16 =
+    /** As many 16-bit integers as {@link Lanes#F32} has floats. */
+    static final VectorSpecies<Short> I16 =
             VectorSpecies.of(short.class, VectorShape.forBitSize(Lanes.F32.vectorBitSize() / 2));
+
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
     private static final LongVector STEPS = LongVector.zero(I64).addIndex(1).mul(CounterRandom.GAMMA);
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -172,15 +174,7 @@ public final class Bf16Kernel {
         }
     }
 
-    /** {@return the BF16 elements from the i-th on as F32} */
-    static FloatVector load(MemorySegment from, long i) {
-        ShortVector halves = ShortVector.fromMemorySegment(I16, from, i * Short.BYTES, ORDER);
-        IntVector bits = (IntVector) halves.convertShape(ZERO_EXTEND_S2I, Lanes.I32, 0);
-        return bits.lanewise(LSHL, 16).reinterpretAsFloats();
-    }
-
-    /** Writes what {@link Lanes#toBf16} returns from the i-th element on. */
-    static void store(IntVector shorts, MemorySegment to, long i) {
+    private static void store(IntVector shorts, MemorySegment to, long i) {
         ((ShortVector) shorts.convertShape(I2S, I16, 0)).intoMemorySegment(to, i * Short.BYTES, ORDER);
     }
 }

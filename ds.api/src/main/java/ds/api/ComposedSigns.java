@@ -59,7 +59,7 @@ final class ComposedSigns {
             float magnitude = (float) (alpha * block.scale().get(ValueLayout.JAVA_FLOAT, 0));
             for (int i = 0; i < block.n(); i++) {
                 float number = beta == 0 ? 0 : block.number(i);
-                float sum = number + (block.isPositive(i) ? magnitude : -magnitude);
+                float sum = Math.fma(beta, number, block.isPositive(i) ? magnitude : -magnitude);
                 block.numbers().setAtIndex(ValueLayout.JAVA_FLOAT, i, block.takesPart(i) ? sum : 0);
             }
         });

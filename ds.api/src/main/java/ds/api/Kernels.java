@@ -294,7 +294,7 @@ public interface Kernels extends CoreKernels {
      *
      * @param signs of n numbers, as {@link #takeSigns} left them
      * @param active F32 {@code [n]}: where it is above 0 a number takes part
-     * @param beta 0 (then {@code y} is not read) or 1
+     * @param beta of what is in {@code y}, which is not read if it is 0; product and sum are rounded once
      * @param y F32 {@code [n]}; overwritten
      */
     default void addSigns(double alpha, Signs signs, Tensor active, float beta, Tensor y) {

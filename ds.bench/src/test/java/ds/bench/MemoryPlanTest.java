@@ -61,7 +61,10 @@ class MemoryPlanTest {
         Stream<ZeroConfig> split = Stream.of(0, 1, 2, 3)
                 .flatMap(stage -> Stream.of(2, 4)
                         .map(size -> GptRun.config(4, stage, "\"tensor_parallel\": {\"autotp_size\": " + size + "}")));
-        Stream<ZeroConfig> signs = Stream.of(ONE_BIT, BF16 + ", " + ONE_BIT)
+        Stream<ZeroConfig> signs = Stream.of(
+                        ONE_BIT,
+                        BF16 + ", " + ONE_BIT,
+                        ONE_BIT.replace("OneBit", "ZeroOne").replace("freeze", "var_freeze"))
                 .flatMap(more -> Stream.of(1, 3).map(ranks -> GptRun.config(ranks, 0, more)));
         String codes = "\"zero_quantized_gradients\": true";
         String all = codes + ", \"zero_quantized_weights\": true, \"zero_hpz_partition_size\": 2";

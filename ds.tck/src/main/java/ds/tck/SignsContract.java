@@ -57,7 +57,7 @@ public interface SignsContract extends BackendContract {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 0", "1, 1", "0.25, 1", "-3, 0", "33, 1"})
+    @CsvSource({"1, 0", "1, 1", "0.25, 1", "-3, 0", "33, 1", "0.1, 0.9"})
     default void addsSigns(double alpha, float beta) {
         for (int n : new int[] {1, 33, 4097, 70_001}) {
             try (SideBySide sides = new SideBySide(backend())) {

@@ -119,6 +119,14 @@ final class ExtraPieces {
         return pieces;
     }
 
+    /** {@return the optimizer's states in whose place these are loaded} */
+    List<String> replacedIn(Checkpoint checkpoint) {
+        return all().stream()
+                .filter(extra -> extra.inUse().test(checkpoint.training().updates()))
+                .flatMap(extra -> extra.replaces().stream())
+                .toList();
+    }
+
     /** Sets all of it to 0. */
     void clear() {
         TensorBackend backend = state.states().backend();

@@ -45,7 +45,13 @@ final class OwnedPieces {
 
     /** {@return all that this rank updates, and its own of what a checkpoint has beside} */
     RankPieces toLoad(Checkpoint checkpoint) {
-        return pieces(unit -> state.units().owned(unit), true, extra.kindsIn(checkpoint), extra.toLoad(checkpoint));
+        RankPieces all =
+                pieces(unit -> state.units().owned(unit), true, extra.kindsIn(checkpoint), extra.toLoad(checkpoint));
+        List<String> replaced = extra.replacedIn(checkpoint);
+        List<? extends Piece> pieces = all.pieces().stream()
+                .filter(piece -> !replaced.contains(piece.kind()))
+                .toList();
+        return new RankPieces(all.parameters(), all.kinds(), pieces);
     }
 
     /** Has somebody told before the pieces change, each time. */

@@ -158,6 +158,36 @@ class OneBitAdamTest {
         assertEquals(losses.get(0), losses.get(1));
     }
 
+    private static final String ZERO_ONE =
+            "\"optimizer\": {\"type\": \"ZeroOneAdam\", \"params\": {\"lr\": 0.01, \"var_freeze_step\": 3, \"var_update_scaler\": 2,"
+                    + " \"local_step_scaler\": 1, \"local_step_clipper\": 2}},";
+
+    /** 0/1 Adam: two refreshes, signs of gradients, and from update 4 on signs of what has been done since, at every second update. */
+    @ParameterizedTest
+    @ValueSource(strings = {"", "\"bf16\": {\"enabled\": true},", "\"fp16\": {\"enabled\": true, \"loss_scale\": 64},"})
+    void zeroOneAdamSendsNothingButNormsBetweenExchanges(String precision) throws Exception {
+        ZeroConfig config = new Setup(0, 2, 1, ZERO_ONE + precision).config();
+        List<Long> collectives = new ArrayList<>();
+        List<Map<String, List<Float>>> masters = new ArrayList<>();
+        InProcessCommunicators.run(2, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine = ZeroEngine.initialize(TinyModel.build(), config, backend, communicator)) {
+                for (int step = 0; step < 6; step++) {
+                    Batch batch = TinyModel.batch(backend, step, 36L * communicator.rank(), 36);
+                    long before = communicator.traffic().collectives();
+                    engine.trainBatch(i -> batch);
+                    if (communicator.rank() == 0) {
+                        collectives.add(communicator.traffic().collectives() - before);
+                        masters.add(ZeroRun.weights(engine));
+                    }
+                }
+            }
+        });
+        assertEquals(List.of(1 + 3L, 1 + 3L, 1 + 6L, 1 + 6L, 1L, 1 + 6L), collectives);
+        assertEquals(masters.get(3), masters.get(4), "what is read is what ranks have alike");
+        assertNotEquals(masters.get(4), masters.get(5));
+    }
+
     @Test
     void nothingIsAllocatedInAStepOfEitherPhase() throws Exception {
         ZeroConfig config = new Setup(0, 2, 1, optimizer("") + "\"bf16\": {\"enabled\": true},").config();

@@ -122,7 +122,10 @@ class ResumeTest {
         "0,2,one bit",
         "0,3,one bit bf16",
         "0,2,one bit fp16",
-        "3,2,zero++"
+        "3,2,zero++",
+        "0,2,zero one before",
+        "0,2,zero one",
+        "0,3,zero one bf16"
     })
     void onTheSameRanksAndStageItIsTheSameBits(int stage, int ranks, String precision) throws Exception {
         Setup setup = new Setup(
@@ -200,6 +203,21 @@ class ResumeTest {
                 sum[i] += weight * values.getAtIndex(ValueLayout.JAVA_FLOAT, i);
             }
         }
+    }
+
+    /** Between exchanges ranks have momenta and steps of their own: other ranks go on with their means, and the same masters. */
+    @Test
+    void stepsOfTheirOwnGoOnOnOtherRanks() throws Exception {
+        Run before = run(new Setup(0, 3, 1, zeroOne(12)), STOP);
+        assertEquals(
+                5 + 3 * 3 - 1,
+                Checkpoint.open(folder.resolve("step-%08d".formatted(STOP)))
+                        .kinds()
+                        .size());
+        Run after = run(new Setup(0, 2, 1, zeroOne(12)), STOP); // restores, trains no step, and saves
+        assertEquals(before.weights(), after.weights());
+        Run rest = run(new Setup(0, 2, 1, zeroOne(12)), STEPS);
+        assertTrue(rest.losses().getLast() < 1.1 * rest.losses().getFirst());
     }
 
     @Test
@@ -344,6 +362,11 @@ class ResumeTest {
                 + freeze + "}},";
     }
 
+    private static String zeroOne(int freeze) {
+        return "\"optimizer\": {\"type\": \"ZeroOneAdam\", \"params\": {\"lr\": 0.01, \"weight_decay\": 0.1, \"var_freeze_step\": "
+                + freeze + ", \"var_update_scaler\": 4, \"local_step_scaler\": 6, \"local_step_clipper\": 4}},";
+    }
+
     private static String states(String masters) {
         return """
                 "bf16": {"enabled": true},
@@ -357,6 +380,9 @@ class ResumeTest {
             case "one bit" -> oneBit(9);
             case "one bit before" -> oneBit(STOP + 9); // stops while it warms up
             case "one bit bf16" -> oneBit(9) + "\"bf16\": {\"enabled\": true},";
+            case "zero one before" -> zeroOne(STOP + 9); // stops between refreshes of the variance
+            case "zero one" -> zeroOne(12); // stops where every rank has taken a step of its own
+            case "zero one bf16" -> zeroOne(12) + "\"bf16\": {\"enabled\": true},";
             case "one bit fp16" -> oneBit(9) + FP16;
             case "bf16", "files" -> "\"bf16\": {\"enabled\": true},";
             case "split" -> states("split");

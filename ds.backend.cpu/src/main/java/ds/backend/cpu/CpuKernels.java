@@ -295,7 +295,7 @@ final class CpuKernels extends CpuCoreKernels {
         pool.run(
                 signs.scales().elements(),
                 GRAIN_BLOCKS,
-                (part, worker) -> SignKernel.add(alpha, signs, active, beta != 0, y, part));
+                (part, worker) -> SignKernel.add(alpha, signs, active, beta, y, part));
     }
 
     private static void requireSigns(String call, Tensor numbers, Tensor active, Signs signs) {

@@ -8,7 +8,8 @@ import java.util.Map;
 /** The block {@code optimizer}. */
 public sealed interface OptimizerConfig {
     /** The built-in optimizers; a configuration may write them in any case. */
-    List<String> BUILT_IN = List.of("Adam", "AdamW", "Lion", "Adagrad", "SGD", "Lamb", "Muon", "OneBitAdam");
+    List<String> BUILT_IN =
+            List.of("Adam", "AdamW", "Lion", "Adagrad", "SGD", "Lamb", "Muon", "OneBitAdam", "ZeroOneAdam");
 
     /** {@return {@code optimizer.type} as it is written} */
     String type();
@@ -240,6 +241,55 @@ public sealed interface OptimizerConfig {
         /** Rejects what is out of range. */
         public OneBitAdam {
             require("freeze_step", freezeStep, Range.atLeast(1));
+        }
+
+        @Override
+        public double learningRate() {
+            return adam.learningRate();
+        }
+
+        @Override
+        public double weightDecay() {
+            return adam.weightDecay();
+        }
+
+        @Override
+        public boolean isElementwise() {
+            return false;
+        }
+
+        @Override
+        public boolean exchangesMomenta() {
+            return true;
+        }
+    }
+
+    /**
+     * 0/1 Adam (Lu et al., arXiv:2202.06009): AdamW whose variance sees sums of gradients at growing intervals only, and ranks exchange
+     * a sign for each element of their gradients between; when it is frozen they take steps of their own, and exchange signs of what these
+     * have done at growing intervals. Bias is corrected as by {@link OneBitAdam}.
+     *
+     * @param type {@code ZeroOneAdam}, in any case
+     * @param adam decoupled
+     * @param varFreezeStep after how many updates the variance stays as it is, at least 1
+     * @param varUpdateScaler after how many updates of the variance the interval between them doubles, at least 1
+     * @param localStepScaler after how many updates, when the variance is frozen, the interval between exchanges doubles, at least 1
+     * @param localStepClipper the longest interval between exchanges, at least 1
+     */
+    record ZeroOneAdam(
+            String type,
+            Adam adam,
+            long varFreezeStep,
+            long varUpdateScaler,
+            long localStepScaler,
+            long localStepClipper)
+            implements OptimizerConfig {
+        /** Rejects what is out of range. */
+        public ZeroOneAdam {
+            require("var_freeze_step", varFreezeStep, Range.atLeast(1));
+            require("var_update_scaler", varUpdateScaler, Range.atLeast(1));
+            require("local_step_scaler", localStepScaler, Range.atLeast(1));
+            require("local_step_clipper", localStepClipper, Range.atLeast(1));
         }
 
         @Override

@@ -14,7 +14,7 @@ record OptimizerReader(Block root, Block block, Block params, DeepSpeedKeys keys
     private static final long FREEZE_STEP = 100_000;
 
     /** DeepSpeed's own optimizers that have no counterpart here; any other unknown name is left to the providers. */
-    private static final List<String> NOT_YET = List.of("zerooneadam", "onebitlamb", "muadam", "muadamw", "musgd");
+    private static final List<String> NOT_YET = List.of("onebitlamb", "muadam", "muadamw", "musgd");
 
     static OptimizerConfig read(Block root, DeepSpeedKeys keys) {
         Block block = root.block("optimizer");
@@ -41,6 +41,7 @@ record OptimizerReader(Block root, Block block, Block params, DeepSpeedKeys keys
             case "lamb" -> readLamb(type);
             case "muon" -> readMuon(type);
             case "onebitadam" -> readOneBitAdam(type);
+            case "zerooneadam" -> readZeroOneAdam(type);
             default -> readProvided(type);
         };
     }
@@ -128,6 +129,16 @@ record OptimizerReader(Block root, Block block, Block params, DeepSpeedKeys keys
     private OptimizerConfig readOneBitAdam(String type) {
         return new OptimizerConfig.OneBitAdam(
                 type, readDecoupledAdam(type), params.integer("freeze_step", FREEZE_STEP, 1, Long.MAX_VALUE));
+    }
+
+    private OptimizerConfig readZeroOneAdam(String type) {
+        return new OptimizerConfig.ZeroOneAdam(
+                type,
+                readDecoupledAdam(type),
+                params.integer("var_freeze_step", FREEZE_STEP, 1, Long.MAX_VALUE),
+                params.integer("var_update_scaler", 16, 1, Long.MAX_VALUE),
+                params.integer("local_step_scaler", 32_678, 1, Long.MAX_VALUE),
+                params.integer("local_step_clipper", 16, 1, Long.MAX_VALUE));
     }
 
     private OptimizerConfig.Adam readDecoupledAdam(String type) {

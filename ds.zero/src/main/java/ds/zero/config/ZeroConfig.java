@@ -168,6 +168,15 @@ public record ZeroConfig(
                                     + " signs of momenta travel; sharded weights would have to be gathered in full",
                             "set it to 0, or use AdamW");
         }
+        if (config.optimizer instanceof OptimizerConfig.ZeroOneAdam
+                && config.precision.states().masterWeights() != StatePrecision.MasterWeights.FP32) {
+            root.block(RuntimeConfig.BLOCK)
+                    .block("states")
+                    .problem(
+                            "master_weights",
+                            "must be \"fp32\" for " + type + ": masters rest while ranks take steps of their own",
+                            "remove the key, or use AdamW");
+        }
         if (config.precision.states().optimizerStates() != DType.F32) {
             root.block(RuntimeConfig.BLOCK)
                     .block("states")

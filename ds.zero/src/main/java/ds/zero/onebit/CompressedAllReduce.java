@@ -46,6 +46,8 @@ public final class CompressedAllReduce implements AutoCloseable {
     private final int lag; // of the sum of a chunk behind its compression, and of its arrival behind the sum
     private final Work[] onTheWay = new Work[SLOTS];
     private final Work[] onTheWayBack = new Work[SLOTS];
+    private double alpha;
+    private float beta;
     private int tick;
     private int arrived;
 
@@ -54,7 +56,7 @@ public final class CompressedAllReduce implements AutoCloseable {
      *
      * @param name for the labels of collectives
      * @param active F32 {@code [N * shard]}: where it is above 0 an element takes part; the same on all ranks, borrowed
-     * @param mean F32 {@code [N * shard]}; overwritten; borrowed
+     * @param mean F32 {@code [N * shard]}; the mean goes there; borrowed
      */
     public record Vector(String name, Tensor active, Tensor mean) {}
 
@@ -177,8 +179,15 @@ public final class CompressedAllReduce implements AutoCloseable {
                 .toList();
     }
 
-    /** Begins with the first vector; what was under way has arrived. */
-    public void begin() {
+    /**
+     * Begins with the first vector; what was under way has arrived.
+     *
+     * @param newAlpha a vector becomes {@code alpha · mean + beta · vector}
+     * @param newBeta of what is in the vector; it is not read if this is 0
+     */
+    public void begin(double newAlpha, float newBeta) {
+        alpha = newAlpha;
+        beta = newBeta;
         tick = 0;
         arrived = 0;
     }
@@ -241,11 +250,11 @@ public final class CompressedAllReduce implements AutoCloseable {
         }
         for (Piece piece : chunk.pieces()) {
             if (alone) {
-                kernels.copy(piece.workerError(), piece.mean());
+                kernels.addSigns(1, piece.sent(), piece.active(), 1, piece.workerError());
+                kernels.axpby(alpha, piece.workerError(), beta, piece.mean());
                 kernels.fill(piece.workerError(), 0);
-                kernels.addSigns(1, piece.sent(), piece.active(), 1, piece.mean());
             } else {
-                kernels.addSigns(1, piece.sum(), piece.active(), 0, piece.mean());
+                kernels.addSigns(alpha, piece.sum(), piece.active(), beta, piece.mean());
             }
             travellers.arrived(piece.span());
         }
@@ -259,6 +268,12 @@ public final class CompressedAllReduce implements AutoCloseable {
 
     private Call call(String what, Chunk chunk) {
         return new Call(what + chunk.label(), kernels.stream().record());
+    }
+
+    /** Forgets what has not been sent. */
+    public void clearErrors() {
+        workerErrors.forEach(errors -> kernels.fill(errors, 0));
+        serverErrors.forEach(errors -> kernels.fill(errors, 0));
     }
 
     @Override

@@ -121,7 +121,7 @@ final class OneBitUpdate implements UnitUpdate, Travellers {
     public void prepare(Optimizer.Step next) {
         step = next;
         if (takesOwnGradients(next.number())) {
-            mean.begin();
+            mean.begin(1, 0);
         } else {
             varianceUpdates = next.number();
             warmUp.prepare(next);

@@ -26,6 +26,7 @@ public final class Optimizers {
             case OptimizerConfig.Lamb lamb -> new LambOptimizer(lamb);
             case OptimizerConfig.Muon muon -> new MuonOptimizer(muon);
             case OptimizerConfig.OneBitAdam oneBit -> new OneBitAdamOptimizer(oneBit);
+            case OptimizerConfig.ZeroOneAdam zeroOne -> new ZeroOneAdamOptimizer(zeroOne);
             case OptimizerConfig.Provided provided ->
                 provider(provided.type()).create(new ProviderOptions("optimizer.params", provided.options()));
         };

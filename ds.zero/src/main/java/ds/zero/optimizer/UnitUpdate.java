@@ -50,6 +50,7 @@ public interface UnitUpdate extends UpdatePhases, AutoCloseable {
                 UnitUpdate warmUp = new ElementwiseUpdate(optimizer, backend, units, tiles);
                 yield new OneBitUpdate(config, backend, communicator, units, warmUp, tiles, exchange);
             }
+            case ZeroOneAdamOptimizer(var config) -> new ZeroOneUpdate(config, stack, units, tiles, exchange);
             case LayerwiseOptimizer layerwise -> new LayerwiseUpdate(layerwise, backend, communicator, units, tiles);
             case MatrixOptimizer matrix -> new MatrixUpdate(matrix, backend, communicator, units, tiles);
             case Optimizer elementwise -> new ElementwiseUpdate(elementwise, backend, units, tiles);
@@ -60,7 +61,13 @@ public interface UnitUpdate extends UpdatePhases, AutoCloseable {
     static boolean isElementwise(Optimizer optimizer) {
         return !(optimizer instanceof LayerwiseOptimizer
                 || optimizer instanceof MatrixOptimizer
-                || optimizer instanceof OneBitAdamOptimizer);
+                || optimizer instanceof OneBitAdamOptimizer
+                || optimizer instanceof ZeroOneAdamOptimizer);
+    }
+
+    /** {@return whether the model computes with other weights than the masters between updates, even where both are F32} */
+    static boolean keepsMastersApart(Optimizer optimizer) {
+        return optimizer instanceof ZeroOneAdamOptimizer;
     }
 
     /** Does what a step needs before its first unit is updated, when all gradients are there. */

@@ -8,6 +8,7 @@ import ds.zero.config.StatePrecision;
 import ds.zero.config.StatePrecision.MasterWeights;
 import ds.zero.optimizer.StateRounding;
 import ds.zero.optimizer.StoredElements;
+import ds.zero.optimizer.UnitUpdate;
 import ds.zero.unit.Units;
 import ds.zero.weight.WeightStage;
 import java.util.List;
@@ -101,7 +102,7 @@ final class StateKinds {
     }
 
     private boolean weightsAreMasters() {
-        return inPlace && weights.dtype() == DType.F32;
+        return inPlace && weights.dtype() == DType.F32 && !UnitUpdate.keepsMastersApart(optimizer);
     }
 
     /**

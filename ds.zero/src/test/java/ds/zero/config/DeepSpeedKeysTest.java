@@ -113,6 +113,7 @@ class DeepSpeedKeysTest {
             case "momentum", "dampening", "nesterov" -> "SGD";
             case "muon_lr", "adam_lr", "ns_method" -> "Muon";
             case "freeze_step", "cuda_aware", "comm_backend_name" -> "OneBitAdam";
+            case "var_freeze_step", "var_update_scaler", "local_step_scaler", "local_step_clipper" -> "ZeroOneAdam";
             case "adam_w_mode" -> "Adam";
             default -> "AdamW";
         };

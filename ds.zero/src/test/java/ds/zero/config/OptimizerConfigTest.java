@@ -74,7 +74,7 @@ class OptimizerConfigTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"ZeroOneAdam", "OneBitLamb", "MuAdam", "MuAdamW", "MuSGD"})
+    @ValueSource(strings = {"OneBitLamb", "MuAdam", "MuAdamW", "MuSGD"})
     void deepSpeedsOtherOptimizersAreNotSupportedYet(String type) {
         ONE_RANK.assertProblem(
                 "optimizer.type", "is not supported yet; use one of Adam, AdamW", optimizer(type, "\"any\": 1"));
@@ -118,8 +118,23 @@ class OptimizerConfigTest {
                         .optimizer());
     }
 
+    @Test
+    void intervalsOfZeroOneAdam() {
+        var adam = new OptimizerConfig.Adam("ZeroOneAdam", 1e-3, 0.9, 0.999, 1e-8, 0, true, true);
+        assertEquals(
+                new OptimizerConfig.ZeroOneAdam("ZeroOneAdam", adam, 100_000, 16, 32_678, 16),
+                ONE_RANK.parse(optimizer("ZeroOneAdam", "")).optimizer());
+        assertEquals(
+                new OptimizerConfig.ZeroOneAdam("ZeroOneAdam", adam, 1, 2, 3, 4),
+                ONE_RANK.parse(optimizer(
+                                "ZeroOneAdam",
+                                "\"var_freeze_step\": 1, \"var_update_scaler\": 2, \"local_step_scaler\": 3,"
+                                        + " \"local_step_clipper\": 4"))
+                        .optimizer());
+    }
+
     @ParameterizedTest
-    @ValueSource(strings = {"OneBitAdam"})
+    @ValueSource(strings = {"OneBitAdam", "ZeroOneAdam"})
     void whatIsShardedHasNothingToCompress(String type) {
         String optimizer = optimizer(type, "");
         ONE_RANK.assertProblem(
@@ -193,6 +208,9 @@ class OptimizerConfigTest {
                 "OneBitAdam | adam_w_mode | true | does not apply",
                 "OneBitAdam | cuda_aware | 1 | must be true or false",
                 "AdamW | freeze_step | 5 | does not apply",
+                "ZeroOneAdam | freeze_step | 5 | does not apply",
+                "ZeroOneAdam | var_update_scaler | 0 | must be a whole number, at least 1",
+                "ZeroOneAdam | local_step_clipper | -1 | must be a whole number, at least 1",
             })
     void parametersOfTheOthersAreChecked(String type, String key, String value, String text) {
         ONE_RANK.assertProblem("optimizer.params." + key, text, optimizer(type, "\"" + key + "\": " + value));

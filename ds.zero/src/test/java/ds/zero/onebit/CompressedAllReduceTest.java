@@ -70,7 +70,7 @@ class CompressedAllReduceTest {
             try (var reduce = new CompressedAllReduce(backend, communicator, vectors, exchange, chunkElements)) {
                 List<List<float[]>> means = new ArrayList<>();
                 for (int round = 0; round < ROUNDS; round++) {
-                    reduce.begin();
+                    reduce.begin(1, 0);
                     Sender sender = new Sender(reduce, round, communicator.rank());
                     List<float[]> ofRound = new ArrayList<>();
                     for (int v = 0; v < SHARDS.length; v++) {

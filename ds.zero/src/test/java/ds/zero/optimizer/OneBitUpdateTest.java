@@ -1,5 +1,6 @@
 package ds.zero.optimizer;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -60,7 +61,7 @@ class OneBitUpdateTest {
                 ranks, communicator -> weights.put(communicator.rank(), onRank(communicator, correction)));
         for (int rank = 1; rank < ranks; rank++) {
             for (int unit = 0; unit < SHARDS.length; unit++) {
-                org.junit.jupiter.api.Assertions.assertArrayEquals(weights.get(0)[unit], weights.get(rank)[unit]);
+                assertArrayEquals(weights.get(0)[unit], weights.get(rank)[unit]);
             }
         }
         return weights.get(0);

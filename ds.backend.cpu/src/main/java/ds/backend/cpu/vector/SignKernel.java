@@ -117,10 +117,10 @@ public final class SignKernel {
     /**
      * Adds the signs of a part; see {@link ds.api.Kernels#addSigns}.
      *
-     * @param adds whether to what is in y
+     * @param beta of what is in y
      * @param part of the blocks
      */
-    public static void add(double alpha, Signs signs, Tensor active, boolean adds, Tensor y, Part part) {
+    public static void add(double alpha, Signs signs, Tensor active, float beta, Tensor y, Part part) {
         MemorySegment numbers = y.host();
         MemorySegment mask = active.host();
         MemorySegment bits = signs.bits().host();
@@ -129,7 +129,7 @@ public final class SignKernel {
             long first = block * Signs.BLOCK;
             int n = (int) Math.min(Signs.BLOCK, y.elements() - first);
             float magnitude = (float) (alpha * scales.getAtIndex(JAVA_FLOAT_UNALIGNED, block));
-            addBlock(numbers, mask, bits, magnitude, adds, first, n);
+            addBlock(numbers, mask, bits, magnitude, beta, first, n);
         }
     }
 
@@ -138,12 +138,13 @@ public final class SignKernel {
             MemorySegment mask,
             MemorySegment bits,
             float magnitude,
-            boolean adds,
+            float beta,
             long first,
             int n) {
         FloatVector positive = FloatVector.broadcast(Lanes.F32, magnitude);
         FloatVector negative = FloatVector.broadcast(Lanes.F32, -magnitude);
         FloatVector zero = FloatVector.zero(Lanes.F32);
+        FloatVector factor = FloatVector.broadcast(Lanes.F32, beta);
         int whole = n & -WORD;
         for (int i = 0; i < whole; i += WORD) {
             int word = bits.getAtIndex(JAVA_INT_UNALIGNED, (first + i) / WORD);
@@ -152,10 +153,10 @@ public final class SignKernel {
                 VectorMask<Float> takesPart = FloatVector.fromMemorySegment(Lanes.F32, mask, at, ORDER)
                         .compare(GT, 0f);
                 FloatVector sent = negative.blend(positive, VectorMask.fromLong(Lanes.F32, word >>> j));
-                FloatVector sum = adds
-                        ? FloatVector.fromMemorySegment(Lanes.F32, numbers, at, ORDER)
-                                .add(sent)
-                        : sent;
+                FloatVector sum = beta == 0
+                        ? sent
+                        : FloatVector.fromMemorySegment(Lanes.F32, numbers, at, ORDER)
+                                .fma(factor, sent);
                 zero.blend(sum, takesPart).intoMemorySegment(numbers, at, ORDER);
             }
         }
@@ -163,7 +164,7 @@ public final class SignKernel {
             boolean takesPart = mask.getAtIndex(JAVA_FLOAT_UNALIGNED, first + i) > 0;
             int word = bits.getAtIndex(JAVA_INT_UNALIGNED, (first + i) / WORD);
             float sent = (word >>> i & 1) == 1 ? magnitude : -magnitude;
-            float sum = adds ? numbers.getAtIndex(JAVA_FLOAT_UNALIGNED, first + i) + sent : sent;
+            float sum = beta == 0 ? sent : Math.fma(numbers.getAtIndex(JAVA_FLOAT_UNALIGNED, first + i), beta, sent);
             numbers.setAtIndex(JAVA_FLOAT_UNALIGNED, first + i, takesPart ? sum : 0);
         }
     }

@@ -47,7 +47,7 @@ public interface UnitUpdate extends UpdatePhases, AutoCloseable {
         Tiles tiles = new Tiles(backend, units, transfers);
         return switch (optimizer) {
             case OneBitAdamOptimizer(var config) -> {
-                UnitUpdate warmUp = new ElementwiseUpdate(optimizer, backend, units, tiles);
+                UnitUpdate warmUp = new ElementwiseUpdate(new AdamOptimizer(config.adam()), backend, units, tiles);
                 yield new OneBitUpdate(config, backend, communicator, units, warmUp, tiles, exchange);
             }
             case ZeroOneAdamOptimizer(var config) -> new ZeroOneUpdate(config, stack, units, tiles, exchange);

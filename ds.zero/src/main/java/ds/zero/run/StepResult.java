@@ -5,7 +5,8 @@ package ds.zero.run;
  *
  * @param step counted from 1, skipped ones included
  * @param loss mean over the global batch; nats per token for a language model
- * @param gradientNorm global norm before clipping, of the mean gradient; not finite if the step overflowed
+ * @param gradientNorm global norm before clipping, of the mean gradient; where ranks exchange momenta instead, the root of the
+ *     mean over ranks of the squared norms of their own; not finite if the step overflowed
  * @param learningRate with which the weights were updated
  * @param lossScale by which the loss was multiplied before it was differentiated; 1 unless the precision is FP16
  * @param skipped whether the update was skipped on all ranks, because a gradient was not finite

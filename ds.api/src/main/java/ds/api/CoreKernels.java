@@ -150,6 +150,14 @@ public interface CoreKernels {
     /** {@code table[index[i], :] += x[i, :]}, in the order of i: the same bits every time. Shapes as in {@link #gatherRows}. */
     void scatterAddRows(Tensor x, Tensor index, Tensor table);
 
+    /**
+     * {@code table[index[i], :] = x[i, :]}: what {@link #gatherRows} takes out, put back. All other rows stay as they are. Shapes as
+     * there.
+     *
+     * @param x rows of which those with equal indices are equal; otherwise it is undefined which one stays
+     */
+    void scatterRows(Tensor x, Tensor index, Tensor table);
+
     /** {@code y[i] = random.uniform(i)}. */
     void uniform(CounterRandom random, Tensor y);
 

@@ -94,6 +94,11 @@ final class DetachedKernels implements Kernels {
     }
 
     @Override
+    public void scatterRows(Tensor x, Tensor index, Tensor table) {
+        stream.enqueueKernel(List.of(x, index, table), t -> kernels.scatterRows(t.get(0), t.get(1), t.get(2)));
+    }
+
+    @Override
     public void uniform(CounterRandom random, Tensor y) {
         stream.enqueueKernel(List.of(y), t -> kernels.uniform(random, t.get(0)));
     }

@@ -209,6 +209,21 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public void scatterRows(Tensor x, Tensor index, Tensor table) {
+        long columns = table.shape().columns();
+        require(x.elements() == index.elements() * columns, "scatterRows", x, index, table);
+        Elements from = Elements.of(x);
+        Elements rows = Elements.of(index);
+        Elements to = Elements.of(table);
+        for (long i = 0; i < rows.count(); i++) {
+            long row = rows.index(i, table.shape().rows());
+            for (long j = 0; j < columns; j++) {
+                to.set(row * columns + j, from.get(i * columns + j));
+            }
+        }
+    }
+
+    @Override
     public void uniform(CounterRandom random, Tensor y) {
         Elements to = Elements.of(y);
         for (long i = 0; i < to.count(); i++) {

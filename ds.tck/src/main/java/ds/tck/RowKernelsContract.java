@@ -62,6 +62,27 @@ public interface RowKernelsContract extends BackendContract {
     }
 
     @ParameterizedTest
+    @CsvSource({"1, 1, 1", "5, 3, 17", "40, 9, 16", "7, 11, 65", "300, 40, 768"})
+    default void rowsArePutBackWhereTheyWereTaken(long count, long rows, long columns) {
+        try (SideBySide sides = new SideBySide(backend())) {
+            for (DType dtype : floats()) {
+                Twin table = sides.normal(dtype, 0, 1, rows, columns);
+                Twin index = sides.indices(rows, count);
+                Twin some = sides.output(dtype, count, columns); // indices repeat, and so do these rows
+                Twin wide = sides.normal(DType.F32, 0, 1, rows, columns);
+                Twin narrow = sides.normal(dtype, 3, 1, rows, columns);
+                sides.run((k, s) -> {
+                    k.gatherRows(s.of(table), s.of(index), s.of(some));
+                    k.scatterRows(s.of(some), s.of(index), s.of(wide));
+                    k.scatterRows(s.of(some), s.of(index), s.of(narrow));
+                });
+                sides.check("scatterRows " + dtype, narrow, Bound.EXACT);
+                sides.check("scatterRows " + dtype + " to F32", wide, Bound.EXACT);
+            }
+        }
+    }
+
+    @ParameterizedTest
     @CsvSource({"1, 1, 1", "5, 3, 17", "300, 4, 16", "77, 11, 65", "64, 1, 5"})
     default void rowsAreAddedInAFixedOrder(long count, long rows, long columns) {
         try (SideBySide sides = new SideBySide(backend())) {

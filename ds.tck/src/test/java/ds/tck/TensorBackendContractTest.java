@@ -41,6 +41,7 @@ class TensorBackendContractTest {
                 fault("sumColumns", 1, c -> c.rowsAndColumnsAreReduced(2, 1001)),
                 fault("gatherRows", 2, c -> c.rowsAreGathered(40, 9, 16)),
                 fault("scatterAddRows", 2, c -> c.rowsAreAddedInAFixedOrder(77, 11, 65)),
+                fault("scatterRows", 2, c -> c.rowsArePutBackWhereTheyWereTaken(40, 9, 16)),
                 fault("uniform", 1, c -> c.uniformIsCounterRandom(1)),
                 fault("sumOfSquares", 1, c -> c.squaresAreSummedInF64(4099)),
                 fault("linear", 3, c -> c.linearMultipliesAndAddsTheBias(5, 130, 257)),

@@ -109,7 +109,7 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
 
     /** {@return the model with each layer's weights there when it is called, and its gradients on their way after} */
     Sequential wrap(Sequential model) {
-        return model.map(layer -> new UnitLayer(layer, units.unitOf(layer), weights, gradients, timeline));
+        return model.map(layer -> new UnitLayer(layer, units, weights, gradients, timeline));
     }
 
     /** Gives all weights their initial values, the same for any number of ranks; no rank makes more than what it owns. */

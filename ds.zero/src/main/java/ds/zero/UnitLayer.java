@@ -7,32 +7,32 @@ import ds.api.layer.Pass;
 import ds.api.layer.Saved;
 import ds.zero.gradient.GradientStage;
 import ds.zero.timing.Timeline;
+import ds.zero.unit.Units;
 import ds.zero.unit.Visit;
 import ds.zero.weight.WeightStage;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A layer around a layer of the model: has its weights there when it is called, and reports when the gradients of its unit are
- * complete. The layer inside does not know what is sharded.
+ * complete, and those of units that it shares. The layer inside does not know what is sharded.
  */
 final class UnitLayer implements Layer {
     private final Layer inner;
     private final int unit;
+    private final Set<Integer> shared;
     private final WeightStage weights;
     private final GradientStage gradients;
     private final Timeline timeline;
     private final Visit forward;
     private final Visit backward;
 
-    /**
-     * Wraps a layer.
-     *
-     * @param unit whose gradients are complete after the layer's backward pass; −1 for none
-     */
-    UnitLayer(Layer inner, int unit, WeightStage weights, GradientStage gradients, Timeline timeline) {
+    /** Wraps a layer. */
+    UnitLayer(Layer inner, Units units, WeightStage weights, GradientStage gradients, Timeline timeline) {
         this.timeline = timeline;
         this.inner = inner;
-        this.unit = unit;
+        this.unit = units.unitOf(inner);
+        this.shared = units.sharedLast(inner);
         this.weights = weights;
         this.gradients = gradients;
         this.forward = Visit.forward(inner);
@@ -56,6 +56,9 @@ final class UnitLayer implements Layer {
 
     @Override
     public Tensor forward(Pass pass, Tensor x, Saved saved) {
+        if (unit >= 0 && pass.training()) {
+            inner.gradientRows(pass.batch()).ifPresent(rows -> gradients.announce(unit, rows));
+        }
         weights.enter(forward);
         long start = System.nanoTime();
         Tensor y = inner.forward(pass, x, saved);
@@ -74,6 +77,7 @@ final class UnitLayer implements Layer {
         if (unit >= 0) {
             gradients.unitDone(unit);
         }
+        shared.forEach(gradients::sharersDone);
         return dx;
     }
 }

@@ -2,6 +2,7 @@ package ds.api.layer;
 
 import ds.api.Tensor;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A differentiable function, both directions side by side. A layer has no state of its own: values and gradients of its
@@ -18,6 +19,16 @@ public interface Layer {
     /** {@return the parameters whose values {@link #backward} reads: the others need not be gathered for it} */
     default List<Parameter> readInBackward() {
         return parameters();
+    }
+
+    /**
+     * {@return rows, if the layer shares a parameter with layers behind it, and {@link #backward} adds to some rows of its gradient alone}
+     * What those layers have added to all other rows is complete when they are done, and need not wait for this one.
+     *
+     * @param batch of which as many rows follow on every rank
+     */
+    default Optional<GradientRows> gradientRows(Batch batch) {
+        return Optional.empty();
     }
 
     /**

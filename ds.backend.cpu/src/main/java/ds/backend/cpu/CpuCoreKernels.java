@@ -146,6 +146,15 @@ abstract class CpuCoreKernels implements Kernels {
     }
 
     @Override
+    public void scatterRows(Tensor x, Tensor index, Tensor table) {
+        requireEqual("scatterRows", "elements", index.elements() * table.shape().columns(), x.elements());
+        pool.run(
+                index.elements(),
+                grainRows(table.shape().columns()),
+                (part, worker) -> IndexedRows.scatter(part, x, index, table));
+    }
+
+    @Override
     public void uniform(CounterRandom random, Tensor y) {
         pool.run(y.elements(), GRAIN, (part, worker) -> DropoutKernel.uniform(random, y, part));
     }

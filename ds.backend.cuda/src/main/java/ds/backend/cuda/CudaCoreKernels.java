@@ -278,6 +278,19 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
     }
 
     @Override
+    public void scatterRows(Tensor x, Tensor index, Tensor table) {
+        Checks.indices("scatterRows", index);
+        Checks.equal("scatterRows", "elements", index.elements() * table.shape().columns(), x.elements());
+        launcher.of("rows", "scatter_rows")
+                .typed(x)
+                .address(index)
+                .typed(table)
+                .number(index.elements())
+                .number(table.shape().columns())
+                .run(rowBlocks(index.elements()), THREADS);
+    }
+
+    @Override
     public void uniform(CounterRandom random, Tensor y) {
         launcher.of("elementwise", "uniform")
                 .number(random.key())

@@ -123,6 +123,13 @@ final class TimedKernels implements Kernels {
     }
 
     @Override
+    public void scatterRows(Tensor x, Tensor index, Tensor table) {
+        timed(
+                KernelCall.elementwise("scatterRows", x, new Moved(x.byteSize(), x.byteSize(), 0)),
+                () -> inner.scatterRows(x, index, table));
+    }
+
+    @Override
     public void uniform(CounterRandom random, Tensor y) {
         timed(KernelCall.elementwise("uniform", y, List.of(), List.of(y)), () -> inner.uniform(random, y));
     }

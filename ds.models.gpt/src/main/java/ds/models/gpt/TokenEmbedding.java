@@ -6,6 +6,8 @@ import ds.api.CounterRandom;
 import ds.api.Dropout;
 import ds.api.Shape;
 import ds.api.Tensor;
+import ds.api.layer.Batch;
+import ds.api.layer.GradientRows;
 import ds.api.layer.Initializer;
 import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
@@ -15,6 +17,7 @@ import ds.models.gpt.parallel.TensorAxis;
 import ds.models.gpt.parallel.TokenRows;
 import ds.models.gpt.parallel.Vocabulary;
 import java.util.List;
+import java.util.Optional;
 
 /** Token plus position embedding, with dropout: token ids {@code [B, T]} to {@code [B·T, C]}. */
 final class TokenEmbedding implements Layer {
@@ -49,6 +52,13 @@ final class TokenEmbedding implements Layer {
     @Override
     public List<Parameter> readInBackward() {
         return List.of();
+    }
+
+    @Override
+    public Optional<GradientRows> gradientRows(Batch batch) {
+        return vocabulary.axis().isSplit()
+                ? Optional.empty() // rows of a part of the table
+                : Optional.of(new GradientRows(vocabulary.table(), batch.inputs()));
     }
 
     @Override

@@ -1,17 +1,22 @@
 package ds.zero.gradient;
 
+import ds.api.Kernels;
 import ds.api.Tensor;
+import ds.api.TensorBackend;
+import ds.api.layer.GradientRows;
 import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 
 /** Stage 0, plain data parallelism: every rank has all gradients, summed once a step. It sends 2Ψ(N−1)/N elements. */
 final class AllReducedGradients implements GradientStage {
+    private final Kernels kernels;
     private final FullGradients gradients;
     private final GradientReduction reduction;
     private boolean last;
 
     /** Owns both. */
-    AllReducedGradients(FullGradients gradients, GradientReduction reduction) {
+    AllReducedGradients(TensorBackend backend, FullGradients gradients, GradientReduction reduction) {
+        this.kernels = backend.kernels(backend.computeStream());
         this.gradients = gradients;
         this.reduction = reduction;
     }
@@ -19,7 +24,7 @@ final class AllReducedGradients implements GradientStage {
     @Override
     public void begin(boolean first, boolean last) {
         this.last = last;
-        gradients.begin(first);
+        gradients.begin(first, last);
     }
 
     @Override
@@ -38,10 +43,28 @@ final class AllReducedGradients implements GradientStage {
     }
 
     @Override
+    public void announce(int unit, GradientRows rows) {
+        gradients.announce(unit, rows);
+    }
+
+    @Override
+    public void sharersDone(int unit) {
+        gradients.sharersDone(unit);
+    }
+
+    @Override
     public void unitDone(int unit) {
-        gradients.collect(unit);
-        if (last) {
+        if (gradients.collect(unit)) {
+            gradients.finish(unit, sum -> keep(sum, gradients.flat(unit)));
+        } else if (last) {
             reduction.sumEverywhere(unit, gradients.flat(unit));
+        }
+    }
+
+    /** The sum may be in place already, where no other type travels. */
+    private void keep(Tensor sum, Tensor all) {
+        if (reduction.converts(all.dtype())) {
+            kernels.copy(sum, all);
         }
     }
 

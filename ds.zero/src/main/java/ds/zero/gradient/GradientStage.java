@@ -3,9 +3,12 @@ package ds.zero.gradient;
 import ds.api.DType;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.layer.GradientRows;
 import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 import ds.zero.config.ZeroConfig;
+import ds.zero.config.ZeroStage;
+import ds.zero.gradient.EarlySums.Reach;
 import ds.zero.quantized.QuantizedSums;
 import ds.zero.run.Stack;
 import ds.zero.unit.InFlight;
@@ -30,16 +33,19 @@ public sealed interface GradientStage extends AutoCloseable
         DType sent = config.gradients().communication();
         boolean quantized = config.zero().plusPlus().quantizedGradients()
                 && stack.communicator().worldSize() > 1;
+        Reach reach = config.zero().stage() == ZeroStage.DISABLED ? Reach.EVERYWHERE : Reach.OWNERS;
+        EarlySums early = new EarlySums(units, stack, sent, reductions, quantized ? Reach.NOWHERE : reach);
         return switch (config.zero().stage()) {
             case DISABLED ->
                 new AllReducedGradients(
-                        new FullGradients(units, backend, kept, reductions),
+                        backend,
+                        new FullGradients(units, backend, kept, reductions, early),
                         new GradientReduction(units, stack, sent, reductions));
             case OPTIMIZER_STATES ->
                 new ReduceScatteredGradients(
                         units,
                         backend,
-                        new FullGradients(units, backend, kept, reductions),
+                        new FullGradients(units, backend, kept, reductions, early),
                         quantized
                                 ? quantizedSums(config, units, stack, reductions)
                                 : new GradientReduction(units, stack, sent, reductions));
@@ -49,7 +55,12 @@ public sealed interface GradientStage extends AutoCloseable
                         ? new QuantizedGradients(
                                 units, backend, kept, workspace, quantizedSums(config, units, stack, reductions))
                         : new ShardedGradients(
-                                units, backend, kept, workspace, new GradientReduction(units, stack, sent, reductions));
+                                units,
+                                backend,
+                                kept,
+                                workspace,
+                                new GradientReduction(units, stack, sent, reductions),
+                                early);
             }
         };
     }
@@ -74,6 +85,12 @@ public sealed interface GradientStage extends AutoCloseable
 
     /** As {@link ds.api.layer.Weights#wholeGradient}. */
     GradientSum wholeGradient(Parameter parameter);
+
+    /** Is told to which rows of a table the unit's own layer will add in this micro-batch, after all layers that share it. */
+    default void announce(int unit, GradientRows rows) {}
+
+    /** Is told that all layers but its own have added to a unit's gradients. */
+    default void sharersDone(int unit) {}
 
     /** Is told that all gradients of a unit have been added for this micro-batch. */
     void unitDone(int unit);

@@ -76,6 +76,13 @@ final class GradientWorkspace implements AutoCloseable {
         }
     }
 
+    /** {@return the sums of a unit as they are so far, which are still added to; zeros where nothing was added yet} */
+    Lease soFar(int unit) {
+        Lease lease = lease(unit);
+        sums.get(unit).complete(lease.flat());
+        return lease;
+    }
+
     /** {@return the sums of a unit whose micro-batch ends, which the caller gives back; zeros where nothing was added} */
     Lease take(int unit) {
         Lease lease = lease(unit);
@@ -96,7 +103,8 @@ final class GradientWorkspace implements AutoCloseable {
         }
     }
 
-    private Lease lease(int unit) {
+    /** {@return the sums of a unit as they are, undefined where nothing was added yet} */
+    Lease lease(int unit) {
         if (open[unit] == null) {
             awaitRoom();
             open[unit] = buffers.lease(unit);

@@ -3,6 +3,7 @@ package ds.zero.gradient;
 import ds.api.Kernels;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.layer.GradientRows;
 import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 import ds.zero.unit.ShardSums;
@@ -32,7 +33,7 @@ final class ReduceScatteredGradients implements GradientStage {
     @Override
     public void begin(boolean first, boolean last) {
         this.last = last;
-        gradients.begin(first);
+        gradients.begin(first, last);
     }
 
     @Override
@@ -51,9 +52,20 @@ final class ReduceScatteredGradients implements GradientStage {
     }
 
     @Override
+    public void announce(int unit, GradientRows rows) {
+        gradients.announce(unit, rows);
+    }
+
+    @Override
+    public void sharersDone(int unit) {
+        gradients.sharersDone(unit);
+    }
+
+    @Override
     public void unitDone(int unit) {
-        gradients.collect(unit);
-        if (last) {
+        if (gradients.collect(unit)) {
+            gradients.finish(unit, sum -> keep(sum, unit));
+        } else if (last) {
             reduction.sumToOwner(unit, gradients.flat(unit), sum -> keep(sum, unit));
         }
     }

@@ -6,6 +6,7 @@ import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.layer.GradientRows;
 import ds.api.layer.GradientSum;
 import ds.api.layer.Parameter;
 import ds.zero.unit.ShardSums.ShardSink;
@@ -23,23 +24,30 @@ final class ShardedGradients implements GradientStage {
     private final Kernels kernels;
     private final GradientWorkspace workspace;
     private final GradientReduction reduction;
+    private final EarlySums early;
     private final List<Tensor> shards = new ArrayList<>();
     private final Units units;
     private final Lease[] travelling; // where whole gradients are written
     private boolean first;
 
     /**
-     * Allocates the shards; owns workspace and reduction.
+     * Allocates the shards; owns all others.
      *
      * @param dtype in which gradients are kept
      */
     ShardedGradients(
-            Units units, TensorBackend backend, DType dtype, GradientWorkspace workspace, GradientReduction reduction) {
+            Units units,
+            TensorBackend backend,
+            DType dtype,
+            GradientWorkspace workspace,
+            GradientReduction reduction,
+            EarlySums early) {
         this.units = units;
         this.travelling = new Lease[units.count()];
         this.kernels = backend.kernels(backend.computeStream());
         this.workspace = workspace;
         this.reduction = reduction;
+        this.early = early;
         for (int unit = 0; unit < units.count(); unit++) {
             Shape shape = Shape.of(units.layout(unit).shardElements());
             shards.add(backend.allocate(dtype, shape, "gradients"));
@@ -53,21 +61,30 @@ final class ShardedGradients implements GradientStage {
 
     @Override
     public Tensor gradient(Parameter parameter) {
+        restore(parameter);
         return workspace.gradient(parameter);
     }
 
     @Override
     public GradientSum gradientSum(Parameter parameter) {
+        restore(parameter);
         return workspace.sum(parameter);
+    }
+
+    private void restore(Parameter parameter) {
+        int unit = units.unitOf(parameter);
+        if (early.isUnderWay(unit)) {
+            early.restore(unit, workspace.lease(unit));
+        }
     }
 
     /** Where gradients travel in another type than F32 they are written into what will travel. */
     @Override
     public GradientSum wholeGradient(Parameter parameter) {
-        if (!reduction.converts(DType.F32) || units.isShared(parameter)) {
-            return workspace.sum(parameter);
-        }
         int unit = units.unitOf(parameter);
+        if (!reduction.converts(DType.F32) || units.isShared(parameter) || early.isUnderWay(unit)) {
+            return gradientSum(parameter);
+        }
         if (travelling[unit] == null) {
             workspace.awaitRoom();
         }
@@ -82,7 +99,23 @@ final class ShardedGradients implements GradientStage {
     }
 
     @Override
+    public void announce(int unit, GradientRows rows) {
+        early.announce(unit, rows);
+    }
+
+    @Override
+    public void sharersDone(int unit) {
+        if (early.mayBegin(unit)) {
+            early.begin(unit, workspace.soFar(unit));
+        }
+    }
+
+    @Override
     public void unitDone(int unit) {
+        if (early.isUnderWay(unit)) {
+            finishEarly(unit);
+            return;
+        }
         if (reduction.converts(DType.F32)) {
             Lease lease = travelling(unit);
             travelling[unit] = null;
@@ -96,6 +129,22 @@ final class ShardedGradients implements GradientStage {
             keep.accept(sum);
             workspace.giveBack(sums);
         });
+    }
+
+    private void finishEarly(int unit) {
+        early.restore(unit, workspace.lease(unit));
+        Lease sums = workspace.take(unit);
+        boolean freeAtOnce = reduction.converts(DType.F32);
+        ShardSink keep = keep(unit);
+        early.finish(unit, sums, sum -> {
+            keep.accept(sum);
+            if (!freeAtOnce) {
+                workspace.giveBack(sums);
+            }
+        });
+        if (freeAtOnce) {
+            workspace.giveBack(sums);
+        }
     }
 
     private ShardSink keep(int unit) {
@@ -117,6 +166,7 @@ final class ShardedGradients implements GradientStage {
     public void close() {
         workspace.close();
         reduction.close();
+        early.close();
         shards.stream().map(Tensor::buffer).forEach(Buffer::close);
     }
 }

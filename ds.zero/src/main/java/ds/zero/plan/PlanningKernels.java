@@ -52,6 +52,9 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
     public void scatterAddRows(Tensor x, Tensor index, Tensor table) {}
 
     @Override
+    public void scatterRows(Tensor x, Tensor index, Tensor table) {}
+
+    @Override
     public void uniform(CounterRandom random, Tensor y) {}
 
     @Override

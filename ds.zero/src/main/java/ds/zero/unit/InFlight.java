@@ -74,9 +74,19 @@ public final class InFlight {
         return entries.size() < MOST_COLLECTIVES;
     }
 
+    /** {@return whether a collective of so many elements may travel while others compute} */
+    public boolean mayOverlap(long elements) {
+        return overlap && elements <= mostElements;
+    }
+
+    /** Waits for a collective that was not added. */
+    public void await(Work work) {
+        timer.await(work, stream);
+    }
+
     public void awaitOldest() {
         Entry oldest = entries.removeFirst();
-        timer.await(oldest.work(), stream);
+        await(oldest.work());
         elements -= oldest.elements();
         oldest.then().run();
     }

@@ -21,6 +21,7 @@ import java.util.TreeSet;
 public final class Units {
     private final List<UnitLayout> layouts = new ArrayList<>();
     private final Map<Layer, Integer> unitOfLayer = new HashMap<>();
+    private final Map<Layer, Set<Integer>> sharedLast = new HashMap<>();
     private final Map<Parameter, Integer> unitOfParameter = new HashMap<>();
     private final Set<Integer> hidden = new HashSet<>();
     private final Set<Parameter> shared = new HashSet<>();
@@ -47,6 +48,7 @@ public final class Units {
             }
         }
         findHidden(model.layers());
+        findSharers(model.layers());
         if (layouts.isEmpty()) {
             throw new IllegalArgumentException("model " + model.name() + " has no parameters to train");
         }
@@ -58,6 +60,16 @@ public final class Units {
                 hidden.add(unit);
             }
         });
+    }
+
+    private void findSharers(List<Layer> layers) {
+        Set<Integer> found = new HashSet<>();
+        for (Layer layer : layers) {
+            Set<Integer> shared = unitsOf(layer.parameters());
+            shared.remove(unitOf(layer));
+            shared.removeIf(unit -> !found.add(unit));
+            sharedLast.put(layer, shared);
+        }
     }
 
     private void add(Layer layer, UnitLayout layout) {
@@ -128,6 +140,11 @@ public final class Units {
     /** {@return the unit whose gradients are complete when this layer's backward is done; −1 for none} */
     public int unitOf(Layer layer) {
         return unitOfLayer.getOrDefault(layer, -1);
+    }
+
+    /** {@return the units of earlier layers to whose gradients this layer adds, and after it in the backward pass none but their own} */
+    public Set<Integer> sharedLast(Layer layer) {
+        return sharedLast.getOrDefault(layer, Set.of());
     }
 
     /** {@return the unit in which a parameter lies} */

@@ -23,6 +23,19 @@ public final class IndexedRows {
         }
     }
 
+    /** {@code table[index[i], :] = x[i, :]} for a part of the indices; parts that meet in a row write the same. */
+    public static void scatter(Part part, Tensor x, Tensor index, Tensor table) {
+        AnyElements from = AnyElements.of(x);
+        AnyElements to = AnyElements.of(table);
+        MemorySegment rows = index.host();
+        int n = Math.toIntExact(table.shape().columns());
+        float[] row = part.scratch().floats(0, n);
+        for (long i = part.first(); i < part.last(); i++) {
+            from.read(i * n, row, n);
+            to.write(row, rows.getAtIndex(JAVA_INT, i) * (long) n, n);
+        }
+    }
+
     /** {@code table[index[i], j] += x[i, j]} in the order of i, for a part of the columns j. */
     public static void scatterAdd(Part part, Tensor x, Tensor index, Tensor table) {
         AnyElements from = AnyElements.of(x);

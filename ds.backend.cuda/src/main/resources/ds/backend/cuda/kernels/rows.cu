@@ -62,6 +62,14 @@ KERNEL gather_rows(const void* table, int tt, const int* index, void* y, int yt,
     }
 }
 
+// Rows with equal indices are equal: whichever block comes last writes the same.
+KERNEL scatter_rows(const void* x, int xt, const int* index, void* table, int tt, i64 count, i64 columns) {
+    for (i64 r = blockIdx.x; r < count; r += gridDim.x) {
+        i64 from = r * columns, to = index[r] * columns;
+        for (i64 c = threadIdx.x; c < columns; c += blockDim.x) store1(table, tt, to + c, load1(x, xt, from + c));
+    }
+}
+
 // Each index that has no equal before it gets a block of 256 threads for every 1024 columns, which finds all its equals and adds
 // their rows in order: reads the index twice for each, m² numbers from the cache, and needs no sorting.
 KERNEL scatter_add_rows(const void* x, int xt, const int* index, void* table, int tt, int count, i64 columns) {

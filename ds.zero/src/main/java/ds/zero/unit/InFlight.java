@@ -14,6 +14,8 @@ import java.util.ArrayDeque;
 public final class InFlight {
     /** One travels while the next is filled. */
     private static final int MOST_COLLECTIVES = 2;
+    /** While a large one travels before them: GPT-2's token table is as large as five of its blocks. */
+    private static final int MOST_BEHIND_LARGE = 4;
 
     private final Units units;
     private final Stream stream;
@@ -22,6 +24,7 @@ public final class InFlight {
     private final StepTimer timer;
     private final ArrayDeque<Entry> entries = new ArrayDeque<>();
     private long elements;
+    private int large;
 
     /**
      * How much may travel while others compute.
@@ -64,14 +67,18 @@ public final class InFlight {
     public void add(Work work, long elements, Runnable then) {
         entries.addLast(new Entry(work, elements, then));
         this.elements += elements;
-        while (!entries.isEmpty() && (!overlap || entries.size() > MOST_COLLECTIVES || this.elements > mostElements)) {
+        while (!entries.isEmpty() && (!overlap || entries.size() > most() || this.elements > mostElements)) {
             awaitOldest();
         }
     }
 
+    private int most() {
+        return large > 0 ? MOST_BEHIND_LARGE : MOST_COLLECTIVES;
+    }
+
     /** {@return whether one more may be filled while those under way travel} */
     public boolean hasRoom() {
-        return entries.size() < MOST_COLLECTIVES;
+        return entries.size() < most();
     }
 
     /** {@return whether a collective of so many elements may travel while others compute} */
@@ -79,14 +86,21 @@ public final class InFlight {
         return overlap && elements <= mostElements;
     }
 
-    /** Waits for a collective that was not added. */
-    public void await(Work work) {
+    /** Adds a large collective that travels while several others are computed, until {@link #awaitLarge}; it is not among the oldest. */
+    public Work addLarge(Work work) {
+        large++;
+        return work;
+    }
+
+    /** Waits for a large one. */
+    public void awaitLarge(Work work) {
+        large--;
         timer.await(work, stream);
     }
 
     public void awaitOldest() {
         Entry oldest = entries.removeFirst();
-        await(oldest.work());
+        timer.await(oldest.work(), stream);
         elements -= oldest.elements();
         oldest.then().run();
     }

@@ -104,11 +104,7 @@ public final class Meeting {
 
     private void follow() throws IOException {
         SocketChannel channel = dial(0, null);
-        InetAddress local = listenHost.isPresent()
-                ? resolve(listenHost.get())
-                : ((InetSocketAddress) channel.getLocalAddress()).getAddress();
-        boolean last = rendezvous.rank() == rendezvous.worldSize() - 1;
-        try (Doorkeeper door = last ? null : door(local, 0)) {
+        try (Doorkeeper door = doorBeside(channel)) {
             int port = door == null ? 0 : door.port();
             call(0, null, channel, port);
             List<InetSocketAddress> table = Table.receive(links.getFirst(), Deadline.in(timeout.plus(GRACE)), who());
@@ -126,6 +122,19 @@ public final class Meeting {
                         rendezvous.worldSize() - 1 - rendezvous.rank(),
                         "a network in which all ranks reach each" + " other");
             }
+        }
+    }
+
+    /** {@return where ranks above this one call, on the way that leads to rank 0; null for the last} Closes the channel if it fails. */
+    private Doorkeeper doorBeside(SocketChannel channel) throws IOException {
+        try {
+            InetAddress local = listenHost.isPresent()
+                    ? resolve(listenHost.get())
+                    : ((InetSocketAddress) channel.getLocalAddress()).getAddress();
+            return rendezvous.rank() == rendezvous.worldSize() - 1 ? null : door(local, 0);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
         }
     }
 

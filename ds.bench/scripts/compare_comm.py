@@ -3,7 +3,8 @@
 
 With --rates (root only, Linux), every host is a namespace whose link to a bridge carries so much each way (tc tbf); all
 namespaces are removed at the end. What one TCP connection carries over such a link is measured in the same run. Prints one
-JSON line per operation and size: the medians of all rounds, and their ratio to the peer and to the link.
+JSON line per operation and size: the medians of all rounds, and their ratio to the peer and to the link; and before them what plain
+sockets carry when all hosts send at once, which on a machine with few cores is less than the link.
 
 Examples:
   compare_comm.py --ranks 2 --bytes 4096,67108864
@@ -74,6 +75,11 @@ def compare(network, rate):
         ours_command += ["--option", option]
     peer_command = [args.python, os.path.join(HERE, "pytorch_comm.py")] + common
     link = network.payload_rate() if network else None
+    if network:
+        for pattern in ("to the next host", "to all other hosts"):
+            into = network.exchange_rate(pattern == "to the next host")
+            print(json.dumps({"plain sockets": pattern, "rate": rate, "bytes_per_second": round(into),
+                              "fraction_of_link": round(into / link, 4)}), flush=True)
     ours, peer = [], []
     for _ in range(args.rounds):
         ours.append(parse(job(ours_command, network)))

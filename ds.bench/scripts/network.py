@@ -26,6 +26,33 @@ c = socket.create_connection((sys.argv[1], int(sys.argv[2]))); b = bytearray(1 <
 while time.monotonic() < end: c.sendall(b)
 """
 
+# One host of several that send to others at once: its address, the other end of each connection it makes, how many it accepts.
+HOST = """
+import os, socket, sys, threading, time
+me, port, to, accepts = sys.argv[1], int(sys.argv[2]), sys.argv[3].split(","), int(sys.argv[4])
+listener = socket.create_server((me, port))
+print("listening", flush=True)
+sys.stdin.readline()
+came, start = [0] * accepts, time.monotonic()
+begin, end = start + 1, start + 4  # past the start
+def send(c):
+    b = bytearray(1 << 18)
+    try:
+        while time.monotonic() < end + 0.5: c.sendall(b)
+    except OSError: pass
+    c.close()
+def receive(c, i):
+    b = bytearray(1 << 18)
+    while k := c.recv_into(b):
+        came[i] += k if begin < time.monotonic() < end else 0
+out = [threading.Thread(target=send, args=(socket.create_connection((host, port)),)) for host in to]
+into = [threading.Thread(target=receive, args=(listener.accept()[0], i)) for i in range(accepts)]
+for t in out + into: t.start()
+for t in into + out: t.join()
+times = os.times()
+print(sum(came) / (end - begin), times.user + times.system)
+"""
+
 
 def require():
     """Ends the program where namespaces cannot be made."""
@@ -83,6 +110,20 @@ class Network:
         time.sleep(0.3)
         run("ip", "netns", "exec", self.names[1], sys.executable, "-c", SEND, self.address(0), "5001")
         return float(receiver.communicate()[0])
+
+    def exchange_rate(self, ring):
+        """Bytes per second into a host, the slowest one, while all send with plain sockets: to the next one (ring), or to all others."""
+        hosts = []
+        for h, name in enumerate(self.names):
+            others = [self.address((h + k) % len(self.names)) for k in range(1, 2 if ring else len(self.names))]
+            hosts.append(subprocess.Popen(["ip", "netns", "exec", name, sys.executable, "-c", HOST, self.address(h), "5002",
+                                           ",".join(others), str(len(others))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        for host in hosts:
+            host.stdout.readline()
+        for host in hosts:
+            host.stdin.write("\n")
+            host.stdin.flush()
+        return min(float(host.communicate()[0].split()[0]) for host in hosts)
 
     def __exit__(self, *_):
         for name in self.names + [self.switch]:

@@ -74,7 +74,8 @@ public final class StepBenchmark {
             double[] warmup = DoubleStream.generate(step).limit(WARMUP_STEPS).toArray();
             engine.awaitWeights();
             Traffic before = stack.communicator().traffic();
-            warmup[WARMUP_STEPS - 1] = step.getAsDouble(); // finds all weights there; the next ones wait for those of the step before
+            warmup[WARMUP_STEPS - 1] =
+                    step.getAsDouble(); // finds all weights there; the next ones wait for those of the step before
             results.clear();
             timeline.ifPresent(file -> engine.startTimeline());
             double[] seconds = requests.map(asked -> asked.run(step, () -> matrixRate(stack.backend())))

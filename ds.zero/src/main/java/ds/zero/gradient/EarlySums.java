@@ -159,9 +159,7 @@ final class EarlySums implements AutoCloseable {
 
     private Tensor own(int unit, Lease sums) {
         UnitLayout.Range shard = units.shard(unit);
-        return reach == Reach.EVERYWHERE
-                ? sums.flat()
-                : sums.flat().slice(shard.first(), shard.elements());
+        return reach == Reach.EVERYWHERE ? sums.flat() : sums.flat().slice(shard.first(), shard.elements());
     }
 
     /** Has what is late as it was in gradients that travel, so that the unit's own layer can add to it. */

@@ -5,7 +5,9 @@ import ds.api.spi.Optimizer;
 import ds.zero.config.ZeroConfig;
 import ds.zero.run.StepResult;
 import java.util.Map;
+import java.util.List;
 import java.util.OptionalDouble;
+import java.util.stream.IntStream;
 
 /**
  * The second half of a step: norm, overflow check, clipping, optimizer, new weights everywhere. Where ranks exchange momenta instead of
@@ -18,6 +20,8 @@ final class Update {
     private final GlobalSums sums;
     private final LossScale lossScale;
     private final TensorBackend backend;
+    private final List<Integer> inOrder; // all units
+    private final List<Integer> inOrderOfTravel;
     private long steps;
     private long updates;
 
@@ -27,6 +31,8 @@ final class Update {
         this.sums = sums;
         this.backend = backend;
         this.lossScale = LossScale.of(config.precision());
+        this.inOrder = IntStream.range(0, state.units().count()).boxed().toList();
+        this.inOrderOfTravel = state.units().inOrderOfTravel();
     }
 
     /** {@return steps taken so far, skipped ones included} */
@@ -113,7 +119,7 @@ final class Update {
         state.aboutToChange();
         state.weights().awaitChanges(); // of the step before, which every layer has waited for
         state.states().prepare(step);
-        for (int unit = 0; unit < state.units().count(); unit++) {
+        for (int unit : state.states().inAnyOrder() ? inOrderOfTravel : inOrder) {
             state.states().update(unit, step);
             state.weights().ownedChanged(unit);
         }

@@ -11,6 +11,7 @@ import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
+import ds.zero.unit.Units;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.ArrayList;
@@ -139,6 +140,12 @@ class SharedTableTest {
             Outcome waits = run(stage, 2, accumulation, "waits" + type, FEW, ReferenceBackend::new);
             assertEquals(waits.weights(), device.weights(), stage + " " + type);
         }
+    }
+
+    @Test
+    void weightsOfSmallerUnitsTravelWhileALargeFirstOneIsUpdated() {
+        assertEquals(List.of(1, 2, 0), new Units(TableModel.build(), 0, 2, true).inOrderOfTravel());
+        assertEquals(List.of(0, 1, 2), new Units(TinyModel.build(), 0, 2, true).inOrderOfTravel());
     }
 
     @Test

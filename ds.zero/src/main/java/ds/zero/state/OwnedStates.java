@@ -193,6 +193,14 @@ final class OwnedStates implements UpdatedStates {
         return update;
     }
 
+    /** Where nothing is brought from elsewhere in the order announced, and optimizers do not communicate. */
+    @Override
+    public boolean inAnyOrder() {
+        return kinds.weights().inMemory()
+                && kinds.weights().home().equals(backend.device())
+                && UnitUpdate.isElementwise(kinds.optimizer());
+    }
+
     @Override
     public void prepare(Optimizer.Step step) {
         update.prepare(step);

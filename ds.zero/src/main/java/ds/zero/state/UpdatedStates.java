@@ -27,7 +27,12 @@ public sealed interface UpdatedStates extends AutoCloseable permits OwnedStates,
         return UpdatePhases.NONE;
     }
 
-    /** Begins a step, when all gradients are there; then each unit is updated once, in order. */
+    /** {@return whether units may be updated in any order, which is the same on all ranks} */
+    default boolean inAnyOrder() {
+        return false;
+    }
+
+    /** Begins a step, when all gradients are there; then each unit is updated once, in order unless any is possible. */
     void prepare(Optimizer.Step step);
 
     /**

@@ -102,6 +102,21 @@ public final class Units {
         return layouts.get(unit);
     }
 
+    /**
+     * {@return the units in the order in which they are best updated and sent} As they are needed; but a first one that is larger than
+     * the next two together comes after these, which travel while it is updated.
+     */
+    public List<Integer> inOrderOfTravel() {
+        List<Integer> order = new ArrayList<>();
+        for (int unit = 0; unit < count(); unit++) {
+            order.add(unit);
+        }
+        if (count() > 2 && layout(0).elements() > layout(1).elements() + layout(2).elements()) {
+            order.add(2, order.removeFirst());
+        }
+        return order;
+    }
+
     /** {@return whether a unit belongs to a layer between the model's first, which takes its input, and its last} */
     public boolean isHidden(int unit) {
         return hidden.contains(unit);

@@ -4,8 +4,8 @@ import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.config.ZeroConfig;
 import ds.zero.run.StepResult;
-import java.util.Map;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.stream.IntStream;
 

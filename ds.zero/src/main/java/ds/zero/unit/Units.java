@@ -111,7 +111,8 @@ public final class Units {
         for (int unit = 0; unit < count(); unit++) {
             order.add(unit);
         }
-        if (count() > 2 && layout(0).elements() > layout(1).elements() + layout(2).elements()) {
+        if (count() > 2
+                && layout(0).elements() > layout(1).elements() + layout(2).elements()) {
             order.add(2, order.removeFirst());
         }
         return order;

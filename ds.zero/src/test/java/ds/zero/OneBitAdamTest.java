@@ -72,6 +72,15 @@ class OneBitAdamTest {
         assertEquals(overlapped.losses(), waiting.losses());
     }
 
+    /** Split masters are F32 but for ties, and signs are taken of momenta. */
+    @Test
+    void splitMastersAreMasters() throws Exception {
+        String bf16 = "\"bf16\": {\"enabled\": true},";
+        ZeroRun whole = run(2, 1, bf16);
+        ZeroRun split = run(2, 1, bf16 + "\"ds\": {\"seed\": 42, \"states\": {\"master_weights\": \"split\"}}");
+        assertEquals(whole.losses(), split.losses());
+    }
+
     /** Micro-batches are summed before anything is compressed; F32 sums of 72 rows in another order. */
     @Test
     void accumulationIsOneBatch() throws Exception {

@@ -14,28 +14,13 @@ record ZeroOneSchedule(OptimizerConfig.ZeroOneAdam config) {
      * interval, which doubles after so many of these.
      */
     boolean isRefresh(long update) {
-        return walk(update).due;
-    }
-
-    /** {@return how many updates up to this one, before the variance is frozen, were such} */
-    long refreshes(long update) {
-        return walk(Math.min(update, config.varFreezeStep())).done;
-    }
-
-    private record Walk(boolean due, long done) {}
-
-    private Walk walk(long update) {
-        long last = 0; // refresh of the shorter interval
-        long done = 0;
+        long last = 0; // of the shorter interval
         for (long interval = 1; ; interval *= 2) {
             long first = (last / interval + 1) * interval;
-            long end = first + (config.varUpdateScaler() - 1) * interval;
-            if (update <= end) {
-                boolean due = update >= first && update % interval == 0;
-                return new Walk(due, done + (update < first ? 0 : (update - first) / interval + 1));
+            last = first + (config.varUpdateScaler() - 1) * interval;
+            if (update <= last) {
+                return update >= first && update % interval == 0;
             }
-            last = end;
-            done += config.varUpdateScaler();
         }
     }
 

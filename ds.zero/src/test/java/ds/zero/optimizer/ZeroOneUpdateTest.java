@@ -65,8 +65,6 @@ class ZeroOneUpdateTest {
                         .filter(schedule::isExchange)
                         .boxed()
                         .toList());
-        assertEquals(5, schedule.refreshes(7));
-        assertEquals(9, schedule.refreshes(STEPS));
         assertTrue(schedule.isApart(31) && !schedule.isApart(32) && !schedule.isApart(VAR_FREEZE));
     }
 

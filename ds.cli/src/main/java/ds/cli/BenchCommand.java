@@ -65,7 +65,8 @@ final class BenchCommand implements Runnable {
                 "Examples:",
                 "  ds bench step --model gpt2-124m --micro-batch 4 --seq 256 --dtype bf16 --steps 5",
                 "  ds bench step --model gpt2-124m --micro-batch 2 --seq 256 --ranks 2 --stage 2",
-                "  ds bench step --breakdown --micro-batch 4 --seq 256"
+                "  ds bench step --breakdown --micro-batch 4 --seq 256",
+                "  ds bench step --ranks 2 --with '{\"optimizer\": {\"type\": \"Lamb\"}}'"
             })
     static final class Step implements Callable<Integer> {
         @Spec
@@ -155,12 +156,12 @@ final class BenchCommand implements Runnable {
         private boolean noOverlap;
 
         @Option(
-                names = "--keys",
+                names = "--with",
                 paramLabel = "JSON",
-                defaultValue = "{}",
+                defaultValue = "",
                 description =
-                        "More keys of a configuration, such as '{\"zero_optimization\": {\"zero_quantized_weights\": true}}'.")
-        private String keys;
+                        "More of a configuration, in DeepSpeed's keys: an object that is put over what the options say.")
+        private String more;
 
         @Option(
                 names = "--timeline",
@@ -198,7 +199,7 @@ final class BenchCommand implements Runnable {
                     stack.backend(),
                     stack.communicator(),
                     !noOverlap,
-                    keys);
+                    more);
             if (breakdown && timeline != null) {
                 throw new ParameterException(spec.commandLine(), "--timeline and --breakdown: only one of them");
             }

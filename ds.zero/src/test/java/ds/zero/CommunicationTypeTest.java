@@ -29,12 +29,14 @@ class CommunicationTypeTest {
         ZeroConfig config = ZeroConfig.parse("""
                         {"train_micro_batch_size_per_gpu": %d, "gradient_accumulation_steps": 2,
                          "zero_optimization": {"stage": %d}, "communication_data_type": "%s", "ds": {"seed": 42}}
-                        """.formatted(ROWS, stage, type), Known.ofWorld(RANKS)).value();
+                        """.formatted(ROWS, stage, type), Known.ofWorld(RANKS))
+                .value();
         try (ReferenceBackend backend = new ReferenceBackend();
                 ZeroEngine engine = ZeroEngine.initialize(TinyModel.build(), config, backend, communicator)) {
             Batch batch = TinyModel.batch(backend, 0, 0, ROWS); // the same everywhere: in sums nothing cancels
             Kernels kernels = backend.kernels(backend.computeStream());
-            kernels.axpby(size, batch.targets().orElseThrow(), 0, batch.targets().orElseThrow());
+            kernels.axpby(
+                    size, batch.targets().orElseThrow(), 0, batch.targets().orElseThrow());
             Traffic before = communicator.traffic();
             StepResult result = engine.trainBatch(micro -> batch);
             engine.awaitWeights();

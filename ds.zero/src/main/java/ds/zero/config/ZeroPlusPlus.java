@@ -45,7 +45,9 @@ public record ZeroPlusPlus(boolean quantizedWeights, boolean quantizedGradients,
         };
     }
 
-    /** {@return how many ranks a plan takes to share a host, where no communicator can be asked} */
+    /**
+     * {@return how many ranks a plan takes to share a host, where no communicator can be asked: what is sent depends on it, and no memory}
+     */
     public int plannedRanksPerHost() {
         return ranksPerHost > 0 ? ranksPerHost : partitionSize;
     }

@@ -31,7 +31,7 @@ public final class QuantizedSums implements ShardSums {
     private final Stream stream;
     private final InFlight inFlight;
     private final WordBuffers buffers;
-    private final Tensor sums; // of the call at hand: a host's sums of the shards of a place
+    private final Tensor sums; // of the kernel calls at hand: one shard
 
     /**
      * Forms the groups among which gradients travel; all ranks call it.
@@ -51,7 +51,7 @@ public final class QuantizedSums implements ShardSums {
         for (int unit = 0; unit < units.count(); unit++) {
             largest = Math.max(largest, units.layout(unit).shardElements());
         }
-        this.sums = backend.allocate(DType.F32, Shape.of(groups.hosts() * largest), "quantizedGradients");
+        this.sums = backend.allocate(DType.F32, Shape.of(largest), "quantizedGradients");
     }
 
     /** Always: what travels is a copy. */
@@ -73,9 +73,9 @@ public final class QuantizedSums implements ShardSums {
             Tensor ofHost = gradients.slice((long) host * perHost * n, perHost, n);
             kernels.quantize(ofHost, BLOCKS, new Rows(out, host * row, hosts * row));
         }
+        Tensor sum = sums.slice(0, n);
         var work = groups.inHost().allToAll(out, in, inFlight.call("gradients", unit));
         Runnable last = () -> {
-            Tensor sum = sums.slice(0, n);
             kernels.sumQuantized(new Rows(in, 0, row), hosts > 1 ? hosts : perHost, BLOCKS, sum);
             buffers.giveBack(out);
             buffers.giveBack(in);
@@ -85,14 +85,12 @@ public final class QuantizedSums implements ShardSums {
             inFlight.add(work, gradients.elements(), last);
             return;
         }
-        // Between ranks of a host it takes little: the long way begins at once, and goes on while the next layer goes
-        // back.
+        // In the host it takes little: so the long way begins at once, and goes on while the next layer goes back.
         inFlight.timer().await(work, stream);
         for (int host = 0; host < hosts; host++) {
-            Rows ofHost = new Rows(in, host * row, hosts * row);
-            kernels.sumQuantized(ofHost, perHost, BLOCKS, sums.slice(host * n, n));
+            kernels.sumQuantized(new Rows(in, host * row, hosts * row), perHost, BLOCKS, sum);
+            kernels.quantize(sum.reshape(1, n), BLOCKS, new Rows(out, host * row, row));
         }
-        kernels.quantize(sums.slice(0, hosts, n), BLOCKS, new Rows(out, 0, row));
         Communicator others = groups.acrossHosts().get();
         Tensor sent = out.slice(0, hosts * row);
         Tensor received = in.slice(0, hosts * row);

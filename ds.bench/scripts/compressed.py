@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Training steps of GPT-2 over links of limited rate, with and without compressed communication, all in turns.
 
-Every host is a network namespace with one rank on one core, behind a link that carries so much each way (tc tbf). The programs are
-started one after the other, warm up, and then take turns, one step each; between their turns they sleep and send nothing. Prints a table,
-writes every result to compressed.json, and makes compressed.md of it. Linux, root, iproute2.
+Every host is a network namespace with one core, behind a link that carries so much each way (tc tbf); a rank is on each, two in group zero3.
+The programs are started one after the other, warm up, and then take turns, one step each; between their turns they sleep and send nothing.
+Prints a table, writes every result to compressed.json, and makes compressed.md of it. Linux, root, iproute2.
 
     python3 ds.bench/scripts/compressed.py --out ds.bench/results
     python3 ds.bench/scripts/compressed.py --out ds.bench/results --groups adam --turns 5 --dtype fp32
@@ -25,6 +25,8 @@ from network import Network, require
 HERE = pathlib.Path(__file__).resolve().parent
 DS = HERE.parents[1] / "ds"
 
+CODES = {"zero_quantized_weights": True, "zero_quantized_gradients": True}
+
 # What is measured: a name for tables, the ZeRO stage, and what is put over the configuration. Steps that are not measured are two:
 # freeze_step is 1, so that the second one is compressed already.
 RUNS = {
@@ -32,23 +34,29 @@ RUNS = {
     "onebit": ("1-bit Adam, compressed phase", 0, {"optimizer": {"type": "OneBitAdam", "params": {"freeze_step": 1}}}),
     "zeroone": ("0/1 Adam, exchanges at every other update", 0,
                 {"optimizer": {"type": "ZeroOneAdam", "params": {"var_freeze_step": 1, "local_step_scaler": 1, "local_step_clipper": 2}}}),
+    "stage3": ("stage 3, {dtype}", 3, {}),
+    "codes": ("stage 3, weights in 8 and gradients in 4 bits", 3, {"zero_optimization": CODES}),
+    "zeropp": ("ZeRO++: and secondary shards in the host", 3, {"zero_optimization": CODES | {"zero_hpz_partition_size": 2}}),
 }
 # What takes turns; the first of a group is what its others are compared with.
-GROUPS = {"adam": ["adamw", "onebit", "zeroone"]}
+GROUPS = {"adam": ["adamw", "onebit", "zeroone"], "zero3": ["stage3", "codes", "zeropp"]}
+# How many ranks a host has: secondary shards need two.
+PER_HOST = {"zero3": 2}
 
 
 class Program:
-    """A rank on every host; all take a step when they are asked to."""
+    """Ranks on every host; all take a step when they are asked to."""
 
-    def __init__(self, name, network, arguments, port):
+    def __init__(self, name, network, arguments, port, per_host):
         self.name, self.seconds = name, []
         _, stage, more = RUNS[name]
         secret, cores = secrets.token_hex(32), sorted(os.sched_getaffinity(0))
         self.processes = []
-        for rank, host in enumerate(network.names):
-            place = {"RANK": str(rank), "WORLD_SIZE": str(len(network.names)), "LOCAL_RANK": "0", "MASTER_PORT": str(port),
-                     "MASTER_ADDR": network.address(0), "DS_SECRET": secret}
-            command = ["ip", "netns", "exec", host, "taskset", "-c", str(cores[rank % len(cores)]), str(DS), "bench", "step", "--model",
+        for rank in range(per_host * len(network.names)):
+            host = rank // per_host
+            place = {"RANK": str(rank), "WORLD_SIZE": str(per_host * len(network.names)), "LOCAL_RANK": str(rank % per_host),
+                     "MASTER_PORT": str(port), "MASTER_ADDR": network.address(0), "DS_SECRET": secret}
+            command = ["ip", "netns", "exec", network.names[host], "taskset", "-c", str(cores[host % len(cores)]), str(DS), "bench", "step", "--model",
                        arguments.model, "--micro-batch", str(arguments.micro_batch), "--seq", str(arguments.seq), "--dtype",
                        arguments.dtype, "--stage", str(stage), "--on-request", "--keys", json.dumps(more)]
             for option in ("layers", "channels", "heads"):
@@ -92,7 +100,7 @@ def measure(arguments, group):
         link = network.payload_rate()
         try:
             for number, name in enumerate(GROUPS[group]):
-                programs[name] = Program(name, network, arguments, 29600 + number)
+                programs[name] = Program(name, network, arguments, 29600 + number, PER_HOST.get(group, 1))
             for _ in range(arguments.turns):
                 for program in programs.values():
                     program.step()
@@ -100,7 +108,8 @@ def measure(arguments, group):
         finally:
             for program in programs.values():
                 program.kill()
-    return {"group": group, "hosts": arguments.hosts, "rate": arguments.rate, "link_bytes_per_second": round(link), "dtype": arguments.dtype,
+    return {"group": group, "hosts": arguments.hosts, "ranks_per_host": PER_HOST.get(group, 1), "rate": arguments.rate,
+            "link_bytes_per_second": round(link), "dtype": arguments.dtype,
             "micro_batch": arguments.micro_batch, "seq": arguments.seq, "turns": arguments.turns,
             "date": datetime.date.today().isoformat(), "processor": platform.processor() or platform.machine(), "programs": results}
 
@@ -112,13 +121,15 @@ def cell_name(arguments, group):
 
 def table(cell):
     programs = cell["programs"]
-    lines = ["| program | step s | times as fast | sent MB a rank and step | compute s | exposed s | hidden s |", "|---|---|---|---|---|---|---|"]
+    lines = ["| program | step s | times as fast | sent MB a rank and step | MB out of all hosts a step | compute s | exposed s | hidden s |",
+             "|---|---|---|---|---|---|---|---|"]
     first = next(iter(programs.values()))
     for name, result in programs.items():
         parts = result["mean_step_seconds"]
         faster = first["median_seconds"] / result["median_seconds"]
         lines.append("| " + " | ".join([RUNS[name][0].format(dtype=cell["dtype"]), f"{result['median_seconds']:.2f}", f"{faster:.2f}",
-                                        f"{result['bytes_sent_per_step'] / 1e6:.2f}", f"{parts['compute']:.2f}",
+                                        f"{result['bytes_sent_per_step'] / 1e6:.2f}",
+                                        f"{result.get('all_ranks_bytes_across_hosts_per_step', 0) / 1e6:.2f}", f"{parts['compute']:.2f}",
                                         f"{parts['exposed']:.2f}", f"{parts['hidden']:.2f}"]) + " |")
     return "\n".join(lines)
 
@@ -128,7 +139,8 @@ def render(folder):
     text = ["# Compressed communication over slow links", "",
             "Made by `ds.bench/scripts/compressed.py`: medians of steps that took turns; `times as fast` is beside a table's first row.", ""]
     for name, cell in cells.items():
-        text += [f"## {name}", "", f"{cell['hosts']} hosts with a rank and a core each, {cell['micro_batch']}x{cell['seq']} tokens a rank,"
+        text += [f"## {name}", "", f"{cell['hosts']} hosts with a core each, ranks on each: {cell.get('ranks_per_host', 1)}, {cell['micro_batch']}x{cell['seq']}"
+                 " tokens a rank,"
                  f" {cell['turns']} steps each, {next(iter(cell['programs'].values()))['parameters'] / 1e6:.1f}M parameters, one connection"
                  f" carries {cell['link_bytes_per_second'] / 1e6:.1f} MB/s.", "", table(cell), ""]
     (folder / "compressed.md").write_text("\n".join(text), encoding="utf-8")

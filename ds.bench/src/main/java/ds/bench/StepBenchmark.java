@@ -183,7 +183,7 @@ public final class StepBenchmark {
         node.put("tensor_parallel", setup.tensorParallel());
         node.put("ranks", ranks);
         node.put("stage", setup.stage());
-        node.put("with", setup.more());
+        node.put("keys", setup.keys());
         node.put("overlap", setup.overlap());
         node.put("dtype", Precision.nameOf(setup.dtype()));
         node.put("micro_batch", setup.microBatch());

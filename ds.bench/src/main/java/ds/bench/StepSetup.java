@@ -24,7 +24,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param backend name of a provider
  * @param communicator name of a provider
  * @param overlap whether communication and compute may overlap
- * @param more of the configuration, a JSON object in DeepSpeed's keys that is put over the rest; empty for none
+ * @param keys more of a configuration, as a JSON object: blocks are merged, values replace those above
  */
 public record StepSetup(
         StepShape model,
@@ -38,7 +38,7 @@ public record StepSetup(
         String backend,
         String communicator,
         boolean overlap,
-        String more) {
+        String keys) {
     /** Rejects counts below 1. */
     public StepSetup {
         positive("--micro-batch", microBatch);
@@ -74,31 +74,28 @@ public record StepSetup(
                 .put("collective_timeout_seconds", 3600);
         ObjectNode optimizer = root.putObject("optimizer").put("type", "AdamW");
         optimizer.putObject("params").put("lr", 1e-4).put("weight_decay", 0.1);
-        if (!more.isEmpty()) {
-            merge(root, moreSettings());
-        }
+        merge(root, more());
         return ZeroConfig.parse(root.toString(), Known.ofWorld(ranks)).value();
     }
 
-    private ObjectNode moreSettings() {
+    private ObjectNode more() {
         try {
-            if (JsonMapper.shared().readTree(more) instanceof ObjectNode object) {
-                return object;
+            if (JsonMapper.shared().readTree(keys) instanceof ObjectNode more) {
+                return more;
             }
         } catch (JacksonException e) {
-            throw new IllegalArgumentException("--with = " + more + ": no JSON: " + e.getOriginalMessage(), e);
+            throw new IllegalArgumentException("--keys " + keys + ": " + e.getOriginalMessage(), e);
         }
         throw new IllegalArgumentException(
-                "--with = " + more + ": must be a JSON object, such as {\"gradient_clipping\": 0.5}");
+                "--keys " + keys + ": must be a JSON object, such as {\"gradient_clipping\": 0}");
     }
 
-    /** Blocks are merged key by key; all else is replaced. */
-    private static void merge(ObjectNode to, ObjectNode from) {
-        for (Map.Entry<String, JsonNode> entry : from.properties()) {
-            if (entry.getValue() instanceof ObjectNode block && to.get(entry.getKey()) instanceof ObjectNode old) {
-                merge(old, block);
+    private static void merge(ObjectNode into, ObjectNode more) {
+        for (Map.Entry<String, JsonNode> key : more.properties()) {
+            if (key.getValue() instanceof ObjectNode block && into.get(key.getKey()) instanceof ObjectNode given) {
+                merge(given, block);
             } else {
-                to.set(entry.getKey(), entry.getValue());
+                into.set(key.getKey(), key.getValue());
             }
         }
     }

@@ -65,8 +65,7 @@ final class BenchCommand implements Runnable {
                 "Examples:",
                 "  ds bench step --model gpt2-124m --micro-batch 4 --seq 256 --dtype bf16 --steps 5",
                 "  ds bench step --model gpt2-124m --micro-batch 2 --seq 256 --ranks 2 --stage 2",
-                "  ds bench step --breakdown --micro-batch 4 --seq 256",
-                "  ds bench step --ranks 2 --with '{\"optimizer\": {\"type\": \"Lamb\"}}'"
+                "  ds bench step --breakdown --micro-batch 4 --seq 256"
             })
     static final class Step implements Callable<Integer> {
         @Spec
@@ -156,12 +155,12 @@ final class BenchCommand implements Runnable {
         private boolean noOverlap;
 
         @Option(
-                names = "--with",
+                names = "--keys",
                 paramLabel = "JSON",
-                defaultValue = "",
+                defaultValue = "{}",
                 description =
-                        "More of a configuration, in DeepSpeed's keys: an object that is put over what the options say.")
-        private String more;
+                        "More keys of a configuration, such as '{\"zero_optimization\": {\"zero_quantized_weights\": true}}'.")
+        private String keys;
 
         @Option(
                 names = "--timeline",
@@ -199,7 +198,7 @@ final class BenchCommand implements Runnable {
                     stack.backend(),
                     stack.communicator(),
                     !noOverlap,
-                    more);
+                    keys);
             if (breakdown && timeline != null) {
                 throw new ParameterException(spec.commandLine(), "--timeline and --breakdown: only one of them");
             }

@@ -50,8 +50,9 @@ public final class TrainingCheckpoints implements AutoCloseable {
 
     private void aboutToChange() {
         PhaseEvent event = PhaseEvent.started();
-        checkpointer.aboutToChange();
-        event.done(PhaseEvent.Phase.CHECKPOINT);
+        if (checkpointer.aboutToChange()) {
+            event.done(PhaseEvent.Phase.CHECKPOINT);
+        }
     }
 
     /** {@return steps done, those before a restored checkpoint included} */

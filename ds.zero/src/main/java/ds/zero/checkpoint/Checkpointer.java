@@ -213,14 +213,18 @@ public final class Checkpointer implements AutoCloseable {
     /**
      * Lets the pieces of the save under way change: what of them is not written yet is copied first. To be called before every change
      * of what was given to {@link #save}.
+     *
+     * @return whether there is such a save
      */
-    public void aboutToChange() {
-        if (snapshot.isPresent()) {
-            long begin = System.nanoTime();
-            snapshot.get().keep();
-            snapshot = Optional.empty();
-            stalledNanos += System.nanoTime() - begin;
+    public boolean aboutToChange() {
+        if (snapshot.isEmpty()) {
+            return false;
         }
+        long begin = System.nanoTime();
+        snapshot.get().keep();
+        snapshot = Optional.empty();
+        stalledNanos += System.nanoTime() - begin;
+        return true;
     }
 
     /**

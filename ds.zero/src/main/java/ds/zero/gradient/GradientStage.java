@@ -20,7 +20,7 @@ import ds.zero.unit.Units;
  * ranks are not averaged; that factor comes with the update.
  */
 public sealed interface GradientStage extends AutoCloseable
-        permits AllReducedGradients, QuantizedGradients, ReduceScatteredGradients, ShardedGradients {
+        permits QuantizedGradients, ShardedGradients, SummedOnceGradients {
     /**
      * {@return the way of a stage; allocates what it keeps}
      *

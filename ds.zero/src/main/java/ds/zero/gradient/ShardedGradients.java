@@ -1,9 +1,6 @@
 package ds.zero.gradient;
 
-import ds.api.Buffer;
 import ds.api.DType;
-import ds.api.Kernels;
-import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.layer.GradientRows;
@@ -12,8 +9,6 @@ import ds.api.layer.Parameter;
 import ds.zero.unit.ShardSums.ShardSink;
 import ds.zero.unit.UnitBuffers.Lease;
 import ds.zero.unit.Units;
-import java.util.ArrayList;
-import java.util.List;
 
 /**
  * Stages 2 and 3: a rank keeps the gradients of its own shard only (the paper's P_os+g). A unit's gradients in full live in a
@@ -21,14 +16,12 @@ import java.util.List;
  * elements for k micro-batches.
  */
 final class ShardedGradients implements GradientStage {
-    private final Kernels kernels;
     private final GradientWorkspace workspace;
     private final GradientReduction reduction;
     private final EarlySums early;
-    private final List<Tensor> shards = new ArrayList<>();
+    private final KeptShards shards;
     private final Units units;
     private final Lease[] travelling; // where whole gradients are written
-    private boolean first;
 
     /**
      * Allocates the shards; owns all others.
@@ -44,19 +37,15 @@ final class ShardedGradients implements GradientStage {
             EarlySums early) {
         this.units = units;
         this.travelling = new Lease[units.count()];
-        this.kernels = backend.kernels(backend.computeStream());
         this.workspace = workspace;
         this.reduction = reduction;
         this.early = early;
-        for (int unit = 0; unit < units.count(); unit++) {
-            Shape shape = Shape.of(units.layout(unit).shardElements());
-            shards.add(backend.allocate(dtype, shape, "gradients"));
-        }
+        this.shards = new KeptShards(units, backend, dtype);
     }
 
     @Override
     public void begin(boolean first, boolean last) {
-        this.first = first;
+        shards.begin(first);
     }
 
     @Override
@@ -120,11 +109,11 @@ final class ShardedGradients implements GradientStage {
             Lease lease = travelling(unit);
             travelling[unit] = null;
             workspace.collect(unit, lease.flat(), 0);
-            reduction.sumToOwner(unit, lease, keep(unit));
+            reduction.sumToOwner(unit, lease, shards.sink(unit));
             return;
         }
         Lease sums = workspace.take(unit);
-        ShardSink keep = keep(unit);
+        ShardSink keep = shards.sink(unit);
         reduction.sumToOwner(unit, sums.flat(), sum -> {
             keep.accept(sum);
             workspace.giveBack(sums);
@@ -135,7 +124,7 @@ final class ShardedGradients implements GradientStage {
         early.restore(unit, workspace.lease(unit));
         Lease sums = workspace.take(unit);
         boolean freeAtOnce = reduction.converts(DType.F32);
-        ShardSink keep = keep(unit);
+        ShardSink keep = shards.sink(unit);
         early.finish(unit, sums, sum -> {
             keep.accept(sum);
             if (!freeAtOnce) {
@@ -147,11 +136,6 @@ final class ShardedGradients implements GradientStage {
         }
     }
 
-    private ShardSink keep(int unit) {
-        boolean starts = first;
-        return sum -> kernels.axpby(1, sum, starts ? 0 : 1, shards.get(unit));
-    }
-
     @Override
     public void finish() {
         reduction.awaitAll();
@@ -159,7 +143,7 @@ final class ShardedGradients implements GradientStage {
 
     @Override
     public Tensor reduced(int unit) {
-        return shards.get(unit);
+        return shards.of(unit);
     }
 
     @Override
@@ -167,6 +151,6 @@ final class ShardedGradients implements GradientStage {
         workspace.close();
         reduction.close();
         early.close();
-        shards.stream().map(Tensor::buffer).forEach(Buffer::close);
+        shards.close();
     }
 }

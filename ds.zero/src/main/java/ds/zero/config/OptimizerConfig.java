@@ -228,6 +228,32 @@ public sealed interface OptimizerConfig {
         }
     }
 
+    /** Adam of which ranks exchange signs of momenta, from some update on. */
+    sealed interface SignAdam extends OptimizerConfig {
+        /** {@return the Adam that it begins as} */
+        Adam adam();
+
+        @Override
+        default double learningRate() {
+            return adam().learningRate();
+        }
+
+        @Override
+        default double weightDecay() {
+            return adam().weightDecay();
+        }
+
+        @Override
+        default boolean isElementwise() {
+            return false;
+        }
+
+        @Override
+        default boolean exchangesMomenta() {
+            return true;
+        }
+    }
+
     /**
      * 1-bit Adam (Tang et al., arXiv:2102.02888): AdamW whose variance is frozen after some updates, from when on ranks exchange a sign
      * for each element of their momenta. Unlike DeepSpeed's it corrects the bias of both moments, unless {@code bias_correction} is
@@ -237,30 +263,10 @@ public sealed interface OptimizerConfig {
      * @param adam of the first updates; decoupled
      * @param freezeStep after how many updates the variance stays as it is, at least 1
      */
-    record OneBitAdam(String type, Adam adam, long freezeStep) implements OptimizerConfig {
+    record OneBitAdam(String type, Adam adam, long freezeStep) implements SignAdam {
         /** Rejects what is out of range. */
         public OneBitAdam {
             require("freeze_step", freezeStep, Range.atLeast(1));
-        }
-
-        @Override
-        public double learningRate() {
-            return adam.learningRate();
-        }
-
-        @Override
-        public double weightDecay() {
-            return adam.weightDecay();
-        }
-
-        @Override
-        public boolean isElementwise() {
-            return false;
-        }
-
-        @Override
-        public boolean exchangesMomenta() {
-            return true;
         }
     }
 
@@ -283,33 +289,13 @@ public sealed interface OptimizerConfig {
             long varUpdateScaler,
             long localStepScaler,
             long localStepClipper)
-            implements OptimizerConfig {
+            implements SignAdam {
         /** Rejects what is out of range. */
         public ZeroOneAdam {
             require("var_freeze_step", varFreezeStep, Range.atLeast(1));
             require("var_update_scaler", varUpdateScaler, Range.atLeast(1));
             require("local_step_scaler", localStepScaler, Range.atLeast(1));
             require("local_step_clipper", localStepClipper, Range.atLeast(1));
-        }
-
-        @Override
-        public double learningRate() {
-            return adam.learningRate();
-        }
-
-        @Override
-        public double weightDecay() {
-            return adam.weightDecay();
-        }
-
-        @Override
-        public boolean isElementwise() {
-            return false;
-        }
-
-        @Override
-        public boolean exchangesMomenta() {
-            return true;
         }
     }
 

@@ -47,12 +47,16 @@ record OptimizerReader(Block root, Block block, Block params, DeepSpeedKeys keys
     }
 
     private OptimizerConfig readAdam(String type) {
-        List<Double> betas = readBetas(BETAS);
         boolean decoupled = params.flag("adam_w_mode", true);
         if (!decoupled && type.equalsIgnoreCase("AdamW")) {
             params.problem(
                     "adam_w_mode", "AdamW always decouples weight decay", "use optimizer.type Adam, or remove the key");
         }
+        return readAdam(type, decoupled);
+    }
+
+    private OptimizerConfig.Adam readAdam(String type, boolean decoupled) {
+        List<Double> betas = readBetas(BETAS);
         return new OptimizerConfig.Adam(
                 type,
                 readLearningRate(LEARNING_RATE),
@@ -128,30 +132,17 @@ record OptimizerReader(Block root, Block block, Block params, DeepSpeedKeys keys
 
     private OptimizerConfig readOneBitAdam(String type) {
         return new OptimizerConfig.OneBitAdam(
-                type, readDecoupledAdam(type), params.integer("freeze_step", FREEZE_STEP, 1, Long.MAX_VALUE));
+                type, readAdam(type, true), params.integer("freeze_step", FREEZE_STEP, 1, Long.MAX_VALUE));
     }
 
     private OptimizerConfig readZeroOneAdam(String type) {
         return new OptimizerConfig.ZeroOneAdam(
                 type,
-                readDecoupledAdam(type),
+                readAdam(type, true),
                 params.integer("var_freeze_step", FREEZE_STEP, 1, Long.MAX_VALUE),
                 params.integer("var_update_scaler", 16, 1, Long.MAX_VALUE),
                 params.integer("local_step_scaler", 32_678, 1, Long.MAX_VALUE),
                 params.integer("local_step_clipper", 16, 1, Long.MAX_VALUE));
-    }
-
-    private OptimizerConfig.Adam readDecoupledAdam(String type) {
-        List<Double> betas = readBetas(BETAS);
-        return new OptimizerConfig.Adam(
-                type,
-                readLearningRate(LEARNING_RATE),
-                betas.get(0),
-                betas.get(1),
-                readEpsilon(1e-8),
-                readWeightDecay(),
-                params.flag("bias_correction", true),
-                true);
     }
 
     private OptimizerConfig readProvided(String type) {

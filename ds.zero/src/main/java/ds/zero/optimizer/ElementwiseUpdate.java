@@ -23,8 +23,7 @@ final class ElementwiseUpdate implements UnitUpdate {
         this.kernels = backend.kernels(backend.computeStream());
         this.tiles = tiles;
         for (OwnedUnit unit : units) {
-            List<Tile> all = new ArrayList<>(tiles.cut(unit, 0, unit.decayingEnd(), true));
-            all.addAll(tiles.cut(unit, unit.decayingEnd(), unit.elements(), false));
+            List<Tile> all = tiles.cut(unit, 0, unit.elements());
             tilesOfUnit.add(all);
             gradients.addAll(Tiles.gradients(all));
         }

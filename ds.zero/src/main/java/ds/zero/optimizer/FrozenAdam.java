@@ -35,24 +35,43 @@ final class FrozenAdam implements AutoCloseable {
      */
     void update(Tile tile, Optimizer.Step step, long varianceUpdates) {
         Optimizer.Step own = tile.step(step);
-        double beta1 = own.momentumOr(config.beta1());
-        double correction = config.biasCorrection() ? 1 / (1 - Math.pow(beta1, own.number())) : 1;
-        // A first beta of 0 leaves the momentum as it is: its correction is another step's than the variance's.
+        double correction = correction(own);
+        Optimizer.Shard shard = tiles.loadKept(tile);
+        Tensor target = direction(tile, shard, shard.states().get(0), own.weightDecay() / correction, varianceUpdates);
+        kernels.axpby(-own.learningRate() * correction, target, 1, shard.weights());
+        tiles.storeWeights(tile, own);
+    }
+
+    double beta1(Optimizer.Step step) {
+        return step.momentumOr(config.beta1());
+    }
+
+    /** {@return c1: what a momentum of so many updates is multiplied by} */
+    double correction(Optimizer.Step step) {
+        return config.biasCorrection() ? 1 / (1 - Math.pow(beta1(step), step.number())) : 1;
+    }
+
+    /**
+     * {@return {@code x / (sqrt(c2 v) + epsilon) + decay · w}, the latter where the tile decays; valid until the next call}
+     *
+     * @param shard the tile's numbers in F32
+     * @param x F32, as many elements
+     * @param varianceUpdates how many gradients the variance has seen
+     */
+    Tensor direction(Tile tile, Optimizer.Shard shard, Tensor x, double decay, long varianceUpdates) {
+        Tensor target = direction.slice(0, tile.elements());
+        // A first beta of 0 leaves x as it is: its correction is another step's than the variance's.
         Lamb lamb = new Lamb(
                 0,
                 config.beta2(),
                 config.epsilon(),
                 false,
-                own.weightDecay() / correction,
+                tile.decays() ? decay : 0,
                 config.biasCorrection(),
                 varianceUpdates,
                 1);
-        Optimizer.Shard shard = tiles.loadKept(tile);
-        Tensor target = direction.slice(0, tile.elements());
-        kernels.lambDirection(
-                lamb, shard.weights(), shard.states().get(0), shard.states().get(1), target);
-        kernels.axpby(-own.learningRate() * correction, target, 1, shard.weights());
-        tiles.storeWeights(tile, own);
+        kernels.lambDirection(lamb, shard.weights(), x, shard.states().get(1), target);
+        return target;
     }
 
     @Override

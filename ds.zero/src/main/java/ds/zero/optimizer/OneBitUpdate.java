@@ -66,10 +66,7 @@ final class OneBitUpdate implements UnitUpdate, Travellers {
         this.mean = new CompressedAllReduce(backend, communicator, vectors, exchange);
         for (Span span : mean.spans()) {
             OwnedUnit unit = units.get(span.vector());
-            long decaying = Math.clamp(unit.decayingEnd(), span.first(), span.first() + span.elements());
-            List<Tile> all = new ArrayList<>(tiles.cut(unit, span.first(), decaying, true));
-            all.addAll(tiles.cut(unit, decaying, span.first() + span.elements(), false));
-            tilesOf.put(span, all);
+            tilesOf.put(span, tiles.cut(unit, span.first(), span.first() + span.elements()));
         }
     }
 

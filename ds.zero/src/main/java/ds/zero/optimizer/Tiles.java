@@ -81,7 +81,15 @@ final class Tiles implements AutoCloseable {
         return largest;
     }
 
-    /** {@return tiles of what lies between two elements of a unit, as far as this rank owns it} */
+    /** {@return tiles of what lies between two elements of a unit, those that decay first, as far as this rank owns it} */
+    List<Tile> cut(OwnedUnit unit, long from, long to) {
+        long decaying = Math.clamp(unit.decayingEnd(), from, to);
+        List<Tile> tiles = cut(unit, from, decaying, true);
+        tiles.addAll(cut(unit, decaying, to, false));
+        return tiles;
+    }
+
+    /** {@return tiles of what lies between two elements of a unit, as far as this rank owns it; to be added to} */
     List<Tile> cut(OwnedUnit unit, long from, long to, boolean decays) {
         List<Tile> tiles = new ArrayList<>();
         long end = Math.min(to, unit.ownedEnd());

@@ -7,30 +7,12 @@ import ds.api.spi.MatrixOptimizer;
 import ds.api.spi.Optimizer;
 import ds.zero.onebit.Exchange;
 import ds.zero.run.Stack;
-import ds.zero.timing.StepTimer;
 import java.util.List;
 
 /** How the weights that this rank owns change in a step. All ranks call the methods in the same order. */
 public interface UnitUpdate extends UpdatePhases, AutoCloseable {
     /** The most elements that are updated, and travel, at once. */
     long TILE_ELEMENTS = Tiles.ELEMENTS;
-
-    /**
-     * {@return the way of an optimizer's family, handed over}
-     *
-     * @param backend on which the units' masters and states lie
-     * @param communicator of the ranks that share the units
-     * @param units all that are updated here
-     * @param transfers of gradients and weights; borrowed
-     */
-    static UnitUpdate of(
-            Optimizer optimizer,
-            TensorBackend backend,
-            Communicator communicator,
-            List<OwnedUnit> units,
-            Transfers transfers) {
-        return of(optimizer, new Stack(backend, communicator), units, transfers, new Exchange(true, new StepTimer()));
-    }
 
     /**
      * {@return the way of an optimizer's family, handed over}

@@ -47,7 +47,7 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
     private final List<OwnedUnit> units;
     private final Tiles tiles;
     private final FrozenAdam frozen;
-    private final Tensor direction;
+    private final Tensor taken; // of a tile's gradient, what takes part
     private final CompressedAllReduce mean;
     private final List<Tensor> accumulated = new ArrayList<>();
     private final Tensor leastVariance;
@@ -73,7 +73,7 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
         this.units = units;
         this.tiles = tiles;
         this.frozen = new FrozenAdam(config.adam(), stack.backend(), tiles);
-        this.direction = stack.backend().allocate(DType.F32, Shape.of(tiles.largest()), "scratch");
+        this.taken = stack.backend().allocate(DType.F32, Shape.of(tiles.largest()), "scratch");
         this.leastVariance = stack.backend().allocate(DType.F32, Shape.of(1), "scratch");
         kernels.fill(leastVariance, Float.MIN_NORMAL);
         List<CompressedAllReduce.Vector> vectors = new ArrayList<>();
@@ -96,11 +96,7 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
 
     private List<Own> cut(Span span) {
         OwnedUnit unit = units.get(span.vector());
-        long end = span.first() + span.elements();
-        long decaying = Math.clamp(unit.decayingEnd(), span.first(), end);
-        List<Tile> all = new ArrayList<>(tiles.cut(unit, span.first(), decaying, true));
-        all.addAll(tiles.cut(unit, decaying, end, false));
-        return all.stream()
+        return tiles.cut(unit, span.first(), span.first() + span.elements()).stream()
                 .map(tile -> new Own(tile, accumulated.get(span.vector()).slice(tile.first(), tile.elements())))
                 .toList();
     }
@@ -171,23 +167,14 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
             varianceUpdates++;
             tiles.expect(gradients);
         } else if (!schedule.isLocal(number)) {
-            mean.begin(1 - beta1(), (float) beta1());
+            mean.begin(1 - frozen.beta1(step), (float) frozen.beta1(step));
         } else {
-            accumulatedRate += next.learningRate() * correction();
+            accumulatedRate += next.learningRate() * frozen.correction(step);
             kept *= 1 - next.learningRate() * next.weightDecay();
             if (schedule.isExchange(number)) {
                 mean.begin(accumulatedRate == 0 ? 1 : 1 / accumulatedRate, 0);
             }
         }
-    }
-
-    private double beta1() {
-        return step.momentumOr(config.beta1());
-    }
-
-    /** {@return c1: what a momentum of so many updates is multiplied by} */
-    private double correction() {
-        return config.biasCorrection() ? 1 / (1 - Math.pow(beta1(), step.number())) : 1;
     }
 
     @Override
@@ -216,7 +203,8 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
 
     private void refresh(Own own) {
         Optimizer.Shard shard = tiles.load(own.tile());
-        Lamb moments = new Lamb(beta1(), config.beta2(), 0, false, 0, false, step.number(), step.gradientScale());
+        Lamb moments =
+                new Lamb(frozen.beta1(step), config.beta2(), 0, false, 0, false, step.number(), step.gradientScale());
         kernels.lambMoments(
                 moments,
                 shard.gradient(),
@@ -228,12 +216,13 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
     /** A step of this rank's own, from its own gradient; where the variance is 0 there is none. */
     private void takeOwn(Own own) {
         Optimizer.Shard shard = own.tile().shard();
-        Tensor gradient = direction.slice(0, own.tile().elements());
+        Tensor gradient = taken.slice(0, own.tile().elements());
         kernels.binary(Binary.GREATER_EQUAL, shard.states().get(VARIANCE), leastVariance, Broadcast.SCALAR, gradient);
         kernels.binary(Binary.MULTIPLY, gradient, own.tile().stored().gradient(), Broadcast.NONE, gradient);
         Tensor momentum = shard.states().get(MOMENTUM);
-        kernels.axpby((1 - beta1()) * step.gradientScale(), gradient, beta1(), momentum);
-        kernels.axpby(step.learningRate() * correction(), momentum, 1, own.accumulated());
+        double beta1 = frozen.beta1(step);
+        kernels.axpby((1 - beta1) * step.gradientScale(), gradient, beta1, momentum);
+        kernels.axpby(step.learningRate() * frozen.correction(step), momentum, 1, own.accumulated());
     }
 
     /** Has the model compute with what this rank's own steps have made of the masters. */
@@ -248,21 +237,8 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
                 own.tile().stored().published().orElseThrow());
     }
 
-    /** {@return {@code x / (sqrt(c2 v) + epsilon) + decay · masters}, the latter where masters decay} */
     private Tensor direction(Own own, Tensor x, double decay) {
-        Tensor target = direction.slice(0, own.tile().elements());
-        Lamb lamb = new Lamb(
-                0, // leaves x as it is
-                config.beta2(),
-                config.epsilon(),
-                false,
-                own.tile().decays() ? decay : 0,
-                config.biasCorrection(),
-                varianceUpdates,
-                1);
-        Optimizer.Shard shard = own.tile().shard();
-        kernels.lambDirection(lamb, shard.weights(), x, shard.states().get(VARIANCE), target);
-        return target;
+        return frozen.direction(own.tile(), own.tile().shard(), x, decay, varianceUpdates);
     }
 
     @Override
@@ -307,7 +283,7 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
         mean.close();
         frozen.close();
         tiles.close();
-        List.of(direction.buffer(), leastVariance.buffer()).forEach(Buffer::close);
+        List.of(taken.buffer(), leastVariance.buffer()).forEach(Buffer::close);
         accumulated.stream().map(Tensor::buffer).forEach(Buffer::close);
     }
 }

@@ -77,8 +77,7 @@ class OneBitUpdateTest {
             for (int unit = 0; unit < SHARDS.length; unit++) {
                 units.add(unit(unit, communicator.worldSize(), made, backend));
             }
-            try (UnitUpdate update = UnitUpdate.of(
-                    made, backend, communicator, units, Transfers.local(backend.kernels(backend.computeStream())))) {
+            try (UnitUpdate update = UnitRun.open(made, backend, communicator, units)) {
                 long before = backend.memory().liveBytes();
                 for (int step = 1; step <= STEPS; step++) {
                     boolean own = update.takesOwnGradients(step);

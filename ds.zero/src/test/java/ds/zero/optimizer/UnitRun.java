@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ds.api.DType;
 import ds.api.Shape;
 import ds.api.Tensor;
+import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
 import ds.api.layer.Initializer;
 import ds.api.layer.Parameter;
@@ -16,6 +17,9 @@ import ds.zero.config.Known;
 import ds.zero.config.OptimizerConfig;
 import ds.zero.config.StatePrecision;
 import ds.zero.config.ZeroConfig;
+import ds.zero.onebit.Exchange;
+import ds.zero.run.Stack;
+import ds.zero.timing.StepTimer;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
@@ -87,6 +91,17 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
         return whole;
     }
 
+    /** {@return the update of units whose numbers are all in a backend's memory, handed over} */
+    static UnitUpdate open(
+            Optimizer optimizer, TensorBackend backend, Communicator communicator, List<OwnedUnit> units) {
+        return UnitUpdate.of(
+                optimizer,
+                new Stack(backend, communicator),
+                units,
+                Transfers.local(backend.kernels(backend.computeStream())),
+                new Exchange(true, new StepTimer()));
+    }
+
     private void onRank(Communicator communicator, float[][] whole) {
         OptimizerConfig config = config(optimizer, params);
         Optimizer made = Optimizers.of(config);
@@ -95,8 +110,7 @@ record UnitRun(String optimizer, String params, int ranks, boolean sharded, DTyp
             for (int unit = 0; unit < UNITS.size(); unit++) {
                 units.add(unit(unit, communicator.rank(), made, backend));
             }
-            try (UnitUpdate update = UnitUpdate.of(
-                    made, backend, communicator, units, Transfers.local(backend.kernels(backend.computeStream())))) {
+            try (UnitUpdate update = open(made, backend, communicator, units)) {
                 long before = backend.memory().liveBytes();
                 for (int step = 1; step <= STEPS; step++) {
                     for (int unit = 0; unit < units.size(); unit++) {

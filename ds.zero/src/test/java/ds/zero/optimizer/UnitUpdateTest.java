@@ -137,12 +137,7 @@ class UnitUpdateTest {
                 Optimizer muon = Optimizers.of(UnitRun.config("Muon", DECAY));
                 Exception e = assertThrows(
                         IllegalArgumentException.class,
-                        () -> UnitUpdate.of(
-                                        muon,
-                                        backend,
-                                        communicator,
-                                        List.of(),
-                                        Transfers.local(backend.kernels(backend.computeStream())))
+                        () -> UnitRun.open(muon, backend, communicator, List.of())
                                 .close());
                 assertTrue(e.getMessage().contains("use AdamW"), e.getMessage());
             }

@@ -116,12 +116,7 @@ class ZeroOneUpdateTest {
             var owned = new OwnedUnit.Owned(new StoredElements.F32(masters), gradient, states, Optional.of(published));
             Parameter decaying = new Parameter("matrix", Shape.of(2, DECAYING / 2), new Initializer.Constant(0));
             OwnedUnit unit = new OwnedUnit("unit", n, 0, 0, owned, List.of(new OwnedUnit.Placed(decaying, 0, true)));
-            try (UnitUpdate update = UnitUpdate.of(
-                    made,
-                    backend,
-                    communicator,
-                    List.of(unit),
-                    Transfers.local(backend.kernels(backend.computeStream())))) {
+            try (UnitUpdate update = UnitRun.open(made, backend, communicator, List.of(unit))) {
                 long before = backend.memory().liveBytes();
                 for (int step = 1; step <= steps; step++) {
                     boolean own = update.takesOwnGradients(step);

@@ -18,38 +18,38 @@ final class ComposedBf16 {
 
     static void roundStochastically(CoreKernels k, Tensor x, CounterRandom random, Tensor y) {
         inChunks(x.elements(), (first, n, f32, rounded, _) -> {
-            download(k, x.slice(first, n), f32);
+            HostCopies.download(k, x.slice(first, n), f32);
             for (int i = 0; i < n; i++) {
                 float value = f32.getAtIndex(ValueLayout.JAVA_FLOAT, i);
                 rounded.setAtIndex(ValueLayout.JAVA_SHORT, i, Bf16.stochastic(value, random.bits16(first + i)));
             }
-            upload(k, rounded, y.slice(first, n));
+            HostCopies.upload(k, rounded, y.slice(first, n));
         });
     }
 
     static void split(CoreKernels k, Tensor x, Tensor nearest, Tensor rest) {
         inChunks(x.elements(), (first, n, f32, upper, lower) -> {
-            download(k, x.slice(first, n), f32);
+            HostCopies.download(k, x.slice(first, n), f32);
             for (int i = 0; i < n; i++) {
                 float value = f32.getAtIndex(ValueLayout.JAVA_FLOAT, i);
                 upper.setAtIndex(ValueLayout.JAVA_SHORT, i, Bf16.nearest(value));
                 lower.setAtIndex(ValueLayout.JAVA_SHORT, i, Bf16.rest(value));
             }
-            upload(k, upper, nearest.slice(first, n));
-            upload(k, lower, rest.slice(first, n));
+            HostCopies.upload(k, upper, nearest.slice(first, n));
+            HostCopies.upload(k, lower, rest.slice(first, n));
         });
     }
 
     static void join(CoreKernels k, Tensor nearest, Tensor rest, Tensor x) {
         inChunks(x.elements(), (first, n, f32, upper, lower) -> {
-            download(k, nearest.slice(first, n), upper);
-            download(k, rest.slice(first, n), lower);
+            HostCopies.download(k, nearest.slice(first, n), upper);
+            HostCopies.download(k, rest.slice(first, n), lower);
             for (int i = 0; i < n; i++) {
                 float value = Bf16.join(
                         upper.getAtIndex(ValueLayout.JAVA_SHORT, i), lower.getAtIndex(ValueLayout.JAVA_SHORT, i));
                 f32.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
             }
-            upload(k, f32, x.slice(first, n));
+            HostCopies.upload(k, f32, x.slice(first, n));
         });
     }
 
@@ -62,15 +62,5 @@ final class ComposedBf16 {
                 body.run(first, (int) Math.min(CHUNK, elements - first), f32, upper, lower);
             }
         }
-    }
-
-    private static void download(CoreKernels k, Tensor from, MemorySegment to) {
-        k.backend().download(from, to.asSlice(0, from.byteSize()), k.stream());
-        k.stream().synchronize();
-    }
-
-    private static void upload(CoreKernels k, MemorySegment from, Tensor to) {
-        k.backend().upload(from.asSlice(0, to.byteSize()), to, k.stream());
-        k.stream().synchronize();
     }
 }

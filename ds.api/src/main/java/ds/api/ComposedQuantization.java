@@ -12,30 +12,28 @@ final class ComposedQuantization {
     static void quantize(CoreKernels k, Tensor x, Quantization q, Rows words) {
         long n = x.shape().columns();
         long rowWords = q.words(n);
-        require("quantize", words, x.shape().rows(), rowWords);
+        q.requireRows("quantize", words, x.shape().rows(), n);
         try (Temporaries temporaries = new Temporaries(k);
                 Arena arena = Arena.ofShared()) {
             Tensor f32 = temporaries.f32Copy(x);
             MemorySegment row = arena.allocate(n * Float.BYTES, 64);
+            float[] block = new float[q.blockElements()];
             MemorySegment made = arena.allocate(rowWords * Integer.BYTES, 64);
             for (long r = 0; r < x.shape().rows(); r++) {
-                k.backend().download(f32.slice(r * n, n), row, k.stream());
-                k.stream().synchronize();
-                float[] block = new float[q.blockElements()];
+                HostCopies.download(k, f32.slice(r * n, n), row);
                 for (long b = 0; b < q.blocks(n); b++) {
-                    int count = count(q, n, b);
+                    int count = q.elements(n, b);
                     MemorySegment.copy(row, ValueLayout.JAVA_FLOAT, offset(q, b), block, 0, count);
                     q.encodeBlock(block, count, made, n, b);
                 }
-                k.backend().upload(made, row(words, r, rowWords), k.stream());
-                k.stream().synchronize();
+                HostCopies.upload(k, made, row(words, r, rowWords));
             }
         }
     }
 
     static void dequantize(CoreKernels k, Rows words, Quantization q, Tensor y) {
         long n = y.shape().columns();
-        require("dequantize", words, y.shape().rows(), q.words(n));
+        q.requireRows("dequantize", words, y.shape().rows(), n);
         for (long r = 0; r < y.shape().rows(); r++) {
             sum(k, new Rows(words.tensor(), words.first() + r * words.stride(), 0), 1, q, y.slice(r * n, n));
         }
@@ -44,17 +42,16 @@ final class ComposedQuantization {
     static void sum(CoreKernels k, Rows words, long rows, Quantization q, Tensor y) {
         long n = y.elements();
         long rowWords = q.words(n);
-        require("sumQuantized", words, rows, rowWords);
+        q.requireRows("sumQuantized", words, rows, n);
         try (Temporaries temporaries = new Temporaries(k);
                 Arena arena = Arena.ofShared()) {
             MemorySegment given = arena.allocate(rowWords * Integer.BYTES, 64);
             MemorySegment sums = arena.allocate(n * Float.BYTES, 64);
             float[] block = new float[q.blockElements()];
             for (long r = 0; r < rows; r++) {
-                k.backend().download(row(words, r, rowWords), given, k.stream());
-                k.stream().synchronize();
+                HostCopies.download(k, row(words, r, rowWords), given);
                 for (long b = 0; b < q.blocks(n); b++) {
-                    int count = count(q, n, b);
+                    int count = q.elements(n, b);
                     q.decodeBlock(given, n, b, block, count);
                     for (int i = 0; i < count; i++) {
                         long at = b * q.blockElements() + i;
@@ -70,24 +67,11 @@ final class ComposedQuantization {
         }
     }
 
-    private static int count(Quantization q, long n, long block) {
-        return (int) Math.min(q.blockElements(), n - block * q.blockElements());
-    }
-
     private static long offset(Quantization q, long block) {
         return block * q.blockElements() * Float.BYTES;
     }
 
     private static Tensor row(Rows words, long row, long count) {
         return words.tensor().slice(words.first() + row * words.stride(), count);
-    }
-
-    private static void require(String call, Rows words, long rows, long rowWords) {
-        long end = words.first() + (rows - 1) * words.stride() + rowWords;
-        if (words.tensor().dtype() != DType.I32 || end > words.tensor().elements()) {
-            throw new IllegalArgumentException(call + ": " + rows + " rows of " + rowWords + " words from word "
-                    + words.first() + " at a stride of " + words.stride() + " are not inside " + words.tensor()
-                    + ", or it is not I32");
-        }
     }
 }

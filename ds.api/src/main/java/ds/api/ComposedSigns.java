@@ -76,29 +76,19 @@ final class ComposedSigns {
                 int n = (int) Math.min(Signs.BLOCK, x.elements() - first);
                 Tensor words = signs.bits().slice(first / 32, Math.ceilDiv(n, 32));
                 Tensor scaleOf = signs.scales().slice(first / Signs.BLOCK, 1);
-                download(k, x.slice(first, n), numbers);
-                download(k, active.slice(first, n), mask);
+                HostCopies.download(k, x.slice(first, n), numbers);
+                HostCopies.download(k, active.slice(first, n), mask);
                 if (!writesSigns) {
-                    download(k, words, bits);
-                    download(k, scaleOf, scale);
+                    HostCopies.download(k, words, bits);
+                    HostCopies.download(k, scaleOf, scale);
                 }
                 body.run(new Block(n, numbers, mask, bits, scale));
-                upload(k, numbers, x.slice(first, n));
+                HostCopies.upload(k, numbers, x.slice(first, n));
                 if (writesSigns) {
-                    upload(k, bits, words);
-                    upload(k, scale, scaleOf);
+                    HostCopies.upload(k, bits, words);
+                    HostCopies.upload(k, scale, scaleOf);
                 }
             }
         }
-    }
-
-    private static void download(CoreKernels k, Tensor from, MemorySegment to) {
-        k.backend().download(from, to.asSlice(0, from.byteSize()), k.stream());
-        k.stream().synchronize();
-    }
-
-    private static void upload(CoreKernels k, MemorySegment from, Tensor to) {
-        k.backend().upload(from.asSlice(0, to.byteSize()), to, k.stream());
-        k.stream().synchronize();
     }
 }

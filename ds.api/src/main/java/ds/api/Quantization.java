@@ -70,6 +70,30 @@ public record Quantization(int bits, int blockElements) {
         return blocks(elements) + Math.ceilDiv(elements, (long) groupElements()) * GROUP_WORDS;
     }
 
+    /** {@return elements of a block in a row of so many} */
+    public int elements(long rowElements, long block) {
+        return (int) Math.min(blockElements, rowElements - block * blockElements);
+    }
+
+    /**
+     * Rejects words in which such rows have no place.
+     *
+     * @param call for the message
+     * @param rows how many, at least 1
+     * @param rowElements of each
+     */
+    public void requireRows(String call, CoreKernels.Rows words, long rows, long rowElements) {
+        long rowWords = words(rowElements);
+        long end = words.first() + (rows - 1) * words.stride() + rowWords;
+        if (words.tensor().dtype() != DType.I32
+                || rows < 1
+                || end > words.tensor().elements()) {
+            throw new IllegalArgumentException(call + ": " + rows + " rows of " + rowWords + " words from word "
+                    + words.first() + " at a stride of " + words.stride() + " are not inside " + words.tensor()
+                    + ", or it is not I32");
+        }
+    }
+
     /** {@return the first word of a block's codes, in the words of a row of so many elements} */
     public long firstCodeWord(long elements, long block) {
         return blocks(elements) + block * (blockElements / perWord());

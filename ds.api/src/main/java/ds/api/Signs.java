@@ -41,8 +41,13 @@ public record Signs(Tensor bits, Tensor scales) {
         return new Signs(words.slice(0, bits), scales);
     }
 
-    /** Rejects what is not the signs of as many numbers. */
-    void requireOf(String call, Tensor numbers, Tensor active) {
+    /**
+     * Rejects what is not the signs of as many numbers.
+     *
+     * @param call for the message
+     * @param active says which numbers take part
+     */
+    public void requireOf(String call, Tensor numbers, Tensor active) {
         long n = numbers.elements();
         if (numbers.dtype() != DType.F32
                 || active.dtype() != DType.F32

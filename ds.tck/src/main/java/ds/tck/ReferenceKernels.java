@@ -5,6 +5,7 @@ import ds.api.Kernels;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import java.util.function.DoubleBinaryOperator;
 
 /**
  * The core kernels, each one straight loop over elements: computed in double, rounded once to the type of the output. All that
@@ -194,8 +195,17 @@ public final class ReferenceKernels implements Kernels {
 
     @Override
     public void scatterAddRows(Tensor x, Tensor index, Tensor table) {
+        scatter("scatterAddRows", x, index, table, Double::sum);
+    }
+
+    @Override
+    public void scatterRows(Tensor x, Tensor index, Tensor table) {
+        scatter("scatterRows", x, index, table, (before, given) -> given);
+    }
+
+    private static void scatter(String call, Tensor x, Tensor index, Tensor table, DoubleBinaryOperator into) {
         long columns = table.shape().columns();
-        require(x.elements() == index.elements() * columns, "scatterAddRows", x, index, table);
+        require(x.elements() == index.elements() * columns, call, x, index, table);
         Elements from = Elements.of(x);
         Elements rows = Elements.of(index);
         Elements to = Elements.of(table);
@@ -203,22 +213,7 @@ public final class ReferenceKernels implements Kernels {
             long row = rows.index(i, table.shape().rows());
             for (long j = 0; j < columns; j++) {
                 long element = row * columns + j;
-                to.set(element, to.get(element) + from.get(i * columns + j));
-            }
-        }
-    }
-
-    @Override
-    public void scatterRows(Tensor x, Tensor index, Tensor table) {
-        long columns = table.shape().columns();
-        require(x.elements() == index.elements() * columns, "scatterRows", x, index, table);
-        Elements from = Elements.of(x);
-        Elements rows = Elements.of(index);
-        Elements to = Elements.of(table);
-        for (long i = 0; i < rows.count(); i++) {
-            long row = rows.index(i, table.shape().rows());
-            for (long j = 0; j < columns; j++) {
-                to.set(row * columns + j, from.get(i * columns + j));
+                to.set(element, into.applyAsDouble(to.get(element), from.get(i * columns + j)));
             }
         }
     }

@@ -285,34 +285,17 @@ final class CpuKernels extends CpuCoreKernels {
 
     @Override
     public void takeSigns(Tensor x, Tensor active, Signs signs) {
-        requireSigns("takeSigns", x, active, signs);
+        signs.requireOf("takeSigns", x, active);
         pool.run(signs.scales().elements(), GRAIN_BLOCKS, (part, worker) -> SignKernel.take(x, active, signs, part));
     }
 
     @Override
     public void addSigns(double alpha, Signs signs, Tensor active, float beta, Tensor y) {
-        requireSigns("addSigns", y, active, signs);
+        signs.requireOf("addSigns", y, active);
         pool.run(
                 signs.scales().elements(),
                 GRAIN_BLOCKS,
                 (part, worker) -> SignKernel.add(alpha, signs, active, beta, y, part));
-    }
-
-    private static void requireSigns(String call, Tensor numbers, Tensor active, Signs signs) {
-        requireEqual(call, "numbers that take part or not", numbers.elements(), active.elements());
-        requireEqual(
-                call,
-                "words of bits",
-                Math.ceilDiv(numbers.elements(), 32),
-                signs.bits().elements());
-        requireEqual(
-                call,
-                "scales",
-                Math.ceilDiv(numbers.elements(), Signs.BLOCK),
-                signs.scales().elements());
-        if (numbers.dtype() != DType.F32 || active.dtype() != DType.F32) {
-            throw new IllegalArgumentException(call + ": numbers are F32, not " + numbers + " and " + active);
-        }
     }
 
     private static void requireTypes(String call, Tensor x, Tensor nearest, Tensor rest) {
@@ -326,20 +309,20 @@ final class CpuKernels extends CpuCoreKernels {
     @Override
     public void quantize(Tensor x, Quantization q, Rows words) {
         long blocks = rows(x) * q.blocks(columns(x));
-        requireWords("quantize", words, rows(x), q.words(columns(x)));
+        q.requireRows("quantize", words, rows(x), columns(x));
         pool.run(blocks, grainBlocks(q), (part, worker) -> QuantizationKernel.quantize(x, q, words, part));
     }
 
     @Override
     public void dequantize(Rows words, Quantization q, Tensor y) {
         long blocks = rows(y) * q.blocks(columns(y));
-        requireWords("dequantize", words, rows(y), q.words(columns(y)));
+        q.requireRows("dequantize", words, rows(y), columns(y));
         pool.run(blocks, grainBlocks(q), (part, worker) -> QuantizationKernel.dequantize(words, q, y, part));
     }
 
     @Override
     public void sumQuantized(Rows words, long rows, Quantization q, Tensor y) {
-        requireWords("sumQuantized", words, rows, q.words(y.elements()));
+        q.requireRows("sumQuantized", words, rows, y.elements());
         pool.run(
                 q.blocks(y.elements()),
                 grainBlocks(q),
@@ -348,17 +331,6 @@ final class CpuKernels extends CpuCoreKernels {
 
     private static long grainBlocks(Quantization q) {
         return Math.ceilDiv(GRAIN, (long) q.blockElements());
-    }
-
-    private static void requireWords(String call, Rows words, long rows, long rowWords) {
-        long end = words.first() + (rows - 1) * words.stride() + rowWords;
-        if (words.tensor().dtype() != DType.I32
-                || rows < 1
-                || end > words.tensor().elements()) {
-            throw new IllegalArgumentException(call + ": " + rows + " rows of " + rowWords + " words from word "
-                    + words.first() + " at a stride of " + words.stride() + " are not inside " + words.tensor()
-                    + ", or it is not I32");
-        }
     }
 
     private static long rows(Tensor x) {

@@ -458,7 +458,7 @@ final class CudaKernels extends CudaCoreKernels {
     public void quantize(Tensor x, Quantization q, Rows words) {
         long rows = x.shape().rows();
         long columns = x.shape().columns();
-        requireWords("quantize", words, rows, q.words(columns));
+        q.requireRows("quantize", words, rows, columns);
         launcher.of("quantization", "quantize")
                 .typed(x)
                 .address(words.tensor())
@@ -474,13 +474,13 @@ final class CudaKernels extends CudaCoreKernels {
     @Override
     public void dequantize(Rows words, Quantization q, Tensor y) {
         long rows = y.shape().rows();
-        requireWords("dequantize", words, rows, q.words(y.shape().columns()));
+        q.requireRows("dequantize", words, rows, y.shape().columns());
         sum(new Rows(words.tensor(), words.first(), 0), 1, words.stride(), q, y);
     }
 
     @Override
     public void sumQuantized(Rows words, long rows, Quantization q, Tensor y) {
-        requireWords("sumQuantized", words, rows, q.words(y.elements()));
+        q.requireRows("sumQuantized", words, rows, y.elements());
         sum(words, rows, 0, q, y.reshape(1, y.elements()));
     }
 
@@ -498,17 +498,6 @@ final class CudaKernels extends CudaCoreKernels {
                 .number(q.bits())
                 .number(q.blockElements())
                 .run(Launcher.blocks(y.elements(), THREADS), THREADS);
-    }
-
-    private static void requireWords(String call, Rows words, long rows, long rowWords) {
-        long end = words.first() + (rows - 1) * words.stride() + rowWords;
-        if (words.tensor().dtype() != DType.I32
-                || rows < 1
-                || end > words.tensor().elements()) {
-            throw new IllegalArgumentException(call + ": " + rows + " rows of " + rowWords + " words from word "
-                    + words.first() + " at a stride of " + words.stride() + " are not inside " + words.tensor()
-                    + ", or it is not I32");
-        }
     }
 
     private static void requireHalves(String call, Tensor x, Tensor nearest, Tensor rest) {

@@ -38,7 +38,7 @@ public final class QuantizationKernel {
         for (long at = part.first(); at < part.last(); at++) {
             long row = at / q.blocks(n);
             long b = at % q.blocks(n);
-            int count = count(q, n, b);
+            int count = q.elements(n, b);
             from.read(row * n + b * q.blockElements(), block, 0, count);
             int groups = Math.ceilDiv(count, q.groupElements());
             Arrays.fill(block, count, groups * q.groupElements(), 0f);
@@ -89,7 +89,7 @@ public final class QuantizationKernel {
             long row = at / q.blocks(n);
             long b = at % q.blocks(n);
             decode(from, words.first() + row * words.stride(), q, n, b, block, false);
-            to.write(block, 0, row * n + b * q.blockElements(), count(q, n, b));
+            to.write(block, 0, row * n + b * q.blockElements(), q.elements(n, b));
         }
     }
 
@@ -103,14 +103,14 @@ public final class QuantizationKernel {
             for (long row = 0; row < rows; row++) {
                 decode(from, words.first() + row * words.stride(), q, n, b, block, row > 0);
             }
-            to.write(block, 0, b * q.blockElements(), count(q, n, b));
+            to.write(block, 0, b * q.blockElements(), q.elements(n, b));
         }
     }
 
     private static void decode(
             MemorySegment from, long rowWord, Quantization q, long n, long b, float[] x, boolean add) {
         float scale = from.get(FLOAT, (rowWord + b) * Integer.BYTES);
-        int groups = Math.ceilDiv(count(q, n, b), q.groupElements());
+        int groups = Math.ceilDiv(q.elements(n, b), q.groupElements());
         long at = (rowWord + q.firstCodeWord(n, b)) * Integer.BYTES;
         int bits = q.bits();
         for (int group = 0; group < groups; group++) {
@@ -127,9 +127,5 @@ public final class QuantizationKernel {
                 }
             }
         }
-    }
-
-    private static int count(Quantization q, long n, long block) {
-        return (int) Math.min(q.blockElements(), n - block * q.blockElements());
     }
 }

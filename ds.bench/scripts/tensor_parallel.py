@@ -7,7 +7,8 @@ bytes of a tensor-parallel step take 2.87/1.13 of its other time, as on the clus
 swept from a quarter of that to four times. Beside these: the same global batch for both, and accumulation for both.
 Writes tensor_parallel.json, .md and, where matplotlib is there, .png. Linux, root, iproute2; a few minutes.
 
-Example: tensor_parallel.py --output ds.bench/results
+Examples: tensor_parallel.py --output ds.bench/results
+          tensor_parallel.py --layers 6 --channels 512 --heads 8 --dtype bf16 --memory 1200 --warmup 6 --name tensor_parallel_512
 """
 import argparse
 import atexit
@@ -44,6 +45,7 @@ parser.add_argument("--accumulation", type=int, default=2, help="micro-batches o
 parser.add_argument("--batches", default="", help="TP,DP1,DP2 micro-batches of an earlier plan, in place of planning")
 parser.add_argument("--plan-only", action="store_true", help="print the micro-batches that fit, and end")
 parser.add_argument("--output", default=os.path.join(ROOT, "ds.bench", "results"), help="folder")
+parser.add_argument("--name", default="tensor_parallel", help="of the files in it, without their endings; default %(default)s")
 args = parser.parse_args()
 
 
@@ -186,7 +188,7 @@ if not args.plan_only:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # so that ranks and namespaces are removed
     results = measure(*batches)
     os.makedirs(args.output, exist_ok=True)
-    with open(os.path.join(args.output, "tensor_parallel.json"), "w", encoding="utf-8") as out_file:
+    with open(os.path.join(args.output, args.name + ".json"), "w", encoding="utf-8") as out_file:
         json.dump(results, out_file, indent=1)
         out_file.write("\n")
-    subprocess.run([sys.executable, os.path.join(HERE, "tensor_parallel_page.py"), args.output], check=True)
+    subprocess.run([sys.executable, os.path.join(HERE, "tensor_parallel_page.py"), args.output, args.name], check=True)

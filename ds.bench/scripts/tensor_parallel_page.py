@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The page and the plot of tensor_parallel.json; tensor_parallel.py runs it. Argument: the folder of results."""
+"""The page and the plot of tensor_parallel.json; tensor_parallel.py runs it. Arguments: the folder of results, and the file's name
+without its ending."""
 import json
 import os
 import sys
 
-folder = sys.argv[1]
-with open(os.path.join(folder, "tensor_parallel.json"), encoding="utf-8") as file:
+folder, stem = sys.argv[1:3]
+with open(os.path.join(folder, stem + ".json"), encoding="utf-8") as file:
     found = json.load(file)
 runs, chosen = found["runs"], found["chosen_bytes_per_second"]
 tensor, zero1 = runs["tensor"], runs["zero1"]
@@ -69,10 +70,11 @@ for point in tensor["points"]:
                  f"{model(zero1, rate) / model(tensor, rate):.2f} |")
 per_sample = [run["bytes_sent_per_step"] / run["sequences"] for run in (tensor, zero1)]
 compute = [run["unlimited_seconds"] / run["sequences"] for run in (tensor, zero1)]
+tokens = tensor["sequences"] * found["seq"]
 equal = crossing(runs["zero1 equal"], tensor)
 lines += [
     "",
-    "![sequences per second over the link's rate](tensor_parallel.png)",
+    "![sequences per second over the link's rate](" + stem + ".png)",
     "",
     "Where the factor comes from. A rank sends "
     f"{per_sample[0] / 1e6:.2f} MB for each sequence of the global batch with tensor parallelism, since activations cross the link eight "
@@ -82,16 +84,16 @@ lines += [
     f"for all ranks four times a layer. The product of ({1 + 2.87 / 1.13:.2f}, what the link adds to tensor parallelism) and "
     f"{compute[0] / compute[1]:.2f} is what ZeRO could gain if it sent nothing.",
     "",
-    "What it does not show: a large model. Tensor parallelism sends in proportion to tokens times channels, ZeRO-1 to the parameters, so "
-    f"without embeddings it sends tokens / (3 channels) times less: {tensor['sequences'] * found['seq'] / 3 / found['channels']:.0f} times here, for the global "
-    "batch of tensor parallelism, because a step has to be short on half a core. For GPT-2 1.5B (1600 channels) and 8192 tokens on four "
-    f"GPUs it would be {8192 / 3 / 1600:.1f}, and ZeRO-1 needs the larger batch that its memory allows, or accumulation, to gain as much.",
+    "How it carries over to larger models. Tensor parallelism sends in proportion to tokens times channels, ZeRO-1 to the parameters, so "
+    f"without embeddings it sends tokens / (3 channels) times less: {tokens / 3 / found['channels']:.1f} times here, for the {tokens} tokens of a "
+    f"tensor-parallel batch. For GPT-2 1.5B (1600 channels) and 8192 tokens on four GPUs it would be {8192 / 3 / 1600:.1f}, and ZeRO-1 needs the "
+    "larger batch that its memory allows, or accumulation, to gain as much.",
     "",
     "When tensor parallelism wins: where a batch is small and the link fast, and where the model does not fit otherwise. By the model "
     + (f"(bytes over rate, added to the step without a limit) it is faster than ZeRO-1 at its own global batch above {equal / 1e6:.0f} MB/s."
        if equal else "(bytes over rate, added to the step without a limit) it is not faster than ZeRO-1 at its own global batch at any rate here,"
        " since both have the same half cores and small products cost it more than ZeRO-1's gradients do.")]
-with open(os.path.join(folder, "tensor_parallel.md"), "w", encoding="utf-8") as file:
+with open(os.path.join(folder, stem + ".md"), "w", encoding="utf-8") as file:
     file.write("\n".join(lines) + "\n")
 
 try:
@@ -119,4 +121,4 @@ axes.set_xlabel("rate of each link, MB/s each way")
 axes.set_ylabel("sequences per second, four hosts")
 axes.legend(fontsize=8)
 figure.tight_layout()
-figure.savefig(os.path.join(folder, "tensor_parallel.png"), dpi=130)
+figure.savefig(os.path.join(folder, stem + ".png"), dpi=130)

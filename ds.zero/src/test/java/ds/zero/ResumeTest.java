@@ -31,6 +31,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The resume law: a run that stops and goes on, on whatever ranks and stage, is the run that did not stop. */
 class ResumeTest {
@@ -220,10 +221,11 @@ class ResumeTest {
         assertTrue(rest.losses().getLast() < 1.1 * rest.losses().getFirst());
     }
 
-    @Test
-    void plainAdamHasNoUseForErrors() throws Exception {
+    @ParameterizedTest
+    @ValueSource(strings = {"adam", "zero one"})
+    void othersHaveNoUseForErrorsOfOneBitAdam(String other) throws Exception {
         run(new Setup(0, 2, 1, oneBit(9)), STOP);
-        Exception e = assertThrows(Exception.class, () -> run(new Setup(0, 2, 1, ""), STEPS));
+        Exception e = assertThrows(Exception.class, () -> run(new Setup(0, 2, 1, blocks(other)), STEPS));
         assertTrue((e + " " + e.getCause()).contains("no use for its states [server_error"), e::toString);
     }
 

@@ -122,9 +122,9 @@ final class ZeroOneUpdate implements UnitUpdate, Travellers {
 
     @Override
     public List<ExtraState> extraStates() {
-        return List.of(
-                new ExtraState("server_error", false, all(mean::serverError), schedule::hasErrors),
-                new ExtraState("worker_error", true, all(mean::workerError), schedule::hasErrors),
+        return List.of( // errors of gradients and steps, not of momenta as 1-bit Adam's: names that it does not know
+                new ExtraState("zero_one_server_error", false, all(mean::serverError), schedule::hasErrors),
+                new ExtraState("zero_one_worker_error", true, all(mean::workerError), schedule::hasErrors),
                 new ExtraState("accumulated", true, accumulated, schedule::isApart),
                 new ExtraState(
                         "exp_avg_of_rank",

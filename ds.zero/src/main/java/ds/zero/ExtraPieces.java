@@ -97,9 +97,7 @@ final class ExtraPieces {
                 add(extra, extra.name(), 1, pieces);
                 continue;
             }
-            int saved = (int) checkpoint.kinds().stream()
-                    .filter(kind -> kind.startsWith(extra.name() + "."))
-                    .count();
+            int saved = ranksSaved(extra, checkpoint);
             if (saved == ranks.worldSize()) {
                 add(extra, kind(extra, ranks.rank()), 1, pieces);
                 continue;
@@ -111,7 +109,8 @@ final class ExtraPieces {
                 LOG.log(
                         System.Logger.Level.INFO,
                         saved == 0
-                                ? extra.name() + ": none in " + checkpoint.folder() + ", each rank begins with 0"
+                                ? extra.name() + ": none in " + checkpoint.folder() + ", each rank begins with "
+                                        + extra.replaces().orElse("0")
                                 : extra.name() + " of " + saved + " ranks in " + checkpoint.folder() + ": each of "
                                         + ranks.worldSize() + " ranks goes on with their mean");
             }
@@ -119,10 +118,17 @@ final class ExtraPieces {
         return pieces;
     }
 
-    /** {@return the optimizer's states in whose place these are loaded} */
+    private static int ranksSaved(ExtraState extra, Checkpoint checkpoint) {
+        return (int) checkpoint.kinds().stream()
+                .filter(kind -> kind.startsWith(extra.name() + "."))
+                .count();
+    }
+
+    /** {@return the optimizer's states in whose place these are loaded; none of a checkpoint that AdamW saved} */
     List<String> replacedIn(Checkpoint checkpoint) {
         return all().stream()
                 .filter(extra -> extra.inUse().test(checkpoint.training().updates()))
+                .filter(extra -> ranksSaved(extra, checkpoint) > 0)
                 .flatMap(extra -> extra.replaces().stream())
                 .toList();
     }

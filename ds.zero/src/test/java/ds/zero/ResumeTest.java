@@ -1,5 +1,6 @@
 package ds.zero;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -235,6 +236,28 @@ class ResumeTest {
         Run frozen = run(new Setup(0, 2, 1, oneBit(9)), STEPS);
         assertEquals(STEPS - STOP, frozen.losses().size());
         assertTrue(frozen.losses().getLast() < frozen.losses().getFirst());
+    }
+
+    /** Where ranks would have momenta of their own, each begins with the momenta that AdamW saved. */
+    @Test
+    void zeroOneAdamGoesOnWithAdamsMomenta() throws Exception {
+        run(new Setup(2, 3, 1, ""), STOP);
+        Path saved = folder.resolve("step-%08d".formatted(STOP));
+        double[] before = momenta(saved, "exp_avg");
+        run(new Setup(0, 2, 1, zeroOne(12)), STOP); // restores, trains no step, and saves
+        assertArrayEquals(before, momenta(saved, "exp_avg_of_rank.1"));
+        assertTrue(Arrays.stream(before).anyMatch(value -> value != 0));
+    }
+
+    private static double[] momenta(Path folder, String kind) {
+        Checkpoint checkpoint = Checkpoint.open(folder);
+        return checkpoint.parameters().entrySet().stream()
+                .flatMapToDouble(parameter -> {
+                    double[] values = new double[(int) parameter.getValue().elements()];
+                    add(checkpoint, kind, parameter.getKey(), 1, values);
+                    return Arrays.stream(values);
+                })
+                .toArray();
     }
 
     @Test

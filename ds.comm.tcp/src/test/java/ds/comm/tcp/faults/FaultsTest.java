@@ -144,11 +144,11 @@ class FaultsTest {
         Process victim = job.rank(run.victim()).process();
         switch (run.fault()) {
             case KILLED, KILLED_EARLY -> victim.destroyForcibly();
-            case FROZEN -> signal(victim, "STOP");
+            case FROZEN -> Signal.STOP.send(victim);
             case FROZEN_FOR_A_WHILE -> {
-                signal(victim, "STOP");
+                Signal.STOP.send(victim);
                 TimeUnit.MILLISECONDS.sleep(run.whileMillis());
-                signal(victim, "CONT");
+                Signal.CONT.send(victim);
             }
             case LINK_SILENT -> proxy.hold(true);
             case LINK_SILENT_FOR_A_WHILE -> {
@@ -160,14 +160,6 @@ class FaultsTest {
             case LINK_RESET -> proxy.reset();
             case LINK_HALF_CLOSED -> proxy.halfClose();
         }
-    }
-
-    private static void signal(Process process, String signal) throws Exception {
-        assertEquals(
-                0,
-                new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid()))
-                        .start()
-                        .waitFor());
     }
 
     private static double judge(Run run, Job job, long struck) throws InterruptedException {

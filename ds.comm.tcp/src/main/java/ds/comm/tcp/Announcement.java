@@ -55,6 +55,11 @@ final class Announcement {
         return header.credit() == 0 ? Long.MAX_VALUE : (long) header.credit() * Header.PIECE_BYTES;
     }
 
+    /** {@return how many bytes of an operand the peer takes a second; 0 if as many as come} */
+    long bytesPerSecond() {
+        return (long) header.pace() << 10;
+    }
+
     MemorySegment inline() {
         return memory.asSlice(header.labelBytes(), header.bodyBytes() - header.labelBytes());
     }

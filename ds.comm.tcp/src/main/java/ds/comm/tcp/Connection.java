@@ -20,6 +20,8 @@ final class Connection {
     private boolean left;
     private boolean ended;
     private boolean blocked;
+    private long dueNanos;
+    private long heardNanos = System.nanoTime();
 
     /**
      * Takes over the link.
@@ -75,6 +77,19 @@ final class Connection {
     void credit(Operation operation, long bytes) {
         writer.credit(operation, bytes);
         wake();
+    }
+
+    /** Tells the peer that this rank still runs; unless what was said before has not left yet. */
+    void alive(boolean asks) {
+        if (!ended && !blocked) {
+            writer.alive(asks);
+            wake();
+        }
+    }
+
+    /** {@return when anything came for the last time} */
+    long heardNanos() {
+        return heardNanos;
     }
 
     void bye(Group group) {
@@ -139,6 +154,7 @@ final class Connection {
 
     /** Reads what is there; a bounded amount, for the sake of the other connections. */
     private void read() {
+        heardNanos = System.nanoTime();
         try {
             if (!reader.read(mesh.dispatcher(), this)) {
                 end();
@@ -167,6 +183,9 @@ final class Connection {
             }
             if (progress == FrameWriter.Progress.MORE) {
                 wake();
+            } else if (progress == FrameWriter.Progress.IDLE && writer.waitNanos() < Long.MAX_VALUE) {
+                dueNanos = System.nanoTime() + writer.waitNanos();
+                mesh.wakeLater(this);
             } else if (progress == FrameWriter.Progress.LAST) {
                 shutdownOutput();
             }
@@ -174,6 +193,11 @@ final class Connection {
             end();
             mesh.lost(this, String.valueOf(e.getMessage()));
         }
+    }
+
+    /** {@return when the next piece may leave that has been kept back} */
+    long dueNanos() {
+        return dueNanos;
     }
 
     private void shutdownOutput() throws IOException {

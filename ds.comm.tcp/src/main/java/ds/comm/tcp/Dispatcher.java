@@ -22,7 +22,7 @@ final class Dispatcher {
     /** {@return where the body of a frame goes} */
     MemorySegment open(Connection connection, Header header) throws BadFrame {
         return switch (header.kind()) {
-            case CREDIT, BYE -> MemorySegment.NULL;
+            case CREDIT, BYE, ALIVE -> MemorySegment.NULL;
             case ABORT -> MemorySegment.ofArray(new byte[header.bodyBytes()]);
             case START -> {
                 Group group = groups.get(header.group());
@@ -54,6 +54,11 @@ final class Dispatcher {
                 operation(connection, header)
                         .received(header.kind(), member(group, connection, header), header.bodyBytes());
             case CREDIT -> credit(connection, header);
+            case ALIVE -> {
+                if (header.value() == 1) {
+                    connection.alive(false);
+                }
+            }
             case BYE -> bye(connection, header, group);
             case ABORT -> mesh.failAs(new String(body.toArray(ValueLayout.JAVA_BYTE), StandardCharsets.UTF_8));
         }

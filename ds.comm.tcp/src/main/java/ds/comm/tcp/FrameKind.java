@@ -13,7 +13,9 @@ enum FrameKind {
     /** The sender leaves a group in good order. */
     BYE(5, 0),
     /** The job ends; the body says why. */
-    ABORT(6, Header.MAX_TEXT_BYTES);
+    ABORT(6, Header.MAX_TEXT_BYTES),
+    /** The sender still runs; if the value is 1, it wants to know whether the receiver does. */
+    ALIVE(7, 0);
 
     private final int code;
     private final int maxBodyBytes;

@@ -42,6 +42,7 @@ final class FrameWriter {
     private int pieceBytes;
     private int turn;
     private boolean last;
+    private long waitNanos = Long.MAX_VALUE;
 
     FrameWriter(FrameChannel channel) {
         this.channel = channel;
@@ -68,6 +69,7 @@ final class FrameWriter {
                 d.count(),
                 d.root(),
                 operation.credit(),
+                operation.pace(),
                 d.labelHash(),
                 label.length,
                 body);
@@ -85,6 +87,10 @@ final class FrameWriter {
 
     void bye(Group group) {
         Header.control(FrameKind.BYE, group.id(), 0).write(room(Header.BYTES));
+    }
+
+    void alive(boolean asks) {
+        Header.alive(asks).write(room(Header.BYTES));
     }
 
     void leave() {
@@ -124,6 +130,7 @@ final class FrameWriter {
                 operation.group().id(),
                 operation.sequence(),
                 value,
+                0,
                 0,
                 0,
                 0,
@@ -195,10 +202,18 @@ final class FrameWriter {
         return remaining();
     }
 
+    /** {@return how long after a flush the next piece may leave, if it keeps to a pace; else the longest time there is} */
+    long waitNanos() {
+        return waitNanos;
+    }
+
     private Outflow choose() {
+        waitNanos = Long.MAX_VALUE;
         for (int i = 0; i < outflows.size(); i++) {
             Outflow outflow = outflows.get((turn + i) % outflows.size());
-            if (outflow.ready() > 0) {
+            long wait = outflow.ready() > 0 ? outflow.waitNanos(System.nanoTime()) : Long.MAX_VALUE;
+            waitNanos = Math.min(waitNanos, wait);
+            if (wait <= 0) {
                 turn = (turn + i + 1) % outflows.size();
                 return outflow;
             }

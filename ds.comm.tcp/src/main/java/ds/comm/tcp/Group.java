@@ -1,6 +1,7 @@
 package ds.comm.tcp;
 
 import ds.api.comm.Traffic;
+import ds.comm.tcp.pace.LinkRate;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -40,6 +41,7 @@ final class Group {
     private final MemorySegment[] inboxes;
     private final boolean[] left;
     private long windowBytes;
+    private final LinkRate linkRate = new LinkRate();
     private final AtomicLong elementsSent = new AtomicLong();
     private final AtomicLong bytesSent = new AtomicLong();
     private final AtomicLong collectivesStarted = new AtomicLong();
@@ -251,6 +253,15 @@ final class Group {
             long pieces = (long) Math.min(ahead, inboxBytes()) / Header.PIECE_BYTES;
             windowBytes = Math.min(inboxBytes(), Math.max(SLOWEST_WINDOW_BYTES, pieces * Header.PIECE_BYTES));
         }
+    }
+
+    LinkRate linkRate() {
+        return linkRate;
+    }
+
+    /** {@return whether a member's bytes come over the network} */
+    boolean isFar(int member) {
+        return !connection(member).isShared();
     }
 
     /** {@return where pieces of a member wait to be combined} */

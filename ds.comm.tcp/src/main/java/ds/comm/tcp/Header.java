@@ -10,15 +10,17 @@ import java.util.function.ToIntFunction;
  *
  * <pre>
  * magic 4, kind 1, operation 1, reduction 1, dtype 1, group 8, sequence 8, value 8,
- * root 4, credit 4, label hash 4, label bytes 4, body bytes 4
+ * root 4, credit 4, pace 4, label hash 4, label bytes 4, body bytes 4
  * </pre>
  *
  * @param operation as the sender calls it
  * @param group 0 for the whole job, else the rank that led the split in the upper half and its count of splits in the lower
  * @param sequence counted from 0 in each lane of a group
- * @param value START: elements of the whole buffer; DATA, RESULT: offset in bytes; CREDIT: granted bytes in all
+ * @param value START: elements of the whole buffer; DATA, RESULT: offset in bytes; CREDIT: granted bytes in all; ALIVE: 1 if it
+ *     asks for another one
  * @param root of a broadcast
  * @param credit START: pieces that the sender takes before it grants more; 0 if it takes all
+ * @param pace START: KiB per second in which the sender takes DATA; 0 if as many as come
  * @param labelBytes how much of a START's body is the label
  * @param bodyBytes that follow
  */
@@ -32,10 +34,11 @@ record Header(
         long value,
         int root,
         int credit,
+        int pace,
         int labelHash,
         int labelBytes,
         int bodyBytes) {
-    static final int BYTES = 52;
+    static final int BYTES = 56;
     /** Largest body of a DATA frame; inboxes are cut at its multiples. */
     static final int PIECE_BYTES = 1 << 16;
     /** Largest operand that travels with the START. */
@@ -44,7 +47,7 @@ record Header(
     static final int MAX_LABEL_BYTES = 240;
     static final int MAX_TEXT_BYTES = 4096;
 
-    private static final int MAGIC = 0x44536631; // "DSf1"
+    private static final int MAGIC = 0x44536632; // "DSf2"
 
     /** A header that no rank of this release sends. */
     static final class BadFrame extends Exception {
@@ -57,7 +60,16 @@ record Header(
 
     /** {@return a frame that is about no operation} */
     static Header control(FrameKind kind, long group, int bodyBytes) {
-        return new Header(kind, OperationKind.BARRIER, ReduceOp.SUM, DType.I32, group, 0, 0, 0, 0, 0, 0, bodyBytes);
+        return control(kind, group, 0, bodyBytes);
+    }
+
+    private static Header control(FrameKind kind, long group, long value, int bodyBytes) {
+        return new Header(
+                kind, OperationKind.BARRIER, ReduceOp.SUM, DType.I32, group, 0, value, 0, 0, 0, 0, 0, bodyBytes);
+    }
+
+    static Header alive(boolean asks) {
+        return control(FrameKind.ALIVE, 0, asks ? 1 : 0, 0);
     }
 
     void write(ByteBuffer buffer) {
@@ -65,7 +77,12 @@ record Header(
         buffer.put((byte) kind.code()).put((byte) operation.code());
         buffer.put(code(reduce)).put(code(dtype));
         buffer.putLong(group).putLong(sequence).putLong(value);
-        buffer.putInt(root).putInt(credit).putInt(labelHash).putInt(labelBytes).putInt(bodyBytes);
+        buffer.putInt(root)
+                .putInt(credit)
+                .putInt(pace)
+                .putInt(labelHash)
+                .putInt(labelBytes)
+                .putInt(bodyBytes);
     }
 
     /** Reads and checks: whatever the bytes are, the result is within all bounds. */
@@ -84,6 +101,7 @@ record Header(
                 natural(buffer.getLong(), "value"),
                 (int) natural(buffer.getInt(), "root"),
                 (int) natural(buffer.getInt(), "credit"),
+                (int) natural(buffer.getInt(), "pace"),
                 buffer.getInt(),
                 (int) natural(buffer.getInt(), "label bytes"),
                 (int) natural(buffer.getInt(), "body bytes"));

@@ -90,7 +90,7 @@ final class Lane {
                     .fail(group.name(peer) + " sent " + announcement.inline().byteSize() + " bytes with its START, not "
                             + operation.expectedInline(peer) + ", in " + operation);
         } else {
-            operation.peerBegan(peer, announcement.granted(), announcement.inline());
+            operation.peerBegan(peer, announcement);
         }
     }
 

@@ -14,6 +14,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -49,6 +50,7 @@ final class Mesh implements AutoCloseable {
     private final Map<DType, Combiner> combiners = new EnumMap<>(DType.class);
     private final ArrayDeque<Runnable> commands = new ArrayDeque<>();
     private final Set<Connection> awake = new LinkedHashSet<>();
+    private final Set<Connection> waiting = new LinkedHashSet<>();
     private final ArrayDeque<Lane> advancing = new ArrayDeque<>();
     private final List<Departure> departures = new ArrayList<>();
     private final Dispatcher dispatcher = new Dispatcher(this, groups);
@@ -265,6 +267,7 @@ final class Mesh implements AutoCloseable {
     }
 
     private void turn() throws IOException {
+        wakeWhoIsDue();
         if (awake.isEmpty() && !vicinity.pending()) {
             sleep();
         } else {
@@ -298,9 +301,31 @@ final class Mesh implements AutoCloseable {
         if (vicinity.pending()) { // since a neighbour may have looked just before we said that we sleep
             selector.selectNow(this::ready);
         } else {
-            selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(checkNanos)));
+            selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(sleepNanos())));
         }
         vicinity.sleeps(false);
+    }
+
+    private long sleepNanos() {
+        long nanos = checkNanos;
+        long now = waiting.isEmpty() ? 0 : System.nanoTime();
+        for (Connection connection : waiting) {
+            nanos = Math.min(nanos, connection.dueNanos() - now);
+        }
+        return nanos;
+    }
+
+    private void wakeWhoIsDue() {
+        if (!waiting.isEmpty()) {
+            long now = System.nanoTime();
+            for (Iterator<Connection> all = waiting.iterator(); all.hasNext(); ) {
+                Connection connection = all.next();
+                if (connection.dueNanos() - now <= 0) {
+                    all.remove();
+                    wake(connection);
+                }
+            }
+        }
     }
 
     private boolean underWay() {
@@ -344,6 +369,11 @@ final class Mesh implements AutoCloseable {
         awake.add(connection);
     }
 
+    /** Wakes a connection when it is due. */
+    void wakeLater(Connection connection) {
+        waiting.add(connection);
+    }
+
     void advance(Lane lane) {
         advancing.add(lane);
     }
@@ -355,16 +385,37 @@ final class Mesh implements AutoCloseable {
         }
         nextCheckNanos = now + checkNanos;
         long timeout = options.timeout().toNanos();
+        boolean[] stalled = new boolean[1];
         for (Group group : List.copyOf(groups.values())) {
             group.forEachLane(lane -> {
                 Operation operation = lane.current();
                 if (operation != null && now - operation.lastProgressNanos() > timeout) {
                     fail("no progress for " + options.timeout().toMillis() + " ms in " + operation.report()
-                            + ": these ranks have stopped, are busy elsewhere or call other operations; raise"
-                            + " timeout_seconds if they are only slow");
+                            + signsOfLife(now));
                 }
+                stalled[0] |= operation != null && now - operation.lastProgressNanos() > checkNanos;
             });
         }
+        if (stalled[0] && state == State.RUNNING) {
+            forEachConnection(connection -> connection.alive(true));
+        }
+    }
+
+    /** {@return who does not run any more, as far as can be seen from here: who only waits for another rank says that it does} */
+    private String signsOfLife(long now) {
+        List<Integer> silent = new ArrayList<>();
+        forEachConnection(connection -> {
+            if (!connection.left()
+                    && now - connection.heardNanos() > options.timeout().toNanos() / 2) {
+                silent.add(connection.peer());
+            }
+        });
+        return silent.isEmpty()
+                ? ": all ranks give signs of life, so those named are busy elsewhere, call other operations or wait for others;"
+                        + " raise timeout_seconds if they are only slow"
+                : ": no sign of life of ranks " + silent
+                        + ": they are frozen, or the link to them is cut; raise timeout_seconds"
+                        + " if that is to be survived";
     }
 
     /** A peer has left the job in good order. */

@@ -30,6 +30,8 @@ abstract class Operation {
     private int missing;
     private int unfinished;
     private boolean ready;
+    private int streams;
+    private int pace;
     private long lastProgressNanos;
 
     Operation(Group group, Descriptor descriptor, Event after) {
@@ -59,6 +61,11 @@ abstract class Operation {
     /** {@return how many pieces a member may send before it is granted more; 0 if all} */
     int credit() {
         return 0;
+    }
+
+    /** {@return in how many KiB per second each member on another host should send; 0 if in as many as it can} */
+    final int pace() {
+        return pace;
     }
 
     /** A piece has arrived. */
@@ -126,6 +133,11 @@ abstract class Operation {
         unfinished = lane.peers().length;
         missing = lane.peers().length;
         prepare();
+        streams = streams();
+        pace = (int) (group.linkRate().share(streams) >> 10);
+        if (streams > 1) {
+            group.linkRate().begin();
+        }
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));
         }
@@ -137,14 +149,24 @@ abstract class Operation {
         }
     }
 
-    /** A peer has announced its part, which matches, and takes so many bytes of DATA at first. */
-    final void peerBegan(int member, long granted, MemorySegment inline) {
+    /** {@return how many members of other hosts send this rank large operands} */
+    private int streams() {
+        int streams = 0;
+        for (int peer : lane.peers()) {
+            streams += inflow(FrameKind.DATA, peer) != null && group.isFar(peer) ? 1 : 0;
+        }
+        return streams;
+    }
+
+    /** A peer has announced its part, which matches. */
+    final void peerBegan(int member, Announcement announcement) {
         progress();
         begun[member] = true;
         missing--;
-        take(member, inline);
+        take(member, announcement.inline());
         if (outflow(FrameKind.DATA, member) != null) {
-            grant(FrameKind.DATA, member, granted);
+            outflow(FrameKind.DATA, member).keepTo(announcement.bytesPerSecond());
+            grant(FrameKind.DATA, member, announcement.granted());
         }
         if (outflow(FrameKind.RESULT, member) != null) {
             grant(FrameKind.RESULT, member, Long.MAX_VALUE);
@@ -170,6 +192,9 @@ abstract class Operation {
         progress();
         Inflow inflow = inflow(kind, member);
         inflow.add(bytes);
+        if (streams > 1 && group.isFar(member)) {
+            group.linkRate().arrived(bytes, lastProgressNanos);
+        }
         arrived(kind, member);
         if (inflow.complete()) {
             finished();
@@ -193,6 +218,9 @@ abstract class Operation {
 
     private void complete() {
         finish();
+        if (streams > 1) {
+            group.linkRate().end();
+        }
         work.complete();
         if (whole == null) {
             event.done(descriptor, work.queuedNanos());

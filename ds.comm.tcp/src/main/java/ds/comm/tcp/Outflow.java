@@ -1,5 +1,6 @@
 package ds.comm.tcp;
 
+import ds.comm.tcp.pace.Pace;
 import java.lang.foreign.MemorySegment;
 
 /** What is sent to one peer for one operation, in pieces: as far as it is available here and granted there. */
@@ -12,6 +13,7 @@ final class Outflow {
     private long granted;
     private long taken;
     private long sent;
+    private Pace pace = new Pace(0, 0);
 
     Outflow(Operation operation, int member, FrameKind kind, Parts source, long available) {
         this.operation = operation;
@@ -44,6 +46,16 @@ final class Outflow {
         granted = Math.min(source.total(), Math.max(granted, bytes));
     }
 
+    /** From now on leaves no faster than this, or as fast as it can if 0. */
+    void keepTo(long bytesPerSecond) {
+        pace = new Pace(bytesPerSecond, System.nanoTime());
+    }
+
+    /** {@return how long the next piece has to wait for its time; not positive if not at all} */
+    long waitNanos(long nowNanos) {
+        return pace.waitNanos(nowNanos);
+    }
+
     /** {@return the bytes of the next piece; 0 if there is none now} */
     int ready() {
         int piece = source.frameBytes(taken);
@@ -61,6 +73,7 @@ final class Outflow {
     MemorySegment take(int bytes) {
         MemorySegment piece = source.slice(taken, bytes);
         taken += bytes;
+        pace.sent(bytes, System.nanoTime());
         return piece;
     }
 

@@ -105,6 +105,7 @@ class FrameFuzzTest {
                         value,
                         0,
                         credit,
+                        0,
                         labelHash,
                         labelBytes,
                         body.length)

@@ -21,6 +21,7 @@ class HeaderTest {
             1L << 40,
             0,
             4,
+            6,
             -9,
             11,
             75);
@@ -84,6 +85,7 @@ class HeaderTest {
                 OperationKind.ALL_REDUCE,
                 ReduceOp.SUM,
                 DType.F32,
+                0,
                 0,
                 0,
                 0,

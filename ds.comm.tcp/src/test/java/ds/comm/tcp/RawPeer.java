@@ -48,6 +48,11 @@ final class RawPeer implements AutoCloseable {
 
     /** Announces an operation to all. */
     void start(OperationKind kind, DType dtype, long sequence, long count, String label) {
+        start(kind, dtype, sequence, count, label, 0);
+    }
+
+    /** @param pace KiB per second that it asks for */
+    void start(OperationKind kind, DType dtype, long sequence, long count, String label, int pace) {
         byte[] text = label.getBytes(StandardCharsets.UTF_8);
         Header header = new Header(
                 FrameKind.START,
@@ -59,6 +64,7 @@ final class RawPeer implements AutoCloseable {
                 count,
                 0,
                 0,
+                pace,
                 label.hashCode(),
                 text.length,
                 text.length);
@@ -67,14 +73,36 @@ final class RawPeer implements AutoCloseable {
         send(frame.put(text).flip());
     }
 
+    /** Sends rank 0 a piece of its operand. */
+    void data(OperationKind kind, long sequence, long offset) {
+        ByteBuffer frame = ByteBuffer.allocate(Header.BYTES + Header.PIECE_BYTES);
+        new Header(
+                        FrameKind.DATA,
+                        kind,
+                        ReduceOp.SUM,
+                        DType.F32,
+                        0,
+                        sequence,
+                        offset,
+                        0,
+                        0,
+                        0,
+                        0,
+                        0,
+                        Header.PIECE_BYTES)
+                .write(frame);
+        send(links.getFirst(), frame.rewind());
+    }
+
     /** Sends bytes to all. */
     void send(ByteBuffer bytes) {
+        links.forEach(link -> send(link, bytes.duplicate()));
+    }
+
+    private void send(Link link, ByteBuffer bytes) {
         try {
-            for (Link link : links) {
-                ByteBuffer copy = bytes.duplicate();
-                while (copy.hasRemaining()) {
-                    target(link).write(copy);
-                }
+            while (bytes.hasRemaining()) {
+                target(link).write(bytes);
             }
         } catch (IOException e) {
             throw new AssertionError(e);
@@ -94,12 +122,22 @@ final class RawPeer implements AutoCloseable {
     /** Reads until all others have begun the collective with this number. */
     void awaitStart(long sequence) throws Exception {
         for (Link link : links) {
-            Header header;
-            do {
-                header = Header.read(read(link, Header.BYTES));
-                read(link, header.bodyBytes());
-            } while (header.kind() != FrameKind.START || header.sequence() != sequence);
+            awaitFrame(link, FrameKind.START, sequence);
         }
+    }
+
+    /** Reads until rank 0 says this in the collective with this number. */
+    Header awaitFrame(FrameKind kind, long sequence) throws Exception {
+        return awaitFrame(links.getFirst(), kind, sequence);
+    }
+
+    private Header awaitFrame(Link link, FrameKind kind, long sequence) throws Exception {
+        Header header;
+        do {
+            header = Header.read(read(link, Header.BYTES));
+            read(link, header.bodyBytes());
+        } while (header.kind() != kind || header.sequence() != sequence);
+        return header;
     }
 
     private ByteBuffer read(Link link, int bytes) throws IOException {

@@ -12,6 +12,7 @@ import ds.api.comm.CommunicatorException;
 import ds.api.comm.ReduceOp;
 import ds.tck.comm.HostTensors;
 import ds.tck.comm.RankThreads;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -84,7 +85,7 @@ class TcpFailureTest {
         List<String> messages = allReduceWith(3, Map.of(), peer -> {
             peer.start(OperationKind.ALL_REDUCE, DType.F32, 1, LARGE, "gradients of block 3");
             ByteBuffer half = ByteBuffer.allocate(Header.BYTES + 1000);
-            new Header(FrameKind.DATA, OperationKind.ALL_REDUCE, ReduceOp.SUM, DType.F32, 0, 1, 0, 0, 0, 0, 0, 4000)
+            new Header(FrameKind.DATA, OperationKind.ALL_REDUCE, ReduceOp.SUM, DType.F32, 0, 1, 0, 0, 0, 0, 0, 0, 4000)
                     .write(half);
             peer.send(half.rewind().limit(Header.BYTES));
         });
@@ -109,8 +110,58 @@ class TcpFailureTest {
                     "no progress for 1000 ms",
                     "ranks [2] have not arrived",
                     "gradients of block 3",
+                    "no sign of life of ranks [2]:",
                     "timeout_seconds");
         }
+    }
+
+    /** Along the ring rank 1 waits for rank 0 only, which waits itself, for one that has stopped. */
+    @Test
+    void whoWaitsIsNotTakenForWhoHasStopped() throws Exception {
+        int port = Loopback.freePort();
+        CompletableFuture<Void> last = CompletableFuture.runAsync(
+                () -> {
+                    try (RawPeer peer = RawPeer.join(2, 3, port, shared)) {
+                        peer.start(OperationKind.ALL_GATHER, DType.F32, 1, 3L * LARGE, "weights");
+                        peer.awaitEnd();
+                    } catch (IOException e) {
+                        throw new AssertionError(e);
+                    }
+                },
+                Loopback.THREADS);
+        String[] messages = new String[2];
+        RankThreads.run(2, rank -> Loopback.open(rank, 3, port, Map.of("timeout_seconds", 1)), comm -> {
+            try (HostTensors memory = new HostTensors()) {
+                Tensor own = memory.zeros(DType.F32, LARGE);
+                Tensor all = memory.zeros(DType.F32, 3L * LARGE);
+                messages[comm.rank()] = assertThrows(
+                                CommunicatorException.class,
+                                () -> comm.allGather(own, all, Call.now("weights"))
+                                        .await())
+                        .getMessage();
+            }
+        });
+        last.get();
+        for (String message : messages) {
+            assertNames(message, "no progress for 1000 ms", "no sign of life of ranks [2]:");
+        }
+    }
+
+    @Test
+    void whoIsOnlyBusyElsewhereGivesSignsOfLife() throws Exception {
+        int port = Loopback.freePort();
+        Map<String, ?> options = Map.of("timeout_seconds", 1, "shared_memory", shared);
+        RankThreads.run(2, rank -> Loopback.open(rank, 2, port, options), comm -> {
+            if (comm.rank() == 0) {
+                String message = assertThrows(
+                                CommunicatorException.class,
+                                () -> comm.barrier(Call.now("epoch")).await())
+                        .getMessage();
+                assertNames(message, "ranks [1] have not arrived", "all ranks give signs of life");
+            } else {
+                Thread.sleep(2000);
+            }
+        });
     }
 
     @Test
@@ -129,8 +180,8 @@ class TcpFailureTest {
     @Test
     void garbageInsteadOfAFrameEndsTheJob() throws Exception {
         List<String> messages = allReduceWith(2, Map.of(), peer -> {
-            peer.send(ByteBuffer.wrap("GET / HTTP/1.1\r\nHost: rank zero of a training job\r\n\r\n\r\n"
-                    .getBytes(StandardCharsets.UTF_8)));
+            String request = "GET / HTTP/1.1\r\nHost: rank zero of a training job\r\n\r\n" + " ".repeat(Header.BYTES);
+            peer.send(ByteBuffer.wrap(request.getBytes(StandardCharsets.UTF_8)));
             peer.awaitEnd();
         });
         assertNames(messages.getFirst(), "rank 1 (127.0.0.1:", "bad frame", "magic");
@@ -139,10 +190,12 @@ class TcpFailureTest {
     @Test
     void framesThatNobodyExpectsEndTheJob() throws Exception {
         List<Header> wrong = List.of(
-                new Header(FrameKind.DATA, OperationKind.ALL_REDUCE, ReduceOp.SUM, DType.F32, 0, 9, 0, 0, 0, 0, 0, 8),
-                new Header(FrameKind.DATA, OperationKind.BARRIER, ReduceOp.SUM, DType.F32, 5, 0, 0, 0, 0, 0, 0, 8),
-                new Header(FrameKind.CREDIT, OperationKind.SEND, ReduceOp.SUM, DType.F32, 0, 3, 1, 0, 0, 0, 0, 0),
-                new Header(FrameKind.START, OperationKind.BARRIER, ReduceOp.SUM, DType.I32, 0, 70, 0, 0, 0, 0, 0, 0));
+                new Header(
+                        FrameKind.DATA, OperationKind.ALL_REDUCE, ReduceOp.SUM, DType.F32, 0, 9, 0, 0, 0, 0, 0, 0, 8),
+                new Header(FrameKind.DATA, OperationKind.BARRIER, ReduceOp.SUM, DType.F32, 5, 0, 0, 0, 0, 0, 0, 0, 8),
+                new Header(FrameKind.CREDIT, OperationKind.SEND, ReduceOp.SUM, DType.F32, 0, 3, 1, 0, 0, 0, 0, 0, 0),
+                new Header(
+                        FrameKind.START, OperationKind.BARRIER, ReduceOp.SUM, DType.I32, 0, 70, 0, 0, 0, 0, 0, 0, 0));
         for (Header header : wrong) {
             List<String> messages = allReduceWith(2, Map.of(), peer -> {
                 ByteBuffer frame = ByteBuffer.allocate(Header.BYTES);

@@ -41,14 +41,19 @@ enum Fault {
     }
 
     /**
-     * {@return whether nothing ends by it, so that ranks find out by a deadline} One that waits for a rank that waits itself names
-     * that one, for it knows no better: what all ranks say together names the right one.
+     * {@return whether ranks find out by a deadline, and one that is not at the link may name another that waits: what all ranks say
+     * together names the right one} Of a frozen process none of them has a sign of life.
      */
     boolean stalls() {
         return switch (this) {
-            case FROZEN, LINK_SILENT, LINK_CUT -> true;
-            case KILLED, KILLED_EARLY, FROZEN_FOR_A_WHILE, LINK_SILENT_FOR_A_WHILE, LINK_RESET, LINK_HALF_CLOSED ->
-                false;
+            case LINK_SILENT, LINK_CUT -> true;
+            case FROZEN,
+                    KILLED,
+                    KILLED_EARLY,
+                    FROZEN_FOR_A_WHILE,
+                    LINK_SILENT_FOR_A_WHILE,
+                    LINK_RESET,
+                    LINK_HALF_CLOSED -> false;
         };
     }
 }

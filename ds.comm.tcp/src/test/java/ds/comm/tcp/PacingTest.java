@@ -1,0 +1,104 @@
+package ds.comm.tcp;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.api.DType;
+import ds.api.Tensor;
+import ds.api.comm.Call;
+import ds.api.comm.Communicator;
+import ds.api.comm.CommunicatorException;
+import ds.tck.comm.HostTensors;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Streams that meet at a rank are told how fast to come, and keep to it. */
+@Timeout(30)
+class PacingTest {
+    private static final Map<String, ?> SOCKETS = Map.of("shared_memory", false);
+    private static final int PIECES = 16;
+    private static final long ELEMENTS = (long) PIECES * Header.PIECE_BYTES / Float.BYTES;
+
+    private interface Part {
+        void play(RawPeer peer) throws Exception;
+    }
+
+    private static CompletableFuture<Void> peer(int rank, int worldSize, int port, Part part) {
+        return CompletableFuture.runAsync(
+                () -> {
+                    try (RawPeer peer = RawPeer.join(rank, worldSize, port, false)) {
+                        part.play(peer);
+                    } catch (Exception e) {
+                        throw new AssertionError(e);
+                    }
+                },
+                Loopback.THREADS);
+    }
+
+    @Test
+    void nothingComesFasterThanItWasAskedFor() throws Exception {
+        int port = Loopback.freePort();
+        int kibPerSecond = 2048;
+        CompletableFuture<Void> receiver = peer(1, 2, port, peer -> {
+            long begin = System.nanoTime();
+            peer.start(OperationKind.BROADCAST, DType.F32, 1, ELEMENTS, "weights", kibPerSecond);
+            for (int piece = 0; piece < PIECES; piece++) {
+                assertEquals(
+                        (long) piece * Header.PIECE_BYTES,
+                        peer.awaitFrame(FrameKind.DATA, 1).value());
+                double due = (double) piece * (Header.PIECE_BYTES >> 10) / kibPerSecond;
+                double seconds = (System.nanoTime() - begin) * 1e-9;
+                assertTrue(seconds > due - 0.005, "piece " + piece + " after " + seconds + " s, due at " + due);
+            }
+        });
+        try (HostTensors memory = new HostTensors();
+                Communicator comm = Loopback.open(0, 2, port, SOCKETS)) {
+            comm.broadcast(memory.zeros(DType.F32, ELEMENTS), 0, Call.now("weights"))
+                    .await();
+            receiver.get();
+        }
+    }
+
+    /** Two send at once, a piece every 20 ms each: they are asked for twice the rate that they have reached, not for all they can. */
+    @Test
+    void whoIsSentBySeveralAsksForWhatHasComeAndSomeMore() throws Exception {
+        int port = Loopback.freePort();
+        Part sender = peer -> {
+            peer.start(OperationKind.GATHER, DType.F32, 1, 3 * ELEMENTS, "parts");
+            assertEquals(0, peer.awaitFrame(FrameKind.START, 1).pace(), "nothing is known yet");
+            for (int piece = 0; piece < PIECES; piece++) {
+                Thread.sleep(20);
+                peer.data(OperationKind.GATHER, 1, (long) piece * Header.PIECE_BYTES);
+            }
+            int pace = peer.awaitFrame(FrameKind.START, 2).pace();
+            int most = 4
+                    * 2
+                    * (Header.PIECE_BYTES >> 10)
+                    * 1000
+                    / 20; // four times that, if its thread is late for the first
+            assertTrue(pace > 0 && pace <= most, "asks for " + pace + " KiB/s, at most " + most);
+        };
+        CompletableFuture<Void> first = peer(1, 3, port, sender);
+        CompletableFuture<Void> second = peer(2, 3, port, sender);
+        try (HostTensors memory = new HostTensors();
+                Communicator comm = Loopback.open(0, 3, port, SOCKETS)) {
+            Tensor own = memory.zeros(DType.F32, ELEMENTS);
+            Tensor all = memory.zeros(DType.F32, 3 * ELEMENTS);
+            comm.gather(own, all, 0, Call.now("parts")).await();
+            assertThrows(
+                    CommunicatorException.class,
+                    () -> comm.gather(own, all, 0, Call.now("parts")).await());
+            first.get();
+            second.get();
+        }
+    }
+
+    @AfterEach
+    void nothingIsLeftRunning() {
+        Loopback.assertNoThreads();
+    }
+}

@@ -21,6 +21,9 @@ public final class CudaDevice implements AutoCloseable {
 
     private final CudaDriver driver;
     private final DriverLibrary library;
+    private final MemoryLibrary memory;
+    private final StreamLibrary streams;
+    private final ModuleLibrary modules;
     private final CudaDriver.Properties properties;
     private final int device;
     private final long context;
@@ -35,6 +38,9 @@ public final class CudaDevice implements AutoCloseable {
     public CudaDevice(CudaDriver driver, CudaDriver.Properties properties) {
         this.driver = driver;
         this.library = driver.library();
+        this.memory = library.memory();
+        this.streams = library.streams();
+        this.modules = library.modules();
         this.properties = properties;
         this.device = driver.handle(properties.ordinal());
         try (Arena arena = Arena.ofConfined()) {
@@ -91,106 +97,106 @@ public final class CudaDevice implements AutoCloseable {
      * @throws CudaException with {@link CudaException#OUT_OF_MEMORY} if there is not enough
      */
     public long allocate(long bytes) {
-        return make("cuMemAlloc of " + bytes + " bytes", result -> library.memAlloc(result, bytes));
+        return make("cuMemAlloc of " + bytes + " bytes", result -> memory.memAlloc(result, bytes));
     }
 
     /** Gives device memory back; waits for the device. */
     public void free(long address) {
         bind();
-        check(library.memFree(address), "cuMemFree");
+        check(memory.memFree(address), "cuMemFree");
     }
 
     /** {@return the address of pinned host memory with any contents} */
     public long allocateHost(long bytes) {
-        return make("cuMemHostAlloc of " + bytes + " bytes", result -> library.memHostAlloc(result, bytes, PORTABLE));
+        return make("cuMemHostAlloc of " + bytes + " bytes", result -> memory.memHostAlloc(result, bytes, PORTABLE));
     }
 
     /** Gives pinned host memory back. */
     public void freeHost(long address) {
         bind();
-        check(library.memFreeHost(address), "cuMemFreeHost");
+        check(memory.memFreeHost(address), "cuMemFreeHost");
     }
 
     /** Sets n elements of 1, 2 or 4 bytes, as the name of the call says. */
     public void fill1(long address, byte value, long n, long stream) {
         bind();
-        check(library.memsetD8(address, value, n, stream), "cuMemsetD8Async");
+        check(memory.memsetD8(address, value, n, stream), "cuMemsetD8Async");
     }
 
     /** Sets n elements of two bytes. */
     public void fill2(long address, short value, long n, long stream) {
         bind();
-        check(library.memsetD16(address, value, n, stream), "cuMemsetD16Async");
+        check(memory.memsetD16(address, value, n, stream), "cuMemsetD16Async");
     }
 
     /** Sets n elements of four bytes. */
     public void fill4(long address, int value, long n, long stream) {
         bind();
-        check(library.memsetD32(address, value, n, stream), "cuMemsetD32Async");
+        check(memory.memsetD32(address, value, n, stream), "cuMemsetD32Async");
     }
 
     /** Copies from the host to the device. */
     public void upload(long host, long address, long bytes, long stream) {
         bind();
-        check(library.memcpyHtoD(address, host, bytes, stream), "cuMemcpyHtoDAsync of " + bytes + " bytes");
+        check(memory.memcpyHtoD(address, host, bytes, stream), "cuMemcpyHtoDAsync of " + bytes + " bytes");
     }
 
     /** Copies from the device to the host. */
     public void download(long address, long host, long bytes, long stream) {
         bind();
-        check(library.memcpyDtoH(host, address, bytes, stream), "cuMemcpyDtoHAsync of " + bytes + " bytes");
+        check(memory.memcpyDtoH(host, address, bytes, stream), "cuMemcpyDtoHAsync of " + bytes + " bytes");
     }
 
     /** Copies on the device. */
     public void copy(long from, long to, long bytes, long stream) {
         bind();
-        check(library.memcpyDtoD(to, from, bytes, stream), "cuMemcpyDtoDAsync of " + bytes + " bytes");
+        check(memory.memcpyDtoD(to, from, bytes, stream), "cuMemcpyDtoDAsync of " + bytes + " bytes");
     }
 
     /** {@return a stream that waits for no other, the default one included} */
     public long openStream() {
-        return make("cuStreamCreate", result -> library.streamCreate(result, STREAM_NON_BLOCKING));
+        return make("cuStreamCreate", result -> streams.streamCreate(result, STREAM_NON_BLOCKING));
     }
 
     /** Closes a stream; what is enqueued is still done. */
     public void closeStream(long stream) {
         bind();
-        check(library.streamDestroy(stream), "cuStreamDestroy");
+        check(streams.streamDestroy(stream), "cuStreamDestroy");
     }
 
     /** Waits for what is enqueued. */
     public void synchronize(long stream) {
         bind();
-        check(library.streamSynchronize(stream), "cuStreamSynchronize");
+        check(streams.streamSynchronize(stream), "cuStreamSynchronize");
     }
 
     /** {@return an event that keeps no time} */
     public long openEvent() {
-        return make("cuEventCreate", result -> library.eventCreate(result, EVENT_WITHOUT_TIME));
+        return make("cuEventCreate", result -> streams.eventCreate(result, EVENT_WITHOUT_TIME));
     }
 
     /** Closes an event. */
     public void closeEvent(long event) {
         bind();
-        check(library.eventDestroy(event), "cuEventDestroy");
+        check(streams.eventDestroy(event), "cuEventDestroy");
     }
 
     /** Puts the event behind what is enqueued. */
     public void record(long event, long stream) {
         bind();
-        check(library.eventRecord(event, stream), "cuEventRecord");
+        check(streams.eventRecord(event, stream), "cuEventRecord");
     }
 
     /** Makes the stream wait for the event, as it was recorded last. */
     public void await(long stream, long event) {
         bind();
-        check(library.streamWaitEvent(stream, event, 0), "cuStreamWaitEvent");
+        check(streams.streamWaitEvent(stream, event, 0), "cuStreamWaitEvent");
     }
 
     /** {@return whether the event is reached} */
     public boolean isReached(long event) {
         bind();
-        int status = library.eventQuery(event);
+        int status = streams.eventQuery(event);
         if (status != NOT_READY) {
             check(status, "cuEventQuery");
         }
@@ -200,7 +206,7 @@ public final class CudaDevice implements AutoCloseable {
     /** Waits for the event. */
     public void synchronizeEvent(long event) {
         bind();
-        check(library.eventSynchronize(event), "cuEventSynchronize");
+        check(streams.eventSynchronize(event), "cuEventSynchronize");
     }
 
     /** {@return a module of compiled kernels} */
@@ -208,21 +214,21 @@ public final class CudaDevice implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment bytes = arena.allocate(image.length, 16);
             bytes.copyFrom(MemorySegment.ofArray(image));
-            return make("cuModuleLoadData", result -> library.moduleLoadData(result, bytes.address()));
+            return make("cuModuleLoadData", result -> modules.moduleLoadData(result, bytes.address()));
         }
     }
 
     /** Unloads a module. */
     public void unloadModule(long module) {
         bind();
-        check(library.moduleUnload(module), "cuModuleUnload");
+        check(modules.moduleUnload(module), "cuModuleUnload");
     }
 
     /** {@return a kernel of a module} */
     public long function(long module, String name) {
         try (Arena arena = Arena.ofConfined()) {
             long text = arena.allocateFrom(name).address();
-            return make("cuModuleGetFunction of " + name, result -> library.moduleGetFunction(result, module, text));
+            return make("cuModuleGetFunction of " + name, result -> modules.moduleGetFunction(result, module, text));
         }
     }
 
@@ -230,7 +236,7 @@ public final class CudaDevice implements AutoCloseable {
     public void permitShared(long function, int bytes) {
         bind();
         if (bytes > DEFAULT_DYNAMIC_SHARED_BYTES) {
-            check(library.funcSetAttribute(function, DYNAMIC_SHARED_BYTES, bytes), "cuFuncSetAttribute");
+            check(modules.funcSetAttribute(function, DYNAMIC_SHARED_BYTES, bytes), "cuFuncSetAttribute");
         }
     }
 
@@ -244,7 +250,7 @@ public final class CudaDevice implements AutoCloseable {
     public void launch(long function, Dims grid, Dims block, int sharedBytes, long stream, long parameters) {
         bind();
         check(
-                library.launchKernel(
+                modules.launchKernel(
                         function, grid.x(), grid.y(), 1, block.x(), block.y(), 1, sharedBytes, stream, parameters, 0),
                 "cuLaunchKernel");
     }

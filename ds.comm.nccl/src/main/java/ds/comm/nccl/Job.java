@@ -3,6 +3,7 @@ package ds.comm.nccl;
 import ds.api.comm.CommunicatorException;
 import ds.comm.nccl.driver.Nccl;
 import ds.cuda.CudaDevice;
+import ds.cuda.CudaException;
 import ds.cuda.EventPool;
 import java.net.Socket;
 import java.time.Duration;
@@ -11,9 +12,13 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 
 /** What all groups of one rank share: the GPU, the libraries, and the first failure, which ends all of them. */
 final class Job {
+    private static final int REMOTE_ERROR = 6; // ncclRemoteError
+    private static final long CAUSE_NANOS = 1_000_000_000;
+
     private final int rank;
     private final CudaDevice gpu;
     private final Nccl nccl;
@@ -63,6 +68,18 @@ final class Job {
         String reason = failure.get();
         if (reason != null) {
             throw new CommunicatorException("rank " + rank + ": " + operation + ": " + reason);
+        }
+    }
+
+    /**
+     * Gives the word of another rank's failure time to come, where NCCL knows no more than that there is one: it names the cause.
+     *
+     * @param e what NCCL says
+     */
+    void awaitCause(CudaException e) {
+        long end = System.nanoTime() + CAUSE_NANOS;
+        while (e.status() == REMOTE_ERROR && !failed() && System.nanoTime() < end) {
+            LockSupport.parkNanos(1_000_000);
         }
     }
 

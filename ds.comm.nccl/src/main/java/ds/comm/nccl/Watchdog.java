@@ -38,6 +38,7 @@ final class Watchdog implements AutoCloseable {
         } catch (InterruptedException ended) {
             Thread.currentThread().interrupt();
         } catch (CudaException e) {
+            job.awaitCause(e);
             job.fail("rank " + job.rank() + ": " + e.getMessage());
         }
     }

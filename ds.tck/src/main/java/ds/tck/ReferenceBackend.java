@@ -10,6 +10,7 @@ import ds.api.OutOfDeviceMemoryException;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.spi.HostBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -26,7 +27,7 @@ import java.util.TreeMap;
  * <p>Everything is done when a call returns, so streams and events have nothing to do.
  */
 public final class ReferenceBackend implements TensorBackend {
-    private final Set<ReferenceBuffer> open = new HashSet<>(); // by identity: buffers have no equals
+    private final Set<HostBuffer> open = new HashSet<>(); // by identity: buffers have no equals
     private final Map<String, MemoryUse.Label> labels = new TreeMap<>();
     private final Stream computeStream = new Immediate();
     private long liveBytes;
@@ -52,9 +53,9 @@ public final class ReferenceBackend implements TensorBackend {
 
     @Override
     public synchronized Buffer allocate(long byteSize, String label) {
-        ReferenceBuffer buffer;
+        HostBuffer buffer;
         try {
-            buffer = new ReferenceBuffer(byteSize, label, this::forget);
+            buffer = new HostBuffer(arena -> arena.allocate(byteSize, 64), label, this::forget);
         } catch (OutOfMemoryError e) {
             OutOfDeviceMemoryException named = new OutOfDeviceMemoryException("allocate '" + label + "': " + byteSize
                     + " bytes more than the " + liveBytes + " in use " + labels
@@ -72,7 +73,7 @@ public final class ReferenceBackend implements TensorBackend {
         return allocate(byteSize, label);
     }
 
-    private synchronized void forget(ReferenceBuffer buffer) {
+    private synchronized void forget(HostBuffer buffer) {
         open.remove(buffer);
         count(buffer.label(), -buffer.byteSize());
     }
@@ -126,11 +127,11 @@ public final class ReferenceBackend implements TensorBackend {
 
     @Override
     public void close() {
-        List<ReferenceBuffer> buffers;
+        List<HostBuffer> buffers;
         synchronized (this) {
             buffers = new ArrayList<>(open);
         }
-        buffers.forEach(ReferenceBuffer::close);
+        buffers.forEach(HostBuffer::close);
     }
 
     /** A stream on which everything is always done. */

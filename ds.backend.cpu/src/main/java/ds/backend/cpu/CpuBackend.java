@@ -8,13 +8,14 @@ import ds.api.MemoryUse;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.spi.HostBuffer;
 import ds.api.spi.MemoryLedger;
 import ds.backend.cpu.attention.TiledAttention;
-import ds.backend.cpu.memory.HostBuffer;
 import ds.backend.cpu.memory.HostMemory;
 import ds.backend.cpu.product.MatrixProducts;
 import ds.backend.cpu.product.OneDnn;
 import ds.backend.cpu.threads.WorkerPool;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -64,9 +65,24 @@ final class CpuBackend implements TensorBackend {
         if (byteSize < 1) {
             throw new IllegalArgumentException("allocating " + byteSize + " bytes of '" + label + "'");
         }
-        HostBuffer buffer = new HostBuffer(host, ledger, byteSize, label, buffers::remove);
+        HostBuffer buffer = new HostBuffer(arena -> map(byteSize, label, arena), label, this::forget);
         buffers.add(buffer);
         return buffer;
+    }
+
+    private MemorySegment map(long byteSize, String label, Arena arena) {
+        ledger.take(byteSize, label);
+        MemorySegment memory = host.map(byteSize, arena);
+        if (memory == null) {
+            ledger.giveBack(byteSize, label);
+            throw ledger.overLimit(byteSize, label);
+        }
+        return memory;
+    }
+
+    private void forget(HostBuffer buffer) {
+        buffers.remove(buffer);
+        ledger.giveBack(buffer.byteSize(), buffer.label());
     }
 
     @Override

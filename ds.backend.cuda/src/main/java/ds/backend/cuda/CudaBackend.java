@@ -10,6 +10,7 @@ import ds.api.MemoryUse;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.api.spi.HostBuffer;
 import ds.api.spi.MemoryLedger;
 import ds.cuda.CudaDevice;
 import ds.cuda.CudaException;
@@ -37,7 +38,7 @@ final class CudaBackend implements TensorBackend {
     private final MemoryLedger pinnedLedger = new MemoryLedger("pinned host memory", Long.MAX_VALUE, MEMORY_REMEDY);
     private final EventPool events;
     private final Set<CudaBuffer> buffers = ConcurrentHashMap.newKeySet();
-    private final Set<PinnedBuffer> pinned = ConcurrentHashMap.newKeySet();
+    private final Set<HostBuffer> pinned = ConcurrentHashMap.newKeySet();
     private final Map<CudaStream, CudaKernels> streams = new ConcurrentHashMap<>();
     private final CudaStream computeStream;
     private final CudaStream memoryStream; // zeroes what is allocated
@@ -127,7 +128,7 @@ final class CudaBackend implements TensorBackend {
         }
         pinnedLedger.take(byteSize, label);
         try {
-            PinnedBuffer buffer = new PinnedBuffer(cuda, byteSize, label, this::close);
+            HostBuffer buffer = new HostBuffer(arena -> pinned(byteSize, arena), label, this::close);
             pinned.add(buffer);
             return buffer;
         } catch (CudaException e) {
@@ -140,7 +141,15 @@ final class CudaBackend implements TensorBackend {
         }
     }
 
-    private void close(PinnedBuffer buffer) {
+    /** {@return zeros that the device copies from and to without the processor; freed with the arena} */
+    @SuppressWarnings("restricted") // what the driver gives is sized here
+    private MemorySegment pinned(long byteSize, Arena arena) {
+        return MemorySegment.ofAddress(cuda.allocateHost(byteSize))
+                .reinterpret(byteSize, arena, segment -> cuda.freeHost(segment.address()))
+                .fill((byte) 0);
+    }
+
+    private void close(HostBuffer buffer) {
         pinned.remove(buffer);
         pinnedLedger.giveBack(buffer.byteSize(), buffer.label());
     }
@@ -221,7 +230,7 @@ final class CudaBackend implements TensorBackend {
     public void close() {
         List.copyOf(streams.keySet()).forEach(CudaStream::close);
         List.copyOf(buffers).forEach(CudaBuffer::close);
-        List.copyOf(pinned).forEach(PinnedBuffer::close);
+        List.copyOf(pinned).forEach(HostBuffer::close);
         memory.release();
         events.close();
         products.close();

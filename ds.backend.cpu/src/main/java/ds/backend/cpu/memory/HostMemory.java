@@ -48,7 +48,7 @@ public final class HostMemory {
      *
      * <p>What spans a huge page begins at one.
      */
-    MemorySegment map(long byteSize, Arena arena) {
+    public MemorySegment map(long byteSize, Arena arena) {
         boolean huge = byteSize >= HUGE_PAGE;
         long length = Math.ceilDiv(byteSize, PAGE) * PAGE;
         long mapped = huge ? length + HUGE_PAGE : length;

@@ -3,6 +3,7 @@ package ds.backend.cpu.memory;
 import ds.api.DType;
 import ds.api.Shape;
 import ds.api.Tensor;
+import ds.api.spi.HostBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.function.LongFunction;
 

@@ -1,5 +1,5 @@
 /**
- * Memory of the host: {@link ds.backend.cpu.memory.HostMemory} (from Linux), {@link ds.backend.cpu.memory.HostBuffer} (owned and
- * counted), {@link ds.backend.cpu.memory.WorkMemory} (kept from call to call).
+ * Memory of the host: {@link ds.backend.cpu.memory.HostMemory} (from Linux), {@link ds.backend.cpu.memory.WorkMemory} (kept from call to
+ * call).
  */
 package ds.backend.cpu.memory;

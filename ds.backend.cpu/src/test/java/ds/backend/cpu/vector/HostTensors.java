@@ -8,7 +8,6 @@ import ds.api.DType;
 import ds.api.Device;
 import ds.api.Shape;
 import ds.api.Tensor;
-import ds.backend.cpu.memory.HostBuffer;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

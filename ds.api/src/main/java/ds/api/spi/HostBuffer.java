@@ -1,37 +1,37 @@
-package ds.backend.cpu.memory;
+package ds.api.spi;
 
 import ds.api.Buffer;
 import ds.api.Device;
-import ds.api.spi.MemoryLedger;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
-/** Memory of the host. Owns it; counted by the ledger from its making to its closing. */
+/**
+ * Memory of the host for a backend, whose buffers all of its threads and the communicator's use: owns an arena, and with it the memory.
+ * Used after it was closed it throws, and never crashes.
+ */
 public final class HostBuffer implements Buffer {
-    private final MemoryLedger ledger;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment memory;
     private final String label;
     private final Consumer<HostBuffer> onClose;
-    private final Arena arena = Arena.ofShared(); // kernels run on many threads, and so does the communicator
-    private final MemorySegment memory;
 
     /**
-     * Allocates, and tells the ledger.
+     * Allocates.
      *
-     * @param byteSize at least 1
-     * @param label whose use it counts as
-     * @param onClose told once
+     * @param allocator gives memory that is freed with the arena; what it throws is thrown
+     * @param label what it is for
+     * @param onClose told once, when the memory is freed
      */
-    public HostBuffer(HostMemory host, MemoryLedger ledger, long byteSize, String label, Consumer<HostBuffer> onClose) {
-        this.ledger = ledger;
+    public HostBuffer(Function<Arena, MemorySegment> allocator, String label, Consumer<HostBuffer> onClose) {
         this.label = label;
         this.onClose = onClose;
-        ledger.take(byteSize, label);
-        memory = host.map(byteSize, arena);
-        if (memory == null) {
+        try {
+            memory = allocator.apply(arena);
+        } catch (RuntimeException | Error e) {
             arena.close();
-            ledger.giveBack(byteSize, label);
-            throw ledger.overLimit(byteSize, label);
+            throw e;
         }
     }
 
@@ -54,7 +54,7 @@ public final class HostBuffer implements Buffer {
     public MemorySegment host() {
         if (!arena.scope().isAlive()) {
             throw new IllegalStateException("buffer '" + label + "' of " + byteSize()
-                    + " bytes is closed; a tensor must not be used after its buffer");
+                    + " bytes of host memory is closed; a tensor must not be used after its buffer");
         }
         return memory;
     }
@@ -68,7 +68,6 @@ public final class HostBuffer implements Buffer {
     public synchronized void close() {
         if (arena.scope().isAlive()) {
             arena.close();
-            ledger.giveBack(byteSize(), label);
             onClose.accept(this);
         }
     }

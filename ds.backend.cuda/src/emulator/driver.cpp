@@ -1,5 +1,6 @@
 // The part of the CUDA driver API that ds.backend.cuda and ds.comm.nccl call, on the host: "device" memory is host memory, filled with
 // rubbish when it is allocated, and work is done when it is enqueued. A module is the path of a shared library that nvrtc.cpp made.
+#include <atomic>
 #include <cstdio>
 #include <cstdint>
 #include <cstdlib>
@@ -14,6 +15,7 @@ std::mutex lock;
 std::map<uintptr_t, size_t> allocated;
 const size_t TOTAL = 8ull << 30;
 size_t used = 0;
+std::atomic<long> synchronizations{0};
 thread_local void* context = nullptr;
 char the_context;
 
@@ -32,6 +34,10 @@ bool inside(uintptr_t address, size_t bytes) {
 } // namespace
 
 extern "C" {
+// No driver has this: how often the host has waited for a device, for tests.
+long emulatedSynchronizations() {
+    return synchronizations;
+}
 int cuInit(unsigned) {
     return SUCCESS;
 }
@@ -167,6 +173,7 @@ int cuStreamDestroy_v2(void* stream) {
 }
 int cuStreamSynchronize(void*) {
     NEED_CONTEXT;
+    synchronizations++;
     return SUCCESS;
 }
 int cuStreamWaitEvent(void*, void* event, unsigned) {
@@ -184,6 +191,7 @@ int cuEventQuery(void* event) {
     return event ? SUCCESS : INVALID_VALUE;
 }
 int cuEventSynchronize(void* event) {
+    synchronizations++;
     return event ? SUCCESS : INVALID_VALUE;
 }
 int cuEventDestroy_v2(void* event) {

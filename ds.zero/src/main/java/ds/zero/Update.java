@@ -1,6 +1,5 @@
 package ds.zero;
 
-import ds.api.TensorBackend;
 import ds.api.spi.Optimizer;
 import ds.zero.config.ZeroConfig;
 import ds.zero.run.StepResult;
@@ -19,17 +18,15 @@ final class Update {
     private final ModelState state;
     private final GlobalSums sums;
     private final LossScale lossScale;
-    private final TensorBackend backend;
     private final List<Integer> inOrder; // all units
     private final List<Integer> inOrderOfTravel;
     private long steps;
     private long updates;
 
-    Update(ZeroConfig config, ModelState state, GlobalSums sums, TensorBackend backend) {
+    Update(ZeroConfig config, ModelState state, GlobalSums sums) {
         this.config = config;
         this.state = state;
         this.sums = sums;
-        this.backend = backend;
         this.lossScale = LossScale.of(config.precision());
         this.inOrder = IntStream.range(0, state.units().count()).boxed().toList();
         this.inOrderOfTravel = state.units().inOrderOfTravel();
@@ -125,6 +122,5 @@ final class Update {
         }
         state.states().awaitUpdates();
         state.weights().allChanged();
-        backend.computeStream().synchronize();
     }
 }

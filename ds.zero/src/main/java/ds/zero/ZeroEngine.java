@@ -90,7 +90,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         this.trainingVisits = Visit.ofTraining(layers);
         this.evaluationVisits = Visit.ofEvaluation(layers);
         this.sums = new GlobalSums(new Stack(backend, machine.world()), timer);
-        this.update = new Update(config, state, sums, backend);
+        this.update = new Update(config, state, sums);
         this.pass = new Pass(backend, config.precision().weights(), state);
     }
 

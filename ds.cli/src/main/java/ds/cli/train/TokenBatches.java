@@ -2,6 +2,7 @@ package ds.cli.train;
 
 import ds.api.Buffer;
 import ds.api.DType;
+import ds.api.Event;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
@@ -15,6 +16,7 @@ final class TokenBatches implements AutoCloseable {
     private final Buffer host;
     private final Tensor inputs;
     private final Tensor targets;
+    private Event uploaded = Event.DONE;
 
     TokenBatches(TensorBackend backend, int sequences, int time) {
         this.backend = backend;
@@ -41,7 +43,7 @@ final class TokenBatches implements AutoCloseable {
      * @param micro which one of the step's
      */
     Batch training(TrainingBatches batches, long step, int micro) {
-        backend.computeStream().synchronize(); // the copy from host memory may still be under way
+        uploaded.synchronize(); // the copy from host memory may still be under way; what follows it need not be done
         int first = Math.toIntExact(micro * inputs.shape().rows());
         batches.fill(step, first, hostInputs(), hostTargets());
         upload();
@@ -56,6 +58,7 @@ final class TokenBatches implements AutoCloseable {
     void upload() {
         backend.upload(hostInputs(), inputs, backend.computeStream());
         backend.upload(hostTargets(), targets, backend.computeStream());
+        uploaded = backend.computeStream().record();
     }
 
     @Override

@@ -1,5 +1,6 @@
-// The part of cuBLASLt that ds.backend.cuda calls, on the host: column-major products in F32, with a bias for each row of the result.
-// Checks what the library would: sizes of layouts against each other, types, known attributes.
+// The part of cuBLASLt that ds.backend.cuda calls, on the host: column-major products in F32, with a bias for each row of the result, GELU
+// and its gradient as epilogues. Checks what the library would: sizes of layouts against each other, types, known attributes.
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -12,7 +13,10 @@ enum { R_32F = 0, R_16F = 2, R_16BF = 14 };
 struct Desc {
     int compute, scale, transA, transB, epilogue, bias_type;
     const void* bias;
+    void* aux;
+    int64_t aux_ld;
 };
+enum { EPILOGUE_NONE = 1, EPILOGUE_BIAS = 4, EPILOGUE_GELU_AUX_BIAS = 164, EPILOGUE_DGELU = 192 };
 struct Layout {
     int type;
     uint64_t rows, columns;
@@ -63,7 +67,7 @@ int cublasLtDestroy(void* handle) {
     return SUCCESS;
 }
 int cublasLtMatmulDescCreate(Desc** desc, int compute, int scale) {
-    *desc = new Desc{compute, scale, 0, 0, 1, -1, nullptr};
+    *desc = new Desc{compute, scale, 0, 0, 1, -1, nullptr, nullptr, 0};
     return SUCCESS;
 }
 int cublasLtMatmulDescDestroy(Desc* desc) {
@@ -71,7 +75,7 @@ int cublasLtMatmulDescDestroy(Desc* desc) {
     return SUCCESS;
 }
 int cublasLtMatmulDescSetAttribute(Desc* desc, int attribute, const void* value, size_t size) {
-    size_t expected = attribute == 8 ? 8 : 4;
+    size_t expected = attribute == 8 || attribute == 11 || attribute == 12 ? 8 : 4;
     if (size != expected) return INVALID_VALUE;
     switch (attribute) {
         case 3:
@@ -85,6 +89,12 @@ int cublasLtMatmulDescSetAttribute(Desc* desc, int attribute, const void* value,
             return SUCCESS;
         case 8:
             memcpy(&desc->bias, value, 8);
+            return SUCCESS;
+        case 11:
+            memcpy(&desc->aux, value, 8);
+            return SUCCESS;
+        case 12:
+            memcpy(&desc->aux_ld, value, 8);
             return SUCCESS;
         case 26:
             memcpy(&desc->bias_type, value, 4);
@@ -123,8 +133,13 @@ int cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attribute, 
     return SUCCESS;
 }
 int cublasLtMatmulAlgoGetHeuristic(
-        void*, Desc*, Layout* a, Layout* b, Layout* c, Layout* d, Preference* preference, int requested, char* results, int* returned) {
+        void*, Desc* desc, Layout* a, Layout* b, Layout* c, Layout* d, Preference* preference, int requested, char* results, int* returned) {
     if (requested < 1 || a->type != b->type || c->type != d->type) return INVALID_VALUE;
+    bool auxiliary = desc->epilogue == EPILOGUE_GELU_AUX_BIAS || desc->epilogue == EPILOGUE_DGELU;
+    bool biased = desc->epilogue == EPILOGUE_BIAS || desc->epilogue == EPILOGUE_GELU_AUX_BIAS;
+    if (biased && !desc->bias) return INVALID_VALUE; // its value is what says how it will be aligned
+    if (auxiliary && (!desc->aux || (uintptr_t)desc->aux % 16 || desc->aux_ld % 8 || desc->aux_ld < (int64_t)d->rows))
+        return NOT_SUPPORTED;
     memset(results, 0, 96);
     memcpy(results, preference->alignment, 16); // kept in the algorithm, and compared with the operands' addresses
     uint64_t workspace = 64;
@@ -144,8 +159,10 @@ int cublasLtMatmul(
     const void* operands[4] = {a, b, c, d};
     for (int i = 0; i < 4; i++)
         if ((uintptr_t)operands[i] % alignment[i]) return INVALID_VALUE;
-    bool bias = desc->epilogue == 4;
-    if (!bias && desc->epilogue != 1) return NOT_SUPPORTED;
+    bool gelu = desc->epilogue == EPILOGUE_GELU_AUX_BIAS, gradient = desc->epilogue == EPILOGUE_DGELU;
+    bool bias = desc->epilogue == EPILOGUE_BIAS || gelu;
+    if (!bias && !gradient && desc->epilogue != EPILOGUE_NONE) return NOT_SUPPORTED;
+    if ((gelu || gradient) && ((uintptr_t)desc->aux < 4096 || (uintptr_t)desc->aux % 16)) return INVALID_VALUE;
     for (uint64_t column = 0; column < n; column++)
         for (uint64_t row = 0; row < m; row++) {
             float sum = 0;
@@ -157,6 +174,14 @@ int cublasLtMatmul(
             sum *= *alpha;
             if (*beta != 0) sum += *beta * get(c, lc->type, row + column * lc->ld);
             if (bias) sum += get(desc->bias, desc->bias_type < 0 ? ld->type : desc->bias_type, row);
+            if (gelu) {
+                put(desc->aux, ld->type, row + column * desc->aux_ld, sum);
+                sum = 0.5f * sum * (1 + tanhf(0.7978845608f * (sum + 0.044715f * sum * sum * sum)));
+            } else if (gradient) {
+                float u = get(desc->aux, ld->type, row + column * desc->aux_ld);
+                float h = tanhf(0.7978845608f * (u + 0.044715f * u * u * u));
+                sum *= 0.5f * (1 + h) + 0.5f * u * (1 - h * h) * 0.7978845608f * (1 + 3 * 0.044715f * u * u);
+            }
             put(d, ld->type, row + column * ld->ld, sum);
         }
     return SUCCESS;

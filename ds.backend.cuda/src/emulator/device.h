@@ -23,6 +23,13 @@ struct Dim {
     unsigned x, y, z;
 };
 
+// Done when its group is waited for, and not before.
+struct Copy {
+    void* to;
+    const void* from;
+    int bytes;
+};
+
 // A coroutine: its stack pointer is all that has to be kept.
 struct Thread {
     Dim index;
@@ -30,6 +37,7 @@ struct Thread {
     char* stack;
     bool done;
     uint64_t barriers, exchanges;
+    std::vector<std::vector<Copy>> copies; // groups, the newest last and open
 };
 struct Warp {
     unsigned arrived;
@@ -132,6 +140,7 @@ inline void run_block() {
         t.index = {(unsigned)(i % block.x), (unsigned)(i / block.x % block.y), (unsigned)(i / block.x / block.y)};
         t.done = false;
         t.barriers = t.exchanges = 0;
+        t.copies.assign(1, {});
         void** top = (void**)(t.stack + (96 << 10)) - 1; // a function begins 8 bytes below a multiple of 16
         *--top = (void*)entry;
         top -= 6;
@@ -277,6 +286,26 @@ void emulated_load_matrices(unsigned (&m)[4], const void* row) {
             value |= (unsigned)element << 16 * half;
         }
         m[matrix] = value;
+    }
+}
+// What is copied is rubbish until it is waited for.
+inline void copy_async(void* to, const void* from, int bytes) {
+    if ((uintptr_t)to % 16 != 0 || (uintptr_t)from % 16 != 0) emulated::fail("cp.async of 16 bytes that are not aligned to them");
+    memset(to, 0xa5, 16);
+    emulated::current->copies.back().push_back({to, from, bytes});
+}
+inline void end_copies() {
+    emulated::current->copies.push_back({});
+}
+template <int NEWEST>
+void await_copies() {
+    auto& groups = emulated::current->copies;
+    while ((int)groups.size() - 1 > NEWEST) {
+        for (auto& copy : groups.front()) {
+            memset(copy.to, 0, 16);
+            memcpy(copy.to, copy.from, copy.bytes);
+        }
+        groups.erase(groups.begin());
     }
 }
 #define load_matrices emulated_load_matrices<false>

@@ -40,6 +40,37 @@ public interface Kernels extends CoreKernels {
         ComposedElementwise.biasGeluBackward(this, dy, x, bias, dx, dBias);
     }
 
+    /**
+     * {@code y = gelu(x · w + bias)}, and what {@link #geluLinearBackward} needs of it: which numbers these are is the backend's own
+     * matter.
+     *
+     * @param x {@code [m, k]}
+     * @param w {@code [k, n]}
+     * @param bias {@code [n]}
+     * @param inner {@code [m, n]}; overwritten
+     * @param y {@code [m, n]}
+     */
+    default void linearGelu(Tensor x, Tensor w, Tensor bias, Tensor inner, Tensor y) {
+        matmul(Operand.of(x), Operand.of(w), inner, 0);
+        biasGelu(inner, bias, y);
+    }
+
+    /**
+     * The gradient in front of a GELU whose result was multiplied: {@code dInner = (dOut · wᵀ) · gelu'(..)} and {@code dBias += sum of
+     * dInner over rows}.
+     *
+     * @param dOut {@code [m, k]}: of what the GELU's result times w is
+     * @param w {@code [n, k]}: by which the GELU's result was multiplied
+     * @param inner as {@link #linearGelu} of the same types and shapes has left it, {@code [m, n]}
+     * @param bias as in {@link #linearGelu}, {@code [n]}
+     * @param dInner {@code [m, n]}; overwritten
+     * @param dBias F32 {@code [n]}; added to
+     */
+    default void geluLinearBackward(Tensor dOut, Tensor w, Tensor inner, Tensor bias, Tensor dInner, Tensor dBias) {
+        matmul(Operand.of(dOut), Operand.transposed(w), dInner, 0);
+        biasGeluBackward(dInner, inner, bias, dInner, dBias);
+    }
+
     /** {@code y = dropout(x)}, and on a gradient its backward pass; {@code y} may be {@code x}. */
     default void dropout(Tensor x, Dropout dropout, Tensor y) {
         ComposedElementwise.dropout(this, x, dropout, y);

@@ -88,6 +88,52 @@ public interface FusedKernelsContract extends BackendContract {
     }
 
     @ParameterizedTest
+    @CsvSource({"1, 1, 1, 1", "3, 17, 5, 7", "8, 64, 32, 16", "33, 128, 64, 48", "5, 66, 130, 257"})
+    default void geluBetweenProductsAndItsGradient(long m, long n, long depth, long next) {
+        try (SideBySide sides = new SideBySide(backend())) {
+            for (DType dtype : floats()) {
+                double deviation = 1 / Math.sqrt(depth);
+                Twin x = sides.normal(dtype, 0, 1, m, depth);
+                Twin w = sides.normal(dtype, 0, deviation, depth, n);
+                Twin bias = sides.normal(dtype, 0, 1, n);
+                Twin inner = sides.output(dtype, m, n);
+                Twin y = sides.output(dtype, m, n);
+                sides.run((k, s) -> k.linearGelu(s.of(x), s.of(w), s.of(bias), s.of(inner), s.of(y)));
+                // |gelu'| < 1.13. What GELU takes is rounded to the type with the bias or without, and summed in F32;
+                // devices may
+                // approximate its tanh to the precision of the type.
+                double largest = Bound.DEVIATIONS * Math.sqrt(2);
+                double summed = Bound.partial(depth + 1, deviation) + Bound.DEVIATIONS;
+                Bound pre = Bound.EXACT
+                        .summed(dtype, 2, 1.13 * largest)
+                        .summed(DType.F32, depth + 1, 1.13 * summed)
+                        .summed(DType.F32, 8 + Bound.FUNCTION, largest);
+                sides.check("linearGelu " + dtype, y, pre.rounded(dtype, 2));
+
+                Twin dOut = sides.normal(dtype, 0, 1, m, next);
+                Twin follows = sides.normal(dtype, 0, 1 / Math.sqrt(next), n, next);
+                Twin dInner = sides.output(dtype, m, n);
+                Twin dBias = sides.normal(DType.F32, 0, 1, n);
+                sides.run((k, s) -> k.geluLinearBackward(
+                        s.of(dOut), s.of(follows), s.of(inner), s.of(bias), s.of(dInner), s.of(dBias)));
+                // |gelu''| < 0.8: the error of what GELU took, times a gradient, beside the errors of the gradient
+                // itself.
+                double gradient = Bound.DEVIATIONS;
+                Bound one = Bound.EXACT
+                        .summed(dtype, 2, 0.8 * largest * gradient)
+                        .summed(dtype, 3, 1.13 * gradient)
+                        .summed(DType.F32, depth + 1, 0.8 * summed * gradient)
+                        .summed(DType.F32, next, 1.13 * Bound.partial(next, 1 / Math.sqrt(next)))
+                        .summed(DType.F32, 16 + 4 * Bound.FUNCTION, 1.13 * gradient);
+                sides.check("geluLinearBackward dInner " + dtype, dInner, one);
+                Bound all = new Bound(one.relative(), m * one.absolute(), false)
+                        .summed(DType.F32, m + 1, Bound.partial(m + 1, 1.13));
+                sides.check("geluLinearBackward dBias " + dtype, dBias, all);
+            }
+        }
+    }
+
+    @ParameterizedTest
     @CsvSource({"1, 0.5, 0", "17, 0.1, 5", "64, 0.9, 0", "1003, 0.2, 1099511627776", "1003, 0, 3"})
     default void dropoutZeroesWhatCounterRandomSays(int n, float rate, long first) {
         CounterRandom random = new CounterRandom(CounterRandom.key(3, n), first);

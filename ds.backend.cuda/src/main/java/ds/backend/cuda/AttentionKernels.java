@@ -13,8 +13,9 @@ import ds.api.Tensor;
 final class AttentionKernels {
     private static final int[] TENSOR_CORE_SIZES = {64, 96, 128, 160};
     private static final int LARGEST = 256; // of the other kernels
+    private static final String FORWARD = "flash_forward";
     private static final int ROWS = 64; // of a block on tensor cores
-    private static final int TILES = 192; // rows of its tiles in shared memory
+    private static final int DOUBLE_FORWARD = 128; // up to this size the forward pass has two tiles of each kind
     private static final int PADDING = 8; // elements behind each of these
     private static final int THREADS = 128;
     private static final int WARPS = 4;
@@ -68,7 +69,9 @@ final class AttentionKernels {
     }
 
     private Launcher flash(String name, Tensor qkv, int padded) {
-        int bytes = TILES * (padded + PADDING) * qkv.dtype().byteSize();
+        // Queries, and keys and values of 64 rows each; or two sides of 64 rows, and twice two of 32.
+        int tiles = !name.equals(FORWARD) ? 4 : padded > DOUBLE_FORWARD ? 3 : 5;
+        int bytes = tiles * ROWS * (padded + PADDING) * qkv.dtype().byteSize();
         return launcher.of("flash_attention", name + Checks.suffix(qkv) + "_" + padded, bytes);
     }
 
@@ -96,7 +99,7 @@ final class AttentionKernels {
             rows(dims, 0, attention.dropout());
             return;
         }
-        flash("flash_forward", qkv, padded)
+        flash(FORWARD, qkv, padded)
                 .address(qkv)
                 .address(y)
                 .address(logSumExp)

@@ -15,7 +15,8 @@ import java.util.List;
 
 /**
  * The provider named "cuda". Options: {@code device}, which of the GPUs that the process sees (by default the local rank); {@code tf32},
- * whether products of F32 may round their factors to 10 bits (false); {@code memory_limit_bytes}, what the buffers may take together (by
+ * whether products of F32 may round their factors to 10 bits (false); {@code gelu_epilogue}, whether cuBLASLt computes GELU with products
+ * of 16-bit numbers (true); {@code memory_limit_bytes}, what the buffers may take together (by
  * default the device's memory); {@code kernel_cache}, the folder of compiled kernels (by default {@code ds/kernels} in the user's cache).
  */
 public final class CudaBackendProvider implements TensorBackendProvider {
@@ -70,7 +71,8 @@ public final class CudaBackendProvider implements TensorBackendProvider {
     @Override
     public TensorBackend open(int localRank, ProviderOptions options) {
         long ordinal = options.integer("device", localRank);
-        boolean tf32 = options.flag("tf32", false);
+        Products.Precision precision =
+                new Products.Precision(options.flag("tf32", false), options.flag("gelu_epilogue", true));
         long limit = options.integer("memory_limit_bytes", 0);
         String folder = options.text("kernel_cache", "");
         options.rejectUnknown();
@@ -92,7 +94,7 @@ public final class CudaBackendProvider implements TensorBackendProvider {
             return new CudaBackend(
                     device,
                     new KernelModules(device, cache),
-                    new Products(device, new CublasLt(majors), tf32),
+                    new Products(device, new CublasLt(majors), precision),
                     limit == 0 ? properties.memoryBytes() : limit);
         } catch (LinkageError | CudaException e) {
             throw new ProviderException("ds.backend = cuda: " + e.getMessage(), e);

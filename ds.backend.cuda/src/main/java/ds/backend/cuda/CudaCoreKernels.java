@@ -123,7 +123,7 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
     @Override
     public void matmul(Operand a, Operand b, Tensor c, float beta) {
         requireProduct("matmul", a, b, c);
-        product(a, b, c, null, beta(beta));
+        product(a, b, c, Products.Ending.NONE, beta(beta));
     }
 
     static void requireProduct(String call, Operand a, Operand b, Tensor c) {
@@ -131,10 +131,10 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
         Checks.equal(call, "elements of the product", a.rows() * b.columns(), c.elements());
     }
 
-    /** Enqueues a product, with a bias for each column if it is not null; returns whether that could be added. */
-    final boolean product(Operand a, Operand b, Tensor c, Tensor bias, boolean add) {
+    /** Enqueues a product; returns whether it could be with this ending. */
+    final boolean product(Operand a, Operand b, Tensor c, Products.Ending ending, boolean add) {
         Tensor matrix = c.reshape(a.rows(), b.columns());
-        return products.run(a, b, matrix, bias, add, new Products.Place(stream, launcher, productMemory));
+        return products.run(a, b, matrix, ending, add, new Products.Place(stream, launcher, productMemory));
     }
 
     @Override

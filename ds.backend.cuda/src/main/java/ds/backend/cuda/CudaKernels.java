@@ -4,16 +4,16 @@ import ds.api.Adagrad;
 import ds.api.Adam;
 import ds.api.Attention;
 import ds.api.CounterRandom;
-import ds.api.DType;
 import ds.api.Dropout;
 import ds.api.Lamb;
 import ds.api.LayerNorm;
 import ds.api.Lion;
 import ds.api.Quantization;
 import ds.api.Sgd;
+import ds.api.Shape;
 import ds.api.Tensor;
-import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * All kernels: the core, and the fused ones, most of them one launch. Operands of different types, and heads larger than there are kernels
@@ -21,59 +21,90 @@ import java.util.Optional;
  */
 final class CudaKernels extends CudaCoreKernels {
     private final AttentionKernels attention;
+    private final GeluKernels gelu;
+    private final NormKernels norms;
+    private final OptimizerKernels optimizers;
+    private final QuantizationKernels quantization;
 
     CudaKernels(CudaBackend backend, CudaStream stream, Launcher launcher, Products products) {
         super(backend, stream, launcher, products);
         this.attention =
                 new AttentionKernels(launcher, work, backend.cuda().properties().major() >= 8);
+        this.gelu = new GeluKernels(launcher, work);
+        this.norms = new NormKernels(launcher, work);
+        this.optimizers = new OptimizerKernels(launcher);
+        this.quantization = new QuantizationKernels(launcher);
     }
 
     @Override
     public void linear(Tensor x, Tensor w, Tensor bias, Tensor y) {
         requireProduct("linear", Operand.of(x), Operand.of(w), y);
         Checks.equal("linear", "elements of the bias", w.shape().columns(), bias.elements());
-        if (!product(Operand.of(x), Operand.of(w), y, bias, false)) {
+        if (!product(Operand.of(x), Operand.of(w), y, Products.Ending.bias(bias), false)) {
             super.linear(x, w, bias, y);
         }
+    }
+
+    /** {@code inner} is what GELU takes, bias included. */
+    @Override
+    public void linearGelu(Tensor x, Tensor w, Tensor bias, Tensor inner, Tensor y) {
+        requireProduct("linearGelu", Operand.of(x), Operand.of(w), y);
+        Checks.equal("linearGelu", "elements of the bias", w.shape().columns(), bias.elements());
+        Checks.sameElements("linearGelu", y, inner);
+        if (!product(Operand.of(x), Operand.of(w), y, Products.Ending.gelu(bias, inner), false)) {
+            linear(x, w, bias, inner);
+            if (Checks.sameType(inner, y)) {
+                gelu.forward(inner, Optional.empty(), y);
+            } else {
+                withoutBias(inner, none -> super.biasGelu(inner, none, y));
+            }
+        }
+    }
+
+    @Override
+    public void geluLinearBackward(Tensor dOut, Tensor w, Tensor inner, Tensor bias, Tensor dInner, Tensor dBias) {
+        Operand transposed = Operand.transposed(w);
+        requireProduct("geluLinearBackward", Operand.of(dOut), transposed, dInner);
+        Checks.rows("geluLinearBackward", inner, dBias, dInner);
+        if (product(Operand.of(dOut), transposed, dInner, Products.Ending.geluGradient(inner), false)) {
+            sumColumns(dInner, dBias, 1);
+        } else {
+            product(Operand.of(dOut), transposed, dInner, Products.Ending.NONE, false);
+            if (Checks.sameType(dInner, inner)) {
+                gelu.backward(dInner, inner, Optional.empty(), dInner, dBias);
+            } else {
+                withoutBias(inner, none -> super.biasGeluBackward(dInner, inner, none, dInner, dBias));
+            }
+        }
+    }
+
+    /** For compositions, which add one. */
+    private void withoutBias(Tensor x, Consumer<Tensor> composed) {
+        Tensor zeros = backend().allocate(x.dtype(), Shape.of(x.shape().columns()), "temporary");
+        composed.accept(zeros);
+        stream().synchronize();
+        zeros.buffer().close();
     }
 
     @Override
     public void biasGelu(Tensor x, Tensor bias, Tensor y) {
         Checks.rows("biasGelu", x, bias, y);
-        if (!Checks.sameType(x, bias, y)) {
+        if (Checks.sameType(x, bias, y)) {
+            gelu.forward(x, Optional.of(bias), y);
+        } else {
             super.biasGelu(x, bias, y);
-            return;
         }
-        launcher.of("gelu", "bias_gelu" + Checks.suffix(x))
-                .address(x)
-                .address(bias)
-                .address(y)
-                .number(x.elements())
-                .number(columns(x))
-                .run(quads(x.elements()), THREADS);
     }
 
     @Override
     public void biasGeluBackward(Tensor dy, Tensor x, Tensor bias, Tensor dx, Tensor dBias) {
         Checks.rows("biasGeluBackward", x, bias, dy);
         Checks.rows("biasGeluBackward", x, dBias, dx);
-        if (!Checks.sameType(dy, x, bias, dx)) {
+        if (Checks.sameType(dy, x, bias, dx)) {
+            gelu.backward(dy, x, Optional.of(bias), dx, dBias);
+        } else {
             super.biasGeluBackward(dy, x, bias, dx, dBias);
-            return;
         }
-        ColumnSums sums = new ColumnSums(x.shape().rows(), x.shape().columns());
-        long partial = work.of(sums.bytes());
-        launcher.of("gelu", "bias_gelu_backward" + Checks.suffix(x))
-                .address(dy)
-                .address(x)
-                .address(bias)
-                .address(dx)
-                .number(partial)
-                .number(sums.rows())
-                .number(columns(x))
-                .number(sums.partRows());
-        sums.launch(launcher);
-        sums.finish(launcher, partial, dBias, true);
     }
 
     @Override
@@ -96,7 +127,7 @@ final class CudaKernels extends CudaCoreKernels {
         Checks.rows("layerNorm", x, norm.bias(), y);
         Checks.statistics(norm, x);
         if (Checks.sameType(x, norm.weight(), norm.bias(), y)) {
-            normalise(x, null, x, norm, y);
+            norms.forward(x, null, x, norm, y);
         } else {
             super.layerNorm(x, norm, y);
         }
@@ -109,26 +140,10 @@ final class CudaKernels extends CudaCoreKernels {
         Checks.sameElements("residualLayerNorm", x, residual);
         Checks.statistics(norm, x);
         if (Checks.sameType(x, residual, sum, norm.weight(), norm.bias(), y)) {
-            normalise(x, residual, sum, norm, y);
+            norms.forward(x, residual, sum, norm, y);
         } else {
             super.residualLayerNorm(x, residual, sum, norm, y);
         }
-    }
-
-    private void normalise(Tensor x, Tensor residual, Tensor sum, LayerNorm norm, Tensor y) {
-        launcher.of("layer_norm", "layer_norm" + Checks.suffix(x))
-                .address(x)
-                .number(residual == null ? 0 : residual.address())
-                .number(residual == null ? 0 : sum.address())
-                .address(norm.weight())
-                .address(norm.bias())
-                .address(norm.mean())
-                .address(norm.rstd())
-                .address(y)
-                .number(norm.epsilon())
-                .number(x.shape().rows())
-                .number(columns(x))
-                .run(rowBlocks(x.shape().rows()), THREADS);
     }
 
     @Override
@@ -136,36 +151,11 @@ final class CudaKernels extends CudaCoreKernels {
         Checks.rows("layerNormBackward", x, gradients.weight(), dy);
         Checks.rows("layerNormBackward", x, gradients.bias(), dx);
         Checks.statistics(norm, x);
-        if (!Checks.sameType(dy, x, norm.weight(), dx)) {
+        if (Checks.sameType(dy, x, norm.weight(), dx)) {
+            norms.backward(dy, x, norm, gradients, dx);
+        } else {
             super.layerNormBackward(dy, x, norm, gradients, dx);
-            return;
         }
-        ColumnSums sums = new ColumnSums(x.shape().rows(), x.shape().columns());
-        long weights = work.of(2 * sums.bytes());
-        long biases = weights + sums.bytes();
-        launcher.of("layer_norm", "layer_norm_columns" + Checks.suffix(x))
-                .address(dy)
-                .address(x)
-                .address(norm.mean())
-                .address(norm.rstd())
-                .number(weights)
-                .number(biases)
-                .number(sums.rows())
-                .number(columns(x))
-                .number(sums.partRows());
-        sums.launch(launcher);
-        sums.finish(launcher, weights, gradients.weight(), true);
-        sums.finish(launcher, biases, gradients.bias(), true);
-        launcher.of("layer_norm", "layer_norm_backward" + Checks.suffix(x))
-                .address(dy)
-                .address(x)
-                .address(norm.weight())
-                .address(norm.mean())
-                .address(norm.rstd())
-                .address(dx)
-                .number(sums.rows())
-                .number(columns(x))
-                .run(rowBlocks(sums.rows()), THREADS);
     }
 
     @Override
@@ -295,220 +285,67 @@ final class CudaKernels extends CudaCoreKernels {
 
     @Override
     public void adam(Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
-        Checks.f32("adam", gradient);
-        adam(adam, List.of(weights, firstMoment, secondMoment), gradient, Optional.empty());
+        optimizers.adam(adam, weights, gradient, firstMoment, secondMoment);
     }
 
     @Override
     public void adam(
             Adam adam, Tensor weights, Tensor gradient, Tensor firstMoment, Tensor secondMoment, Tensor rounded) {
-        adam(adam, List.of(weights, firstMoment, secondMoment), gradient, Optional.of(rounded));
-    }
-
-    private void adam(Adam adam, List<Tensor> states, Tensor gradient, Optional<Tensor> rounded) {
-        Tensor weights = states.get(0);
-        Checks.sameElements("adam", weights, states.get(1), states.get(2), gradient, rounded.orElse(weights));
-        Checks.f32("adam", weights, states.get(1), states.get(2));
-        double first = adam.biasCorrection() ? 1 - Math.pow(adam.beta1(), adam.step()) : 1;
-        double second = adam.biasCorrection() ? 1 - Math.pow(adam.beta2(), adam.step()) : 1;
-        launcher.of("optimizers", "adam")
-                .address(weights)
-                .typed(gradient)
-                .address(states.get(1))
-                .address(states.get(2))
-                .number(rounded.map(Tensor::address).orElse(0L))
-                .number(Codes.of(rounded.orElse(weights).dtype()))
-                .number(weights.elements())
-                .number((float) adam.gradientScale())
-                .number((float) (adam.decoupled() ? 0 : adam.weightDecay()))
-                .number((float) adam.beta1())
-                .number((float) (1 - adam.beta1()))
-                .number((float) adam.beta2())
-                .number((float) (1 - adam.beta2()))
-                .number((float) (1 / second))
-                .number((float) adam.epsilon())
-                .number((float) (adam.learningRate() / first))
-                .number((float) (adam.decoupled() ? 1 - adam.learningRate() * adam.weightDecay() : 1))
-                .run(quads(weights.elements()), THREADS);
+        optimizers.adam(adam, weights, gradient, firstMoment, secondMoment, rounded);
     }
 
     @Override
     public void lion(Lion lion, Tensor weights, Tensor gradient, Tensor momentum) {
-        Checks.sameElements("lion", weights, gradient, momentum);
-        Checks.f32("lion", weights, gradient, momentum);
-        launcher.of("optimizers", "lion")
-                .address(weights)
-                .address(gradient)
-                .address(momentum)
-                .number(weights.elements())
-                .number((float) ((1 - lion.beta1()) * lion.gradientScale()))
-                .number((float) lion.beta1())
-                .number((float) ((1 - lion.beta2()) * lion.gradientScale()))
-                .number((float) lion.beta2())
-                .number((float) lion.learningRate())
-                .number((float) (1 - lion.learningRate() * lion.weightDecay()))
-                .run(quads(weights.elements()), THREADS);
+        optimizers.lion(lion, weights, gradient, momentum);
     }
 
     @Override
     public void adagrad(Adagrad adagrad, Tensor weights, Tensor gradient, Tensor squares) {
-        Checks.sameElements("adagrad", weights, gradient, squares);
-        Checks.f32("adagrad", weights, gradient, squares);
-        launcher.of("optimizers", "adagrad")
-                .address(weights)
-                .address(gradient)
-                .address(squares)
-                .number(weights.elements())
-                .number((float) adagrad.gradientScale())
-                .number((float) adagrad.weightDecay())
-                .number((float) adagrad.epsilon())
-                .number((float) adagrad.learningRate())
-                .run(quads(weights.elements()), THREADS);
+        optimizers.adagrad(adagrad, weights, gradient, squares);
     }
 
     @Override
     public void sgd(Sgd sgd, Tensor weights, Tensor gradient, Tensor velocity) {
-        Checks.sameElements("sgd", weights, gradient, velocity);
-        Checks.f32("sgd", weights, gradient, velocity);
-        launcher.of("optimizers", "sgd")
-                .address(weights)
-                .address(gradient)
-                .address(velocity)
-                .number(weights.elements())
-                .number((float) sgd.gradientScale())
-                .number((float) sgd.weightDecay())
-                .number((float) sgd.momentum())
-                .number((float) (1 - sgd.dampening()))
-                .number(sgd.nesterov() ? 1 : 0)
-                .number(sgd.first() ? 1 : 0)
-                .number((float) sgd.learningRate())
-                .run(quads(weights.elements()), THREADS);
+        optimizers.sgd(sgd, weights, gradient, velocity);
     }
 
     @Override
     public void lambMoments(Lamb lamb, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
-        Checks.sameElements("lambMoments", gradient, firstMoment, secondMoment);
-        Checks.f32("lambMoments", gradient, firstMoment, secondMoment);
-        launcher.of("optimizers", "lamb_moments")
-                .address(gradient)
-                .address(firstMoment)
-                .address(secondMoment)
-                .number(gradient.elements())
-                .number((float) lamb.gradientScale())
-                .number((float) lamb.beta1())
-                .number((float) (1 - lamb.beta1()))
-                .number((float) lamb.beta2())
-                .number((float) (1 - lamb.beta2()))
-                .run(quads(gradient.elements()), THREADS);
+        optimizers.lambMoments(lamb, gradient, firstMoment, secondMoment);
     }
 
     @Override
     public void lambDirection(Lamb lamb, Tensor weights, Tensor firstMoment, Tensor secondMoment, Tensor direction) {
-        Checks.sameElements("lambDirection", weights, firstMoment, secondMoment, direction);
-        Checks.f32("lambDirection", weights, firstMoment, secondMoment, direction);
-        launcher.of("optimizers", "lamb_direction")
-                .address(weights)
-                .address(firstMoment)
-                .address(secondMoment)
-                .address(direction)
-                .number(weights.elements())
-                .number((float) lamb.firstCorrection())
-                .number((float) lamb.secondCorrection())
-                .number((float) lamb.epsilon())
-                .number(lamb.epsilonInRoot() ? 1 : 0)
-                .number((float) lamb.weightDecay())
-                .run(quads(weights.elements()), THREADS);
+        optimizers.lambDirection(lamb, weights, firstMoment, secondMoment, direction);
     }
 
     @Override
     public void roundStochastically(Tensor x, CounterRandom random, Tensor y) {
-        requireHalves("roundStochastically", x, y, y);
-        launcher.of("optimizers", "round_stochastically")
-                .address(x)
-                .number(random.key())
-                .number(random.first())
-                .address(y)
-                .number(x.elements())
-                .run(Launcher.blocks(x.elements(), THREADS), THREADS);
+        optimizers.roundStochastically(x, random, y);
     }
 
     @Override
     public void split(Tensor x, Tensor nearest, Tensor rest) {
-        requireHalves("split", x, nearest, rest);
-        launcher.of("optimizers", "split")
-                .address(x)
-                .address(nearest)
-                .address(rest)
-                .number(x.elements())
-                .run(Launcher.blocks(x.elements(), THREADS), THREADS);
+        optimizers.split(x, nearest, rest);
     }
 
     @Override
     public void join(Tensor nearest, Tensor rest, Tensor x) {
-        requireHalves("join", x, nearest, rest);
-        launcher.of("optimizers", "join")
-                .address(nearest)
-                .address(rest)
-                .address(x)
-                .number(x.elements())
-                .run(Launcher.blocks(x.elements(), THREADS), THREADS);
+        optimizers.join(nearest, rest, x);
     }
 
     @Override
     public void quantize(Tensor x, Quantization q, Rows words) {
-        long rows = x.shape().rows();
-        long columns = x.shape().columns();
-        q.requireRows("quantize", words, rows, columns);
-        launcher.of("quantization", "quantize")
-                .typed(x)
-                .address(words.tensor())
-                .number(words.first())
-                .number(words.stride())
-                .number(rows)
-                .number(columns)
-                .number(q.bits())
-                .number(q.blockElements())
-                .run(rowBlocks(rows * q.blocks(columns)), THREADS);
+        quantization.quantize(x, q, words);
     }
 
     @Override
     public void dequantize(Rows words, Quantization q, Tensor y) {
-        long rows = y.shape().rows();
-        q.requireRows("dequantize", words, rows, y.shape().columns());
-        sum(new Rows(words.tensor(), words.first(), 0), 1, words.stride(), q, y);
+        quantization.dequantize(words, q, y);
     }
 
     @Override
     public void sumQuantized(Rows words, long rows, Quantization q, Tensor y) {
-        q.requireRows("sumQuantized", words, rows, y.elements());
-        sum(words, rows, 0, q, y.reshape(1, y.elements()));
-    }
-
-    /** The rows of y are sums of so many rows of words each. */
-    private void sum(Rows words, long rows, long sumStride, Quantization q, Tensor y) {
-        launcher.of("quantization", "dequantize")
-                .address(words.tensor())
-                .number(words.first())
-                .number(words.stride())
-                .number(rows)
-                .number(sumStride)
-                .number(y.shape().rows())
-                .typed(y)
-                .number(y.shape().columns())
-                .number(q.bits())
-                .number(q.blockElements())
-                .run(Launcher.blocks(y.elements(), THREADS), THREADS);
-    }
-
-    private static void requireHalves(String call, Tensor x, Tensor nearest, Tensor rest) {
-        Checks.sameElements(call, x, nearest);
-        Checks.equal(call, "bytes", 2 * x.elements(), rest.byteSize());
-        if (x.dtype() != DType.F32 || nearest.dtype() != DType.BF16) {
-            throw new IllegalArgumentException(call + ": between F32 and BF16, not " + x + " and " + nearest);
-        }
-    }
-
-    private static int columns(Tensor x) {
-        return Math.toIntExact(x.shape().columns());
+        quantization.sumQuantized(words, rows, q, y);
     }
 }

@@ -4,6 +4,7 @@ import ds.api.CoreKernels.Operand;
 import ds.api.DType;
 import ds.api.Tensor;
 import ds.backend.cuda.driver.CublasLt;
+import ds.backend.cuda.driver.CublasLt.Epilogue;
 import ds.backend.cuda.driver.CublasLt.Matrix;
 import ds.backend.cuda.driver.CublasLt.Problem;
 import ds.backend.cuda.driver.CublasLt.Product;
@@ -20,19 +21,28 @@ import java.util.Optional;
 final class Products implements AutoCloseable {
     private static final int TILE = 16;
     private static final int MAX_ALIGNMENT = 16;
+    private static final int LEADING_DIMENSION = 8; // of what GELU takes: a multiple of it
     private static final int TYPE_F32 = 0; // cudaDataType_t
     private static final int TYPE_F16 = 2;
     private static final int TYPE_BF16 = 14;
 
     private final CudaDevice device;
     private final CublasLt library;
-    private final boolean tf32;
+    private final Precision precision;
     private final Map<Problem, Optional<Product>> prepared = new HashMap<>();
 
-    Products(CudaDevice device, CublasLt library, boolean tf32) {
+    /**
+     * What products may do to be faster.
+     *
+     * @param tf32 whether those of F32 may round their factors to 10 bits
+     * @param gelu whether GELU may be an epilogue of those of 16 bits
+     */
+    record Precision(boolean tf32, boolean gelu) {}
+
+    Products(CudaDevice device, CublasLt library, Precision precision) {
         this.device = device;
         this.library = library;
-        this.tf32 = tf32;
+        this.precision = precision;
         device.bind();
         library.open();
     }
@@ -41,40 +51,85 @@ final class Products implements AutoCloseable {
     record Place(CudaStream stream, Launcher launcher, WorkMemory work) {}
 
     /**
-     * Enqueues {@code c = a b + bias}, or {@code + c}.
+     * What is done with a product on its way to memory.
      *
-     * @param bias null for none; of c's type
-     * @return whether the bias was added; if not, nothing was done
+     * @param bias of its type; null for none
+     * @param inner what GELU takes, of its type and shape; null for none
      */
-    boolean run(Operand a, Operand b, Tensor c, Tensor bias, boolean add, Place place) {
-        Optional<Product> product = lookUp(a, b, c, bias);
+    record Ending(Epilogue epilogue, Tensor bias, Tensor inner) {
+        static final Ending NONE = new Ending(Epilogue.NONE, null, null);
+
+        static Ending bias(Tensor bias) {
+            return new Ending(Epilogue.BIAS, bias, null);
+        }
+
+        static Ending gelu(Tensor bias, Tensor inner) {
+            return new Ending(Epilogue.GELU, bias, inner);
+        }
+
+        static Ending geluGradient(Tensor inner) {
+            return new Ending(Epilogue.GELU_GRADIENT, null, inner);
+        }
+
+        private static boolean fits(Tensor operand, Tensor c) {
+            return operand == null || (operand.dtype() == c.dtype() && operand.address() % MAX_ALIGNMENT == 0);
+        }
+
+        boolean fits(Tensor c) {
+            boolean rows = inner == null || c.shape().columns() % LEADING_DIMENSION == 0;
+            return rows && fits(bias, c) && fits(inner, c);
+        }
+
+        boolean isGelu() {
+            return inner != null;
+        }
+
+        private long biasAddress() {
+            return bias == null ? 0 : bias.address();
+        }
+
+        private long innerAddress() {
+            return inner == null ? 0 : inner.address();
+        }
+    }
+
+    /**
+     * Enqueues {@code c = a b}, or {@code + c}, with an ending.
+     *
+     * @return whether it could be; if not, nothing was done. Without an ending it always can
+     */
+    boolean run(Operand a, Operand b, Tensor c, Ending ending, boolean add, Place place) {
+        Optional<Product> product = lookUp(a, b, c, ending);
         if (product.isPresent()) {
-            long biasAddress = bias == null ? 0 : bias.address();
             device.bind();
             product.get()
                     .run(
-                            b.tensor().address(),
-                            a.tensor().address(),
-                            c.address(),
+                            new CublasLt.Operands(
+                                    b.tensor().address(),
+                                    a.tensor().address(),
+                                    c.address(),
+                                    ending.biasAddress(),
+                                    ending.innerAddress()),
                             add,
-                            biasAddress,
                             place.work().of(CublasLt.WORKSPACE_BYTES),
                             place.stream().handle());
             return true;
         }
-        if (bias != null) {
+        if (ending.epilogue() != Epilogue.NONE) {
             return false;
         }
         launch(a, b, c, add, place.launcher());
         return true;
     }
 
-    private Optional<Product> lookUp(Operand a, Operand b, Tensor c, Tensor bias) {
+    private Optional<Product> lookUp(Operand a, Operand b, Tensor c, Ending ending) {
         DType in = a.tensor().dtype();
         if (in != b.tensor().dtype() || (c.dtype() != in && c.dtype() != DType.F32)) {
             return Optional.empty();
         }
-        if (bias != null && (bias.dtype() != c.dtype() || bias.address() % MAX_ALIGNMENT != 0)) {
+        // Its tanh may be the device's own, which is good for numbers of 16 bits.
+        boolean permitted = !ending.isGelu() || (precision.gelu() && in == c.dtype() && in != DType.F32);
+        if (!permitted || !ending.fits(c)) {
             return Optional.empty();
         }
         Problem problem = new Problem(
@@ -83,8 +138,8 @@ final class Products implements AutoCloseable {
                 matrix(a.tensor()),
                 a.transposed(),
                 matrix(c, a.rows(), b.columns()),
-                bias != null,
-                tf32 && in == DType.F32,
+                ending.epilogue(),
+                precision.tf32() && in == DType.F32,
                 List.of(alignment(b.tensor()), alignment(a.tensor()), alignment(c)));
         synchronized (prepared) {
             Optional<Product> product = prepared.get(problem);

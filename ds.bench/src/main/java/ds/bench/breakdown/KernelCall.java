@@ -45,6 +45,12 @@ record KernelCall(
         return new KernelCall(kernel, shape, dtype, product, flops, count, moved);
     }
 
+    /** {@return this call, which writes another result} */
+    KernelCall alsoWriting(Tensor result) {
+        Moved more = moved.plus(new Moved(0, result.byteSize(), 0));
+        return new KernelCall(kernel, shape, dtype, product, flops, exponentials, more);
+    }
+
     /**
      * {@return a matrix product}
      *

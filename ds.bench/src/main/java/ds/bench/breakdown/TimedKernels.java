@@ -4,6 +4,7 @@ import ds.api.Adagrad;
 import ds.api.Adam;
 import ds.api.Attention;
 import ds.api.CounterRandom;
+import ds.api.Device;
 import ds.api.Dropout;
 import ds.api.Kernels;
 import ds.api.Lamb;
@@ -151,6 +152,32 @@ final class TimedKernels implements Kernels {
         KernelCall call =
                 KernelCall.elementwise("biasGelu", x, List.of(x), List.of(y)).withExponentials(x.elements());
         timed(call, () -> inner.biasGelu(x, bias, y));
+    }
+
+    /** One kernel on a device; on the host its parts are. */
+    @Override
+    public void linearGelu(Tensor x, Tensor w, Tensor bias, Tensor pre, Tensor y) {
+        if (backend.device().equals(Device.HOST)) {
+            Kernels.super.linearGelu(x, w, bias, pre, y);
+            return;
+        }
+        KernelCall call = KernelCall.product("linearGelu", Operand.of(x), Operand.of(w), y, List.of(bias))
+                .alsoWriting(pre)
+                .withExponentials(y.elements());
+        timed(call, () -> inner.linearGelu(x, w, bias, pre, y));
+    }
+
+    /** As {@link #linearGelu}. */
+    @Override
+    public void geluLinearBackward(Tensor dOut, Tensor w, Tensor pre, Tensor bias, Tensor dInner, Tensor dBias) {
+        if (backend.device().equals(Device.HOST)) {
+            Kernels.super.geluLinearBackward(dOut, w, pre, bias, dInner, dBias);
+            return;
+        }
+        Operand transposed = Operand.transposed(w);
+        KernelCall call = KernelCall.product("geluLinearBackward", Operand.of(dOut), transposed, dInner, List.of(pre))
+                .withExponentials(dInner.elements());
+        timed(call, () -> inner.geluLinearBackward(dOut, w, pre, bias, dInner, dBias));
     }
 
     @Override

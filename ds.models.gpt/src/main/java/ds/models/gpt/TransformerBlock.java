@@ -113,9 +113,8 @@ final class TransformerBlock implements Layer {
 
         rows.gather(pass, normed2, name + " MLP input");
         Tensor wide = pass.keep(b * t, wider);
-        widen.forwardWithoutBias(pass, normed2, wide);
         Tensor activated = pass.keep(b * t, wider);
-        pass.kernels().biasGelu(wide, pass.weight(widen.bias()), activated);
+        pass.kernels().linearGelu(normed2, pass.weight(widen.weight()), pass.weight(widen.bias()), wide, activated);
         Tensor contracted = contract.forwardSummed(pass, activated, rows, sum);
         dropInPlace(pass, rows, contracted, outputSite);
         Tensor y = pass.keep(rows.own(), c);
@@ -157,8 +156,14 @@ final class TransformerBlock implements Layer {
         long mark = pass.mark();
         Tensor dOutput = dropped(pass, rows, dy, outputSite);
         Tensor dWide = pass.scratch(b * t, wider);
-        contract.inputGradient(pass, dOutput, dWide);
-        pass.kernels().biasGeluBackward(dWide, wide, pass.weight(widen.bias()), dWide, pass.gradient(widen.bias()));
+        pass.kernels()
+                .geluLinearBackward(
+                        dOutput,
+                        pass.weight(contract.weight()),
+                        wide,
+                        pass.weight(widen.bias()),
+                        dWide,
+                        pass.gradient(widen.bias()));
         Tensor dNormed2 = pass.scratch(b * t, c);
         widen.inputGradient(pass, dWide, dNormed2);
         Work sum2 = rows.sum(pass, dNormed2, name + " MLP input gradient"); // travels during the next products

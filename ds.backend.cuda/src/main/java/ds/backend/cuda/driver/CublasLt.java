@@ -26,8 +26,10 @@ public final class CublasLt implements AutoCloseable {
     private static final int TRANSPOSE_B = 4;
     private static final int EPILOGUE = 7;
     private static final int BIAS_POINTER = 8;
-    // cublasLtEpilogue_t
-    private static final int EPILOGUE_BIAS = 4;
+    private static final int AUXILIARY_POINTER = 11;
+    private static final int AUXILIARY_LEADING_DIMENSION = 12;
+    // What choosing an algorithm takes for the alignment of pointers that it does not follow.
+    private static final long ALIGNED = 16;
     // cublasLtMatmulPreferenceAttributes_t
     private static final int MAX_WORKSPACE_BYTES = 1;
     private static final int REDUCTION_SCHEMES = 3;
@@ -50,10 +52,39 @@ public final class CublasLt implements AutoCloseable {
     /** A column-major matrix: the number of its type as cudaDataType_t, rows, columns. Rows are also its leading dimension. */
     public record Matrix(int type, long rows, long columns) {}
 
+    /** What is done with a product before it is stored; numbers of cublasLtEpilogue_t. */
+    public enum Epilogue {
+        /** Nothing. */
+        NONE(1, false, false),
+        /** A vector of D's type, an element for each row, is added. */
+        BIAS(4, true, false),
+        /** As {@link #BIAS}; the sum goes to a matrix of D's type and shape beside it, GELU of the sum, by tanh, to D. */
+        GELU(164, true, true),
+        /** Multiplied by GELU's derivative at what {@link #GELU} has left beside D. */
+        GELU_GRADIENT(192, false, true);
+
+        private final int number;
+        private final boolean bias;
+        private final boolean auxiliary;
+
+        Epilogue(int number, boolean bias, boolean auxiliary) {
+            this.number = number;
+            this.bias = bias;
+            this.auxiliary = auxiliary;
+        }
+    }
+
+    /**
+     * Addresses of what a product needs.
+     *
+     * @param bias 0 where there is none
+     * @param auxiliary the matrix beside D, at a multiple of 16; 0 where there is none
+     */
+    public record Operands(long a, long b, long d, long bias, long auxiliary) {}
+
     /**
      * What is multiplied: {@code D = op(A) op(B) + beta D}.
      *
-     * @param bias whether a vector of D's type, an element for each row, is added
      * @param alignments of A, B and D, in bytes
      */
     public record Problem(
@@ -62,7 +93,7 @@ public final class CublasLt implements AutoCloseable {
             Matrix b,
             boolean transposeB,
             Matrix d,
-            boolean bias,
+            Epilogue epilogue,
             boolean tf32,
             List<Integer> alignments) {}
 
@@ -89,9 +120,11 @@ public final class CublasLt implements AutoCloseable {
         private final long b;
         private final long d;
         private final MemorySegment algorithm;
-        private final MemorySegment bias = arena.allocate(JAVA_LONG);
+        private final Epilogue epilogue;
+        private final MemorySegment pointer = arena.allocate(JAVA_LONG);
 
-        private Product(long desc, long a, long b, long d, MemorySegment algorithm) {
+        private Product(Epilogue epilogue, long desc, long a, long b, long d, MemorySegment algorithm) {
+            this.epilogue = epilogue;
             this.desc = desc;
             this.a = a;
             this.b = b;
@@ -102,42 +135,41 @@ public final class CublasLt implements AutoCloseable {
         /**
          * Enqueues it.
          *
-         * @param biasAddress 0 for none
          * @param workspace {@link #WORKSPACE_BYTES} of device memory
          */
-        public synchronized void run(
-                long aAddress,
-                long bAddress,
-                long dAddress,
-                boolean add,
-                long biasAddress,
-                long workspace,
-                long stream) {
-            if (biasAddress != 0) {
-                bias.set(JAVA_LONG, 0, biasAddress);
-                check(
-                        library.descSet(desc, BIAS_POINTER, bias.address(), Long.BYTES),
-                        "cublasLtMatmulDescSetAttribute");
+        public synchronized void run(Operands operands, boolean add, long workspace, long stream) {
+            if (epilogue.bias) {
+                point(BIAS_POINTER, operands.bias());
+            }
+            if (epilogue.auxiliary) {
+                point(AUXILIARY_POINTER, operands.auxiliary());
             }
             check(
                     library.matmul(
                             handle,
                             desc,
                             one.address(),
-                            aAddress,
+                            operands.a(),
                             a,
-                            bAddress,
+                            operands.b(),
                             b,
                             (add ? one : zero).address(),
-                            dAddress,
+                            operands.d(),
                             d,
-                            dAddress,
+                            operands.d(),
                             d,
                             algorithm.address(),
                             workspace,
                             WORKSPACE_BYTES,
                             stream),
                     "cublasLtMatmul");
+        }
+
+        private void point(int attribute, long address) {
+            pointer.set(JAVA_LONG, 0, address);
+            check(
+                    library.descSet(desc, attribute, pointer.address(), Long.BYTES),
+                    "cublasLtMatmulDescSetAttribute " + attribute);
         }
     }
 
@@ -148,8 +180,14 @@ public final class CublasLt implements AutoCloseable {
                 result -> library.descCreate(result, problem.tf32() ? COMPUTE_32F_FAST_TF32 : COMPUTE_32F, R_32F));
         set(desc, TRANSPOSE_A, problem.transposeA() ? 1 : 0);
         set(desc, TRANSPOSE_B, problem.transposeB() ? 1 : 0);
-        if (problem.bias()) {
-            set(desc, EPILOGUE, EPILOGUE_BIAS);
+        Epilogue epilogue = problem.epilogue();
+        set(desc, EPILOGUE, epilogue.number);
+        if (epilogue.bias) {
+            setLong(desc, BIAS_POINTER, ALIGNED);
+        }
+        if (epilogue.auxiliary) {
+            setLong(desc, AUXILIARY_POINTER, ALIGNED);
+            setLong(desc, AUXILIARY_LEADING_DIMENSION, problem.d().rows());
         }
         long a = layout(problem.a());
         long b = layout(problem.b());
@@ -159,7 +197,7 @@ public final class CublasLt implements AutoCloseable {
             destroy(desc, a, b, d);
             return Optional.empty();
         }
-        Product product = new Product(desc, a, b, d, result.asSlice(0, ALGORITHM_BYTES));
+        Product product = new Product(epilogue, desc, a, b, d, result.asSlice(0, ALGORITHM_BYTES));
         products.add(product);
         return Optional.of(product);
     }
@@ -209,6 +247,13 @@ public final class CublasLt implements AutoCloseable {
             check(
                     library.descSet(desc, attribute, value, Integer.BYTES),
                     "cublasLtMatmulDescSetAttribute " + attribute);
+        }
+    }
+
+    private void setLong(long desc, int attribute, long number) {
+        try (Arena local = Arena.ofConfined()) {
+            long value = local.allocateFrom(JAVA_LONG, number).address();
+            check(library.descSet(desc, attribute, value, Long.BYTES), "cublasLtMatmulDescSetAttribute " + attribute);
         }
     }
 

@@ -73,7 +73,7 @@ __device__ inline void attention_rows(
 
 // delta[b, h, i] = sum over the head of dy · y; a warp for each row.
 template <class T>
-__device__ inline void attention_delta(const T* dy, const T* y, float* delta, i64 rows, int heads, int time, int d) {
+__device__ inline void attention_delta_rows(const T* dy, const T* y, float* delta, i64 rows, int heads, int time, int d) {
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     for (i64 r = warps * (i64)blockIdx.x + warp; r < rows; r += warps * (i64)gridDim.x) {
         i64 at = (r / time / heads * time + r % time) * heads * d + r / time % heads * d;
@@ -82,6 +82,36 @@ __device__ inline void attention_delta(const T* dy, const T* y, float* delta, i6
         sum = warp_sum(sum);
         if (lane == 0) delta[r] = sum;
     }
+}
+// The same with loads of 16 bytes: as many lanes for a row as it has of these, and a power of two of them.
+template <class T, int N>
+__device__ inline void attention_delta_wide(const T* dy, const T* y, float* delta, i64 rows, int heads, int time, int d) {
+    int lanes = 1;
+    while (N * lanes < d) lanes *= 2;
+    int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, atOnce = 32 / lanes;
+    for (i64 first = atOnce * (warps * (i64)blockIdx.x + warp); first < rows; first += atOnce * warps * (i64)gridDim.x) {
+        i64 r = first + lane / lanes;
+        int e = lane % lanes * N;
+        float sum = 0;
+        if (r < rows && e < d) {
+            i64 at = (r / time / heads * time + r % time) * heads * d + r / time % heads * d + e;
+            float v[N], w[N];
+            load(dy + at, v);
+            load(y + at, w);
+#pragma unroll
+            for (int k = 0; k < N; k++) sum = fmaf(v[k], w[k], sum);
+        }
+        for (int offset = lanes / 2; offset > 0; offset /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, offset);
+        if (lane % lanes == 0 && r < rows) delta[r] = sum;
+    }
+}
+template <class T>
+__device__ inline void attention_delta(const T* dy, const T* y, float* delta, i64 rows, int heads, int time, int d) {
+    const int n = Wide<T>::N;
+    if (d % n == 0 && d <= 32 * n && aligned(dy, 16) && aligned(y, 16))
+        attention_delta_wide<T, n>(dy, y, delta, rows, heads, time, d);
+    else
+        attention_delta_rows(dy, y, delta, rows, heads, time, d);
 }
 
 // The gradient of the queries, or, with KEYS, those of keys and values. With P = exp(S - lse) and dS = P (dP - delta): a row of queries

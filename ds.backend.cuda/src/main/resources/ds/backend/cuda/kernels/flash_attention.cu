@@ -1,5 +1,6 @@
 // Causal attention on tensor cores, BF16 and F16, sm_80 and later: FlashAttention-2 (Dao, arXiv:2307.08691) with mma.m16n8k16. A block of
-// four warps takes 64 rows, a warp 16 of them; the other side passes through shared memory in tiles. Heads are padded to D with zeros.
+// four warps takes 64 rows, a warp 16 of them; the other side passes through shared memory in tiles, of which the next is copied (cp.async)
+// while one is computed with. Heads are padded to D with zeros.
 // The backward pass is two kernels, for queries and for keys, instead of atomic sums: the products S and dP are made twice, 7 for 5,
 // and the bits repeat.
 
@@ -36,6 +37,20 @@ __device__ inline void load_matrices(u32 (&m)[4], const void* row) {
                  : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
                  : "r"(address)
                  : "memory");
+}
+// 16 bytes to shared memory, of which the first `bytes` are copied and the others become 0; there once the group is waited for.
+__device__ inline void copy_async(void* to, const void* from, int bytes) {
+    u32 address = (u32)__cvta_generic_to_shared(to);
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(from), "r"(bytes) : "memory");
+}
+// Ends a group of this thread's copies.
+__device__ inline void end_copies() {
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+// Waits for this thread's groups but the newest ones.
+template <int NEWEST>
+__device__ inline void await_copies() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(NEWEST) : "memory");
 }
 __device__ inline void load_transposed(u32 (&m)[4], const void* row) {
     u32 address = (u32)__cvta_generic_to_shared(row);
@@ -75,24 +90,31 @@ struct Tile {
     static const int STRIDE = D + 8;
     T* rows;
 
-    // Copies `count` rows from `first` on, of `d` elements each; what lies beyond `limit` rows or d elements becomes 0.
+    // Begins to copy `count` rows from `first` on, of `d` elements each; what lies beyond `limit` rows or d elements becomes 0.
     __device__ void fill(const T* from, i64 rowStride, int first, int count, int limit, int d) const {
         bool wide = d % 8 == 0 && rowStride % 8 == 0 && aligned(from, 16);
         for (int chunk = threadIdx.x; chunk < count * (D / 8); chunk += blockDim.x) {
             int row = chunk / (D / 8), column = chunk % (D / 8) * 8;
-            Pack<T, 8> pack;
             const T* source = from + (i64)(first + row) * rowStride + column;
-            if (wide && first + row < limit && column < d) {
-                pack = *reinterpret_cast<const Pack<T, 8>*>(source);
-            } else {
-#pragma unroll
-                for (int k = 0; k < 8; k++) {
-                    pack.v[k].bits = 0;
-                    if (first + row < limit && column + k < d) pack.v[k] = source[k];
-                }
+            T* to = rows + row * STRIDE + column;
+            if (wide) {
+                bool inside = first + row < limit && column < d;
+                copy_async(to, inside ? source : from, inside ? 16 : 0);
+                continue;
             }
-            *reinterpret_cast<Pack<T, 8>*>(rows + row * STRIDE + column) = pack;
+            Pack<T, 8> pack;
+#pragma unroll
+            for (int k = 0; k < 8; k++) {
+                pack.v[k].bits = 0;
+                if (first + row < limit && column + k < d) pack.v[k] = source[k];
+            }
+            *reinterpret_cast<Pack<T, 8>*>(to) = pack;
         }
+    }
+    // The same tile so many tiles of `count` rows further on.
+    __device__ Tile after(int tiles, int count) const {
+        Tile other = {rows + tiles * count * STRIDE};
+        return other;
     }
     // Rows [row, row + 16) and columns [16 step, 16 step + 16) as the first factor.
     __device__ void first_factor(u32 (&a)[4], int row, int step) const {
@@ -151,16 +173,24 @@ __device__ inline void add_product(float (&sum)[D / 8][4], const float (&p)[N / 
     }
 }
 
-// Stores 16 rows of a product, rounded.
+// Stores 16 rows of a product, rounded; two neighbours at once where they lie so.
 template <class T, int D>
 __device__ inline void store_rows(const float (&x)[D / 8][4], T* to, i64 rowStride, int first, int limit, int d) {
     int lane = threadIdx.x % 32;
+    bool even = d % 2 == 0 && rowStride % 2 == 0 && aligned(to, 4);
 #pragma unroll
     for (int n = 0; n < D / 8; n++) {
 #pragma unroll
-        for (int e = 0; e < 4; e++) {
-            int row = first + lane / 4 + e / 2 * 8, column = 8 * n + lane % 4 * 2 + e % 2;
-            if (row < limit && column < d) to[row * rowStride + column] = from_float<T>(x[n][e]);
+        for (int half = 0; half < 2; half++) {
+            int row = first + lane / 4 + half * 8, column = 8 * n + lane % 4 * 2;
+            if (row >= limit || column >= d) continue;
+            T* at = to + row * rowStride + column;
+            if (even) {
+                *reinterpret_cast<u32*>(at) = pair<T>(x[n][2 * half], x[n][2 * half + 1]);
+            } else {
+                at[0] = from_float<T>(x[n][2 * half]);
+                if (column + 1 < d) at[1] = from_float<T>(x[n][2 * half + 1]);
+            }
         }
     }
 }
@@ -175,9 +205,10 @@ __device__ inline void flash_forward(
     i64 b = blockIdx.y / heads;
     int c = heads * d, firstRow = ROWS * block + 16 * warp;
     const T* q = qkv + b * time * 3 * c + h * d;
+    const int STAGES = D > 128 ? 1 : 2; // twice the tiles of 160 are more than some devices have
     Tile<T, D> queries = {(T*)memory};
-    Tile<T, D> keys = {queries.rows + ROWS * Tile<T, D>::STRIDE};
-    Tile<T, D> values = {keys.rows + N * Tile<T, D>::STRIDE};
+    Tile<T, D> allKeys = {queries.rows + ROWS * Tile<T, D>::STRIDE};
+    Tile<T, D> allValues = allKeys.after(STAGES, N);
     queries.fill(q, 3 * c, ROWS * block, ROWS, time, d);
 
     float out[D / 8][4], max[2] = {MINUS_INFINITY, MINUS_INFINITY}, sum[2] = {0, 0};
@@ -187,10 +218,22 @@ __device__ inline void flash_forward(
         for (int e = 0; e < 4; e++) out[n][e] = 0;
     float scale2 = scale * LOG2_E;
     int end = ROWS * (block + 1) < time ? ROWS * (block + 1) : time;
+    if (STAGES == 2) {
+        allKeys.fill(q + c, 3 * c, 0, N, time, d);
+        allValues.fill(q + 2 * c, 3 * c, 0, N, time, d);
+        end_copies();
+    }
     for (int first = 0; first < end; first += N) {
-        __syncthreads(); // all have done with the tiles before
-        keys.fill(q + c, 3 * c, first, N, time, d);
-        values.fill(q + 2 * c, 3 * c, first, N, time, d);
+        int stage = first / N % STAGES, filled = first + (STAGES - 1) * N;
+        Tile<T, D> keys = allKeys.after(stage, N), values = allValues.after(stage, N);
+        __syncthreads(); // all have done with the tiles before, in whose place come
+        if (filled < end) {
+            int into = filled / N % STAGES;
+            allKeys.after(into, N).fill(q + c, 3 * c, filled, N, time, d);
+            allValues.after(into, N).fill(q + 2 * c, 3 * c, filled, N, time, d);
+        }
+        end_copies();
+        await_copies<STAGES - 1>();
         __syncthreads();
         if (first > firstRow + 15) continue; // nothing of it is seen by this warp
         float s[N / 8][4];
@@ -269,9 +312,9 @@ __device__ inline void flash_backward(
     const float* rowDelta = delta + (i64)blockIdx.y * time;
 
     Tile<T, D> r1 = {(T*)memory};
-    Tile<T, D> r2 = {r1.rows + ROWS * Tile<T, D>::STRIDE};
-    Tile<T, D> c1 = {r2.rows + ROWS * Tile<T, D>::STRIDE};
-    Tile<T, D> c2 = {c1.rows + N * Tile<T, D>::STRIDE};
+    Tile<T, D> r2 = r1.after(1, ROWS);
+    Tile<T, D> all1 = r2.after(1, ROWS); // of the other side: one in use, one on its way
+    Tile<T, D> all2 = all1.after(2, N);
     r1.fill(KEYS ? q + c : q, 3 * c, ROWS * block, ROWS, time, d);
     r2.fill(KEYS ? q + 2 * c : out, KEYS ? 3 * c : c, ROWS * block, ROWS, time, d);
 
@@ -285,10 +328,19 @@ __device__ inline void flash_backward(
         }
     int begin = KEYS ? ROWS * block : 0;
     int end = KEYS || ROWS * (block + 1) > time ? time : ROWS * (block + 1);
+    all1.fill(KEYS ? q : q + c, 3 * c, begin, N, time, d);
+    all2.fill(KEYS ? out : q + 2 * c, KEYS ? c : 3 * c, begin, N, time, d);
+    end_copies();
     for (int first = begin; first < end; first += N) {
-        __syncthreads(); // all have done with the tiles before
-        c1.fill(KEYS ? q : q + c, 3 * c, first, N, time, d);
-        c2.fill(KEYS ? out : q + 2 * c, KEYS ? c : 3 * c, first, N, time, d);
+        int stage = (first - begin) / N % 2, next = first + N;
+        Tile<T, D> c1 = all1.after(stage, N), c2 = all2.after(stage, N);
+        __syncthreads(); // all have done with the tiles before, in whose place come the next
+        if (next < end) {
+            all1.after(1 - stage, N).fill(KEYS ? q : q + c, 3 * c, next, N, time, d);
+            all2.after(1 - stage, N).fill(KEYS ? out : q + 2 * c, KEYS ? c : 3 * c, next, N, time, d);
+        }
+        end_copies();
+        await_copies<1>();
         __syncthreads();
         if (KEYS ? first + N - 1 < firstRow : first > firstRow + 15) continue; // nothing of it is seen by this warp
         float p[N / 8][4], ds[N / 8][4];

@@ -1,4 +1,5 @@
-// GELU in its tanh form, of x + bias: ds.api.Kernels.biasGelu. All tensors of one type T but the gradient of the bias.
+// GELU in its tanh form, of x + bias, or of x where bias is null: ds.api.Kernels.biasGelu and linearGelu. All tensors of one type T but the
+// gradient of the bias.
 #define SQRT_2_OVER_PI 0.7978845608028654f
 #define CUBIC 0.044715f
 
@@ -19,9 +20,9 @@ __device__ inline void bias_gelu_of(const T* x, const T* bias, T* y, i64 n, int 
     for (i64 i = N * ((i64)blockIdx.x * blockDim.x + threadIdx.x); i < n; i += N * (i64)gridDim.x * blockDim.x) {
         float v[N], b[N];
         load(x + i, v);
-        load(bias + i % columns, b);
+        if (bias) load(bias + i % columns, b);
 #pragma unroll
-        for (int k = 0; k < N; k++) v[k] = gelu(v[k] + b[k]);
+        for (int k = 0; k < N; k++) v[k] = gelu(bias ? v[k] + b[k] : v[k]);
         store(y + i, v);
     }
 }
@@ -44,7 +45,7 @@ __device__ inline void bias_gelu_backward(
     i64 end = chunkRows * (blockIdx.y + 1) < rows ? chunkRows * (blockIdx.y + 1) : rows;
     float sum[4] = {0, 0, 0, 0}, b[4];
 #pragma unroll
-    for (int k = 0; k < 4; k++) b[k] = c + k < columns ? to_float(bias[c + k]) : 0.0f;
+    for (int k = 0; k < 4; k++) b[k] = bias && c + k < columns ? to_float(bias[c + k]) : 0.0f;
     for (i64 r = chunkRows * blockIdx.y + threadIdx.y; c < columns && r < end; r += 8) {
         i64 at = r * columns + c;
         float d[4], v[4];

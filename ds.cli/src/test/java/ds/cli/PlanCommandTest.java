@@ -231,6 +231,49 @@ class PlanCommandTest {
         }
     }
 
+    /** 17.2 billion parameters on one GPU of 141 GB and a host of 128 GiB: what the plan says before anybody has such a machine. */
+    @Test
+    void planSaysWithWhichStatesAModelFitsADeviceAndItsHost() throws IOException {
+        Path file = turing("fp32", 0, 151_397_597_184L);
+        JsonNode places = plan(file, 1).get("state_places");
+        assertFalse(plan(file, 1).get("device").get("fits").asBoolean(), "275 GB are not on one GPU");
+        assertTrue(places.size() >= 2, places.toString());
+        for (JsonNode place : places) {
+            assertTrue(place.get("device_peak_bytes").asLong() <= 151_397_597_184L, place.toString());
+            assertTrue(place.get("process_bytes").asLong() <= 120L << 30, place.toString());
+        }
+        JsonNode first = places.get(0);
+        assertEquals("fp32", first.get("master_weights").asString());
+        assertEquals("bf16", first.get("optimizer_states").asString());
+        JsonNode chosen = plan(turing("bf16", first.get("ratio").asDouble(), 151_397_597_184L), 1);
+        assertEquals(
+                first.get("device_peak_bytes").asLong(),
+                chosen.get("device").get("peak_bytes").asLong());
+        assertTrue(chosen.get("device").get("fits").asBoolean());
+        assertTrue(chosen.get("fits").asBoolean());
+
+        CapturedConsole table = new CapturedConsole();
+        assertEquals(0, table.ds("plan", "--config", file.toString()), table.err());
+        assertTrue(table.out().contains("does not fit, by "), table.out());
+        assertTrue(table.out().contains("states that fit"), table.out());
+        assertEquals(
+                0, plan(turing("bf16", 0.5, 20L << 30), 1).get("state_places").size(), "a GPU of 20 GiB is not enough");
+    }
+
+    private Path turing(String moments, double ratio, long deviceBytes) throws IOException {
+        Path text = folder.resolve("text.txt");
+        Files.writeString(text, "some text ".repeat(1000));
+        String offload = ratio > 0 ? "\"device\": \"cpu\", \"ratio\": " + ratio : "\"device\": \"none\"";
+        return Files.writeString(folder.resolve("turing.json"), """
+                {"train_micro_batch_size_per_gpu": 1, "bf16": {"enabled": true},
+                 "zero_optimization": {"stage": 1, "offload_optimizer": {%s}},
+                 "ds": {"backend": "cuda", "communicator": "nccl", "memory_limit": "120GiB",
+                        "backend_options": {"memory_limit_bytes": %d}, "checkpoint_every": 1,
+                        "states": {"optimizer_states": "%s"},
+                        "data": {"text": ["%s"], "tokenizer": "gpt2"}, "model": {"preset": "turing-nlg-17b"}}}
+                """.formatted(offload, deviceBytes, moments, text));
+    }
+
     private static double kept(JsonNode labels, String label) {
         return labels.has(label) ? labels.get(label).asDouble() : 0;
     }

@@ -53,6 +53,10 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
         printKinds(out);
         printProcess(out);
         out.println();
+        run.statePlaces(plan).ifPresent(places -> {
+            StatePlacesReport.print(places.fitting(), out);
+            out.println();
+        });
         printStages(out);
     }
 
@@ -100,6 +104,16 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
         plan.onDevice().ifPresent(device -> {
             Account account = new Account(device.atPeak(), device.memory().peakBytes(), device.trainingPeakBytes());
             account.print("on " + device.device(), out);
+            run.deviceLimitBytes().ifPresent(limit -> {
+                long spare = limit - device.memory().peakBytes();
+                out.printf(
+                        Locale.ROOT,
+                        "  of %s (ds.backend_options.memory_limit_bytes): %s%n",
+                        ByteSize.inBinary(limit),
+                        spare >= 0
+                                ? "fits, " + ByteSize.inBinary(spare) + " to spare"
+                                : "does not fit, by " + ByteSize.inBinary(-spare));
+            });
             out.println();
         });
         Account host = new Account(plan.atPeak(), plan.peakBytes(), plan.trainingPeakBytes());
@@ -237,6 +251,8 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
         ObjectNode atPeak = root.putObject("bytes_at_peak");
         new TreeMap<>(plan.atPeak()).forEach(atPeak::put);
         plan.onDevice().ifPresent(device -> addDevice(root.putObject("device"), device));
+        run.statePlaces(plan)
+                .ifPresent(places -> StatePlacesReport.addTo(root.putArray("state_places"), places.fitting()));
         root.put("reserved_bytes", RankMemory.RESERVED_BYTES);
         root.put("process_bytes", RankMemory.needed(plan.peakBytes()));
         run.rankMemory().limitBytes().ifPresent(limit -> {
@@ -275,9 +291,13 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
         }
     }
 
-    private static void addDevice(ObjectNode node, MemoryPlan.OnDevice device) {
+    private void addDevice(ObjectNode node, MemoryPlan.OnDevice device) {
         node.put("name", device.device().toString());
         node.put("peak_bytes", device.memory().peakBytes());
+        run.deviceLimitBytes().ifPresent(limit -> {
+            node.put("memory_limit_bytes", limit);
+            node.put("fits", run.fitsDevice(plan));
+        });
         node.put("training_peak_bytes", device.trainingPeakBytes());
         ObjectNode peaks = node.putObject("peak_bytes_by_label");
         device.memory().labels().forEach((label, use) -> peaks.put(label, use.peakBytes()));

@@ -14,9 +14,11 @@ import ds.zero.plan.FewestRanks;
 import ds.zero.plan.MemoryPlan;
 import ds.zero.plan.MemoryPlan.Checkpoints;
 import ds.zero.plan.RankMemory;
+import ds.zero.plan.StatePlaces;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 
 /**
  * What memory a run needs, before it begins.
@@ -76,9 +78,33 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Chec
         return new FewestRanks(zero, this::plan, rankMemory());
     }
 
+    /** {@return where states could be kept so that the run fits; empty where not both memories are limited, or there is only one} */
+    public Optional<StatePlaces> statePlaces(MemoryPlan plan) {
+        return plan.onDevice().isPresent()
+                        && deviceLimitBytes().isPresent()
+                        && rankMemory().limitBytes().isPresent()
+                ? Optional.of(
+                        new StatePlaces(zero, this::plan, deviceLimitBytes().getAsLong(), rankMemory()))
+                : Optional.empty();
+    }
+
     /** {@return what a rank of the run may take} */
     public RankMemory rankMemory() {
         return RankMemory.of(zero.runtime());
+    }
+
+    /** {@return what the buffers on a device of its own may take, where {@code ds.backend_options} says it} */
+    public OptionalLong deviceLimitBytes() {
+        return zero.runtime().backendLimitBytes();
+    }
+
+    /** {@return whether what a plan puts on a device of its own is within its limit} */
+    public boolean fitsDevice(MemoryPlan plan) {
+        return deviceLimitBytes().isEmpty()
+                || plan.onDevice()
+                        .map(device -> device.memory().peakBytes()
+                                <= deviceLimitBytes().getAsLong())
+                        .orElse(true);
     }
 
     /**
@@ -89,6 +115,12 @@ public record RunPlan(GptConfig shape, ZeroConfig zero, int sequenceLength, Chec
      */
     public MemoryPlan requireFit() {
         MemoryPlan plan = plan();
+        if (!fitsDevice(plan)) {
+            throw new OutOfDeviceMemoryException("ds.backend_options.memory_limit_bytes = "
+                    + ByteSize.inBinary(deviceLimitBytes().orElseThrow()) + ": a rank would need "
+                    + ByteSize.inBinary(plan.onDevice().orElseThrow().memory().peakBytes())
+                    + " on its device; `ds plan` shows what takes it, and settings that fit");
+        }
         if (!rankMemory().fits(plan.peakBytes())) {
             throw new OutOfDeviceMemoryException(refusal(plan));
         }

@@ -25,7 +25,7 @@ class ReadmeKeysTest {
     @Test
     void tableHasAllKeysAndNoOther() throws IOException {
         Set<String> documented = documented();
-        Set<String> read = new TreeSet<>(List.of("ds.communicator_options.*", "ds.model.from"));
+        Set<String> read = new TreeSet<>(List.of("ds.backend_options.*", "ds.communicator_options.*", "ds.model.from"));
         read.addAll(read("\"model\": {\"preset\": \"gpt2-124m\"}"));
         read.addAll(read("\"model\": {\"layers\": 2}"));
         assertEquals(read, documented);

@@ -64,6 +64,22 @@ public sealed interface Precision {
         return StatePrecision.FULL;
     }
 
+    /**
+     * {@return the same with masters and optimizer states kept so}
+     *
+     * @throws IllegalArgumentException if they are kept in less than F32 and the model does not compute in BF16
+     */
+    default Precision withStates(StatePrecision states) {
+        if (this instanceof Bf16(boolean check, StatePrecision _)) {
+            return new Bf16(check, states);
+        }
+        if (!states.equals(states())) {
+            throw new IllegalArgumentException(
+                    states + ": of " + weights() + ", whose masters and states are F32; use bf16.enabled");
+        }
+        return this;
+    }
+
     /** {@return what DeepSpeed's keys call a type: {@code fp32}, {@code bf16} or {@code fp16}} */
     static String nameOf(DType dtype) {
         return switch (dtype) {

@@ -17,6 +17,7 @@ import java.util.OptionalLong;
  * @param seed of initial weights, dropout and sampling
  * @param collectiveTimeout after which a collective that not every rank has joined fails
  * @param memoryLimitBytes what one rank may take in all: tensors, heap and native libraries; empty for no limit
+ * @param backendOptions what the backend's provider understands, such as {@code memory_limit_bytes}; plain Java values
  * @param communicatorOptions what the communicator's provider understands, such as its TLS files; plain Java values
  */
 public record RuntimeConfig(
@@ -26,12 +27,15 @@ public record RuntimeConfig(
         long seed,
         Duration collectiveTimeout,
         OptionalLong memoryLimitBytes,
+        Map<String, Object> backendOptions,
         Map<String, Object> communicatorOptions) {
     /** The block's key. */
     public static final String BLOCK = "ds";
 
     private static final String LIMIT = "memory_limit";
+    private static final String BACKEND_OPTIONS = "backend_options";
     private static final String COMMUNICATOR_OPTIONS = "communicator_options";
+    private static final String BACKEND_LIMIT = "memory_limit_bytes";
 
     /** Rejects names and deadlines that are empty. */
     public RuntimeConfig {
@@ -53,6 +57,7 @@ public record RuntimeConfig(
                     "must be positive",
                     "60 is the default");
         }
+        backendOptions = Map.copyOf(backendOptions);
         communicatorOptions = Map.copyOf(communicatorOptions);
         if (communicatorOptions.containsKey("timeout_seconds")) {
             throw new ConfigException(
@@ -61,6 +66,17 @@ public record RuntimeConfig(
                     "is set elsewhere",
                     "use " + BLOCK + ".collective_timeout_seconds, which is the same");
         }
+    }
+
+    /** {@return the options of the backend's provider} */
+    public ProviderOptions backendProviderOptions() {
+        return new ProviderOptions(BLOCK + "." + BACKEND_OPTIONS, backendOptions);
+    }
+
+    /** {@return what the buffers of the backend may take together, by its own option; empty without it: all that its device has} */
+    public OptionalLong backendLimitBytes() {
+        long bytes = backendProviderOptions().integer(BACKEND_LIMIT, 0);
+        return bytes > 0 ? OptionalLong.of(bytes) : OptionalLong.empty();
     }
 
     /** {@return the options of the communicator's provider, deadline included} */
@@ -79,6 +95,7 @@ public record RuntimeConfig(
                 block.integer("seed", 1234, Long.MIN_VALUE, Long.MAX_VALUE),
                 Duration.ofSeconds(block.integer("collective_timeout_seconds", 60, 1, Integer.MAX_VALUE)),
                 readLimit(block),
+                block.block(BACKEND_OPTIONS).remaining(),
                 block.block(COMMUNICATOR_OPTIONS).remaining());
     }
 

@@ -140,6 +140,22 @@ public record ZeroConfig(
                 runtime);
     }
 
+    /** {@return the same with masters and optimizer states kept in another precision; of a model that computes in BF16} */
+    public ZeroConfig withStates(StatePrecision states) {
+        return new ZeroConfig(
+                batch,
+                tensorParallel,
+                optimizer,
+                schedule,
+                precision.withStates(states),
+                gradients,
+                gradientClipping,
+                zero,
+                checkpointing,
+                report,
+                runtime);
+    }
+
     /** Split masters are made of the weights, tile by tile; in a file of their own these are not at hand. */
     private static void checkSplit(Block root, StatePrecision states, ZeroOptimization zero) {
         if (states.masterWeights() == StatePrecision.MasterWeights.SPLIT

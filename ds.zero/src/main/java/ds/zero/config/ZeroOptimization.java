@@ -76,6 +76,20 @@ public record ZeroOptimization(
                 plusPlus.at(other));
     }
 
+    /** {@return the same with masters and optimizer states elsewhere} */
+    public ZeroOptimization withOptimizerStates(Offload other) {
+        return new ZeroOptimization(
+                stage,
+                reduceBucketElements,
+                allgatherBucketElements,
+                overlapCommunication,
+                subGroupElements,
+                other,
+                offloadParameters,
+                stage3,
+                plusPlus);
+    }
+
     private static void checkOffload(Block block, ZeroStage stage, Offload optimizer, Offload parameters) {
         if (stage == ZeroStage.DISABLED && !(optimizer instanceof Offload.None)) {
             block.block("offload_optimizer")

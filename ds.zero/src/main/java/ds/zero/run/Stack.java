@@ -3,7 +3,6 @@ package ds.zero.run;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
 import ds.api.comm.Rendezvous;
-import ds.api.spi.ProviderOptions;
 import ds.api.spi.Providers;
 import ds.zero.config.RuntimeConfig;
 
@@ -24,7 +23,7 @@ public record Stack(TensorBackend backend, Communicator communicator) implements
     public static Stack open(RuntimeConfig config, Rendezvous rendezvous) {
         var backends = Providers.backends().get(config.backend());
         var communicators = Providers.communicators().get(config.communicator());
-        TensorBackend backend = backends.open(rendezvous.localRank(), ProviderOptions.none("ds.backend"));
+        TensorBackend backend = backends.open(rendezvous.localRank(), config.backendProviderOptions());
         try {
             return new Stack(backend, communicators.open(rendezvous, config.communicatorProviderOptions()));
         } catch (RuntimeException e) {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.DType;
+import ds.api.spi.ProviderException;
 import ds.zero.config.json.Block;
 import ds.zero.config.json.ConfigException;
 import ds.zero.config.json.ConfigReader;
@@ -76,7 +77,8 @@ class ZeroConfigTest {
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.of(2000), false), config.report());
         assertEquals(
-                new RuntimeConfig("cpu", "cpu", "tcp", 7, Duration.ofSeconds(60), OptionalLong.empty(), Map.of()),
+                new RuntimeConfig(
+                        "cpu", "cpu", "tcp", 7, Duration.ofSeconds(60), OptionalLong.empty(), Map.of(), Map.of()),
                 config.runtime());
     }
 
@@ -100,7 +102,8 @@ class ZeroConfigTest {
                 config.zero());
         assertEquals(new ReportConfig(OptionalLong.empty(), false), config.report());
         assertEquals(
-                new RuntimeConfig("cpu", "cpu", "tcp", 1234, Duration.ofSeconds(60), OptionalLong.empty(), Map.of()),
+                new RuntimeConfig(
+                        "cpu", "cpu", "tcp", 1234, Duration.ofSeconds(60), OptionalLong.empty(), Map.of(), Map.of()),
                 config.runtime());
     }
 
@@ -119,6 +122,23 @@ class ZeroConfigTest {
                 () -> ZeroConfig.parse(json.formatted("{\"timeout_seconds\": 5}"), Known.ofWorld(1)));
         assertTrue(e.getMessage().contains("ds.communicator_options.timeout_seconds = 5"), e.getMessage());
         assertTrue(e.getMessage().contains("ds.collective_timeout_seconds"), e.getMessage());
+    }
+
+    @Test
+    void optionsOfTheBackendAreItsOwnMatter() {
+        String json = "{\"train_batch_size\": 1, \"ds\": {\"backend_options\": %s}}";
+        RuntimeConfig runtime = ZeroConfig.parse(
+                        json.formatted("{\"memory_limit_bytes\": 151397597184, \"tf32\": true}"), Known.ofWorld(1))
+                .value()
+                .runtime();
+        assertEquals(OptionalLong.of(151_397_597_184L), runtime.backendLimitBytes());
+        assertTrue(runtime.backendProviderOptions().flag("tf32", false));
+        ProviderException unread = assertThrows(
+                ProviderException.class, () -> runtime.backendProviderOptions().rejectUnknown());
+        assertTrue(unread.getMessage().contains("ds.backend_options"), unread.getMessage());
+        RuntimeConfig without =
+                ZeroConfig.parse(json.formatted("{}"), Known.ofWorld(1)).value().runtime();
+        assertEquals(OptionalLong.empty(), without.backendLimitBytes());
     }
 
     @Test
@@ -354,13 +374,16 @@ class ZeroConfigTest {
                         ZeroPlusPlus.NONE));
         assertThrows(
                 ConfigException.class,
-                () -> new RuntimeConfig("", "cpu", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty(), Map.of()));
+                () -> new RuntimeConfig(
+                        "", "cpu", "tcp", 1, Duration.ofSeconds(1), OptionalLong.empty(), Map.of(), Map.of()));
         assertThrows(
                 ConfigException.class,
-                () -> new RuntimeConfig("cpu", "cpu", "", 1, Duration.ofSeconds(1), OptionalLong.empty(), Map.of()));
+                () -> new RuntimeConfig(
+                        "cpu", "cpu", "", 1, Duration.ofSeconds(1), OptionalLong.empty(), Map.of(), Map.of()));
         assertThrows(
                 ConfigException.class,
-                () -> new RuntimeConfig("cpu", "cpu", "tcp", 1, Duration.ZERO, OptionalLong.empty(), Map.of()));
+                () -> new RuntimeConfig(
+                        "cpu", "cpu", "tcp", 1, Duration.ZERO, OptionalLong.empty(), Map.of(), Map.of()));
         assertThrows(ConfigException.class, () -> new ReportConfig(OptionalLong.of(0), false));
         assertThrows(IllegalArgumentException.class, () -> Known.ofWorld(0));
         assertThrows(IllegalArgumentException.class, () -> Known.ofWorld(1).withHiddenSize(0));

@@ -1,12 +1,39 @@
 #!/bin/sh
-# Carries ds to a machine that has a GPU and CUDA's libraries but no JDK and no network, and checks it there.
+# Carries ds to a machine that has a GPU, CUDA's libraries and PyTorch but no JDK and no network, and checks it there.
 #
-#   on_gpu.sh bundle FILE.tar.xz REFERENCE    here, after ./mvnw package: a Java runtime, the jars, the contract suites, the reference folder
-#   on_gpu.sh check                           there, in the unpacked bundle: contract suite and `ds check`, all output to the terminal
+#   on_gpu.sh bundle FILE.tar.xz              here, after ./mvnw package: a Java runtime, the jars, the tests, a reference folder
+#   on_gpu.sh check FILE.tar.xz OUT [STAGE…]  there: unpacks beside the file, runs stages one after the other, whatever becomes of each
+#   on_gpu.sh rehearse FILE.tar.xz OUT [STAGE…]  here, on the emulated device and with tiny sizes, so that no typo costs device time
 #
-# The machine brings libcuda, libnvrtc and libcublasLt of CUDA 12 or 13; DS_CUDA_LIBRARIES names folders beyond the usual ones.
+# OUT gets summary.txt (stage, exit status, seconds), and what each stage printed and measured. A stage has so many seconds at most, and all
+# together DS_GPU_SECONDS (560). Stages, in the order of their use; `first` and `second` stand for the halves of them, for two calls:
+#
+#   info             5  what is there: ds info, nvidia-smi, PyTorch
+#   contract       120  the contract suite of tensor backends
+#   training        90  training on cuda and nccl: the reference's losses, determinism, offload with ratio; NCCL's operations on one rank
+#   check           40  `ds check` of the reference folder in fp32 and bf16, against PyTorch's numbers
+#   bench124        60  GPT-2 124M, bf16, 1024 tokens: tokens/s, MFU        torch124   120  the same in PyTorch, compiled
+#   determinism     60  the same 13 steps twice: the same losses and norms, bit for bit
+#   breakdown       90  kernel table of GPT-2 124M: roofline of each kernel
+#   epilogue        60  the 124M step without cuBLASLt's GELU epilogues, to compare
+#   plan17b         30  the plan of Turing-NLG 17B for this GPU and host    train17b   240  some of its steps, with the states that the plan chose
+#   bench1558       90  GPT-2 1558M                                         torch1558  150  the same in PyTorch, compiled block by block
+#
+# The machine brings libcuda, libnvrtc, libcublasLt and libnccl of CUDA 12 or 13; DS_CUDA_LIBRARIES names folders beyond the usual ones.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+FIRST="info contract training check bench124 torch124 determinism"
+SECOND="breakdown epilogue plan17b train17b bench1558 torch1558"
+
+# ---- here -----------------------------------------------------------------------------------------------------------------------------
+
+# Jars are stored without compression, so that xz sees what is in them.
+store() {
+  unpacked=$(mktemp -d)
+  (cd "$unpacked" && "$JAVA_HOME/bin/jar" --extract --file "$1")
+  "$JAVA_HOME/bin/jar" --create --no-compress --file "$2" --manifest "$unpacked/META-INF/MANIFEST.MF" -C "$unpacked" .
+  rm -rf "$unpacked"
+}
 
 bundle() {
   root=$(cd "$here/../.." && pwd)
@@ -16,44 +43,208 @@ bundle() {
   "$JAVA_HOME/bin/jlink" --add-modules java.se,jdk.incubator.vector,jdk.unsupported,jdk.management,jdk.jfr,jdk.zipfs \
     --compress zip-0 --strip-debug --no-header-files --no-man-pages --output "$work/ds/java"
   mkdir -p "$work/ds/lib" "$work/ds/test"
-  # The host's backend stays here with its native libraries: nothing is computed on the host.
   for jar in "$root"/ds.cli/target/lib/*.jar; do
-    case $(basename "$jar") in
-    ds.backend.cpu-* | dnnl-* | opencl-* | javacpp-*) ;;
-    *) cp "$jar" "$work/ds/lib" ;;
-    esac
+    store "$jar" "$work/ds/lib/$(basename "$jar")"
   done
-  cp -R "$root/ds.backend.cuda/target/test-classes" "$work/ds/test/classes"
+  cp "$root/ds.cli/target/lib/jvm.options" "$work/ds/lib"
+  cp -R "$root/ds.backend.cuda/target/test-classes" "$work/ds/test/cuda"
+  cp -R "$root/ds.comm.nccl/target/test-classes" "$work/ds/test/nccl"
+  # Tests run from the class path, where no module's descriptor names its providers.
+  mkdir -p "$work/ds/test/nccl/META-INF/services"
+  echo ds.backend.cuda.CudaBackendProvider >"$work/ds/test/nccl/META-INF/services/ds.api.spi.TensorBackendProvider"
   cp "$root"/ds.tck/target/ds.tck-*.jar "$work/ds/test"
   version=$(sed -n 's|.*<junit.version>\(.*\)</junit.version>.*|\1|p' "$root/pom.xml")
   (cd "$root" && ./mvnw -q dependency:copy "-Dartifact=org.junit.platform:junit-platform-console-standalone:$version" \
     "-DoutputDirectory=$work/ds/test")
-  cp -R "$2" "$work/ds/reference"
-  cp "$here/on_gpu.sh" "$work/ds"
-  tar -C "$work" -cf - ds | xz -T0 -6 >"$1"
-  echo "$1: $(wc -c <"$1") bytes"
+  cp -R "$root/ds.models.gpt/src/test/resources/gpt2-tiny" "$work/ds/reference"
+  cp "$here/on_gpu.sh" "$here/gpu_summary.py" "$root/ds.bench/scripts/pytorch_gpu_step.py" "$work/ds"
+  tar -C "$work" -cf - ds | xz -T0 -9e >"$1"
+  bytes=$(wc -c <"$1")
+  echo "$1: $bytes bytes"
+  [ "$bytes" -lt 60000000 ] || echo "on_gpu.sh: more than 60 MB: 64 MiB is what may be carried" >&2
 }
 
+# ---- there ----------------------------------------------------------------------------------------------------------------------------
+
+unpack() {
+  folder=$(dirname "$1")/on_gpu
+  if [ ! -x "$folder/ds/java/bin/java" ] || [ "$1" -nt "$folder/ds/java/bin/java" ]; then
+    rm -rf "$folder/ds"
+    mkdir -p "$folder"
+    tar -C "$folder" --touch -xJf "$1"
+  fi
+  here=$(cd "$folder/ds" && pwd)
+}
+
+# check FILE OUT STAGES: every stage in a process of its own, ended when its time is over.
 check() {
-  java=$here/java/bin/java
-  cache=$here/cache
-  native=--enable-native-access=ds.cuda,ds.backend.cuda,ds.comm.nccl
-  command="$java $native -p $here/lib -m ds.cli/ds.cli.Main"
-  status=0
-  XDG_CACHE_HOME=$cache
-  export XDG_CACHE_HOME
-  $command info || status=1
-  "$java" --enable-native-access=ALL-UNNAMED -cp "$here/test/classes:$here/test/*:$here/lib/*" \
-    org.junit.platform.console.ConsoleLauncher execute --disable-banner --details=summary \
-    --select-class ds.backend.cuda.CudaBackendContractTest || status=1
-  for precision in fp32 bf16; do
-    $command check "$here/reference" --backend cuda --dtype $precision || status=1
+  began=$(date +%s)
+  unpack "$1"
+  mkdir -p "$2"
+  out=$(cd "$2" && pwd)
+  shift 2
+  stages=
+  for name in ${*:-first second}; do
+    case $name in
+    first) stages="$stages $FIRST" ;;
+    second) stages="$stages $SECOND" ;;
+    *) stages="$stages $name" ;;
+    esac
   done
-  return $status
+  for name in $stages; do
+    seconds=$(sed -n "s/^#.* $name  *\([0-9][0-9]*\)  .*/\1/p" "$here/on_gpu.sh")
+    now=$(date +%s)
+    left=$((${DS_GPU_SECONDS:-560} - now + began))
+    if [ -z "$seconds" ] || [ "$left" -lt 10 ]; then
+      echo "$name not run: ${seconds:+no time left}${seconds:-no such stage}" | tee -a "$out/summary.txt"
+      continue
+    fi
+    [ "$seconds" -le "$left" ] || seconds=$left
+    status=0
+    DS_GPU_OUT=$out timeout -k 5 "$seconds" sh "$here/on_gpu.sh" stage "$name" >"$out/$name.txt" 2>&1 || status=$?
+    echo "$name status $status in $(($(date +%s) - now)) s of $seconds" | tee -a "$out/summary.txt"
+    [ "$status" -eq 0 ] || tail -n 15 "$out/$name.txt" | sed 's/^/    /'
+  done
+  python3 "$here/gpu_summary.py" "$out" | tee "$out/results.txt" || true
+}
+
+ds() {
+  DS_COLUMNS=100 "$here/java/bin/java" "@$here/lib/jvm.options" -Xmx4g "-Dorg.bytedeco.javacpp.cachedir=$here/cache/native" \
+    -p "$here/lib" -m ds.cli/ds.cli.Main "$@"
+}
+
+# Classes of tests, of one module's folder.
+junit() {
+  folder=$1
+  shift
+  "$here/java/bin/java" --enable-native-access=ALL-UNNAMED -cp "$here/test/$folder:$here/test/*:$here/lib/*" \
+    org.junit.platform.console.ConsoleLauncher execute --disable-banner --disable-ansi-colors --details=summary "$@"
+}
+
+# bench NAME MODEL MICRO_BATCH [OPTIONS]: steps on the GPU, as rehearsed or in full.
+bench() {
+  name=$1 model=$2 sequences=$3
+  shift 3
+  if [ -n "${DS_GPU_REHEARSAL:-}" ]; then
+    set -- --layers 2 --channels 64 --heads 1 --seq 64 --vocabulary 128 --micro-batch 2 --steps 2 "$@"
+  else
+    set -- --seq 1024 --vocabulary "${VOCABULARY:-50304}" --micro-batch "$sequences" --steps "${STEPS:-10}" "$@"
+  fi
+  ds bench step --backend cuda --communicator nccl --dtype bf16 --model "$model" --output "$DS_GPU_OUT/$name.json" "$@"
+}
+
+torch() {
+  name=$1 model=$2 sequences=$3 compile=$4
+  set -- --model "$model"
+  if [ -n "${DS_GPU_REHEARSAL:-}" ]; then
+    set -- "$@" --layers 2 --channels 64 --heads 1 --seq 64 --vocabulary 128 --micro-batch 2 --steps 2 --compile no --device cpu
+  else
+    set -- "$@" --seq 1024 --vocabulary 50304 --micro-batch "$sequences" --steps 10 --compile "$compile"
+  fi
+  TORCHINDUCTOR_COMPILE_THREADS=$(nproc) TORCHINDUCTOR_CACHE_DIR=$here/cache/torch python3 "$here/pytorch_gpu_step.py" "$@" \
+    | tee "$DS_GPU_OUT/$name.json"
+}
+
+# What this GPU has, less what its context and cuBLASLt take; what the host has, less what the system takes.
+device_bytes() {
+  if [ -n "${DS_GPU_REHEARSAL:-}" ]; then
+    echo 151397597184
+  else
+    nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits -i 0 | awk '{printf "%.0f", ($1 - 3072) * 1048576}'
+  fi
+}
+
+plan17b() {
+  host=$(awk '/MemAvailable/ {printf "%.0f", $2 * 1024 * 0.94}' /proc/meminfo)
+  [ -z "${DS_GPU_REHEARSAL:-}" ] || host=128849018880
+  cat >"$DS_GPU_OUT/plan17b_config.json" <<JSON
+{ "train_micro_batch_size_per_gpu": 1, "bf16": { "enabled": true }, "zero_optimization": { "stage": 1 },
+  "ds": { "backend": "cuda", "communicator": "nccl", "memory_limit": "$((host / 1048576))MiB", "checkpoint_every": 1,
+          "backend_options": { "memory_limit_bytes": $(device_bytes) }, "model": { "preset": "turing-nlg-17b" },
+          "data": { "text": [ "$here/on_gpu.sh" ], "tokenizer": "gpt2" } } }
+JSON
+  ds plan --config "$DS_GPU_OUT/plan17b_config.json"
+  ds plan --config "$DS_GPU_OUT/plan17b_config.json" --json >"$DS_GPU_OUT/plan17b.json"
+}
+
+# With the first states of the plan, which are the most exact that fit.
+train17b() {
+  [ -e "$DS_GPU_OUT/plan17b.json" ] || plan17b
+  keys=$(python3 "$here/gpu_summary.py" --chosen "$DS_GPU_OUT/plan17b.json")
+  echo "$keys"
+  VOCABULARY=51200
+  STEPS=2
+  bench train17b turing-nlg-17b 1 --stage 1 --keys "$keys"
+}
+
+# Folders in which pip has put NVIDIA's libraries, and those of toolkits that are not the default one.
+libraries() {
+  python3 -c 'import glob, nvidia
+print(":".join(sorted(folder for base in nvidia.__path__ for folder in glob.glob(base + "/*/lib"))))' 2>/dev/null || true
+  ls -d /usr/local/cuda-*/lib64 2>/dev/null || true
+}
+
+stage() {
+  XDG_CACHE_HOME=$here/cache
+  [ -n "${DS_GPU_REHEARSAL:-}" ] || DS_CUDA_LIBRARIES=${DS_CUDA_LIBRARIES:-}:$(libraries | paste -sd :)
+  export XDG_CACHE_HOME DS_CUDA_LIBRARIES
+  case $1 in
+  info)
+    ds info
+    nvidia-smi || true
+    free -g || true
+    python3 -c 'import torch; print(torch.__version__, torch.version.cuda, torch.cuda.is_available(), torch.cuda.nccl.version())' || true
+    ;;
+  contract) junit cuda --select-class ds.backend.cuda.CudaBackendContractTest --select-class ds.backend.cuda.CudaBackendProviderTest ;;
+  training) junit nccl --select-class ds.comm.nccl.NcclCommunicatorTest --select-class ds.comm.nccl.GpuTrainingTest ;;
+  check)
+    status=0
+    for precision in fp32 bf16; do
+      ds check "$here/reference" --backend cuda --communicator nccl --dtype $precision || status=1
+    done
+    return $status
+    ;;
+  bench124) bench bench124 gpt2-124m 32 ;;
+  torch124) torch torch124 gpt2-124m 32 model ;;
+  bench1558) bench bench1558 gpt2-1558m 16 ;;
+  torch1558) torch torch1558 gpt2-1558m 16 block ;;
+  breakdown) bench breakdown gpt2-124m 32 --breakdown ;;
+  epilogue) bench epilogue gpt2-124m 32 --keys '{"ds": {"backend_options": {"gelu_epilogue": false}}}' ;;
+  determinism)
+    bench determinism1 gpt2-124m 32
+    bench determinism2 gpt2-124m 32
+    python3 "$here/gpu_summary.py" --same "$DS_GPU_OUT/determinism1.json" "$DS_GPU_OUT/determinism2.json"
+    ;;
+  plan17b) plan17b ;;
+  train17b) train17b ;;
+  *)
+    echo "no stage $1" >&2
+    return 2
+    ;;
+  esac
+}
+
+# ---- rehearsal ------------------------------------------------------------------------------------------------------------------------
+
+rehearse() {
+  emulator=$(mktemp -d)
+  sh "$here/../src/emulator/build.sh" "$emulator"
+  DS_GPU_REHEARSAL=1 DS_GPU_SECONDS=${DS_GPU_SECONDS:-1200} LD_LIBRARY_PATH=$emulator DS_EMULATED_DEVICES=4 TMPDIR=$emulator
+  export DS_GPU_REHEARSAL DS_GPU_SECONDS LD_LIBRARY_PATH DS_EMULATED_DEVICES TMPDIR
+  check "$@"
+  rm -rf "$emulator"
 }
 
 case ${1:-} in
-bundle) bundle "$2" "$3" ;;
-check) check ;;
-*) sed -n '2,7s/^# \{0,1\}//p' "$0"; exit 2 ;;
+bundle) bundle "$2" ;;
+check | rehearse)
+  command=$1
+  shift
+  $command "$@"
+  ;;
+stage) stage "$2" ;;
+*)
+  sed -n '2,27s/^# \{0,1\}//p' "$0"
+  exit 2
+  ;;
 esac

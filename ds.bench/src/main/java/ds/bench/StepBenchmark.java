@@ -66,9 +66,11 @@ public final class StepBenchmark {
             Batch batch = RandomTokens.batch(
                     stack.backend(), engine.dataParallelRank(), setup.microBatch(), setup.time(), shape.vocabulary());
             List<StepResult> results = new ArrayList<>();
+            List<Double> losses = new ArrayList<>();
             DoubleSupplier step = () -> {
                 long start = System.nanoTime();
                 results.add(engine.trainBatch(micro -> batch));
+                losses.add(results.getLast().loss());
                 return (System.nanoTime() - start) * 1e-9;
             };
             double[] warmup = DoubleStream.generate(step).limit(WARMUP_STEPS).toArray();
@@ -93,7 +95,10 @@ public final class StepBenchmark {
             ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
             DoubleStream.concat(Arrays.stream(warmup), Arrays.stream(seconds)).forEach(all::add);
             result.put("parameters", engine.parameterElements());
-            result.put("loss", results.getLast().loss());
+            result.put("loss", losses.getLast());
+            result.put("gradient_norm", results.getLast().gradientNorm());
+            ArrayNode everyLoss = result.putArray("all_losses"); // the first ones too: of one batch, again and again
+            losses.forEach(everyLoss::add);
             addPhases(result.putObject("last_step_seconds"), results.getLast().timing());
             addMeans(result.putObject("mean_step_seconds"), results);
             timeline.ifPresent(engine::writeTimeline);
@@ -162,6 +167,7 @@ public final class StepBenchmark {
                                 engine.dataParallelSize(),
                                 setup.config(engine.worldSize()).zero().stage())
                         .total());
+        node.put("pinned_peak_bytes", stack.backend().hostMemory().peakBytes());
         ArrayNode peaks = node.putArray("ranks_peak_bytes");
         ArrayNode resident = node.putArray("ranks_max_rss_bytes");
         for (int rank = 0; rank < engine.worldSize(); rank++) {

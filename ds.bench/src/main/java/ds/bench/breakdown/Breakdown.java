@@ -1,6 +1,7 @@
 package ds.bench.breakdown;
 
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.TensorBackend;
 import ds.bench.breakdown.KernelTimes.Step;
 import ds.bench.measure.Statistics;
@@ -23,11 +24,13 @@ public final class Breakdown {
     private final List<Step> steps;
     private final MachineLimits limits;
     private final double modelFlops;
+    private final double callSeconds;
 
-    private Breakdown(List<Step> steps, MachineLimits limits, double modelFlops) {
+    private Breakdown(List<Step> steps, MachineLimits limits, double modelFlops, double callSeconds) {
         this.steps = steps;
         this.limits = limits;
         this.modelFlops = modelFlops;
+        this.callSeconds = callSeconds;
     }
 
     /**
@@ -42,8 +45,14 @@ public final class Breakdown {
             throw new IllegalArgumentException("a breakdown of 0 steps; at least one is needed");
         }
         Map<DType, List<MatrixRate.Measured>> products = MatrixRate.measure(backend, times.products());
-        MachineLimits limits = new MachineLimits(products, MemoryBandwidth.measure(backend), ExponentialRate.measure());
-        return new Breakdown(times.steps(), limits, modelFlops);
+        if (backend.device().equals(Device.HOST)) {
+            MachineLimits limits =
+                    new MachineLimits(products, MemoryBandwidth.measure(backend), ExponentialRate.measure());
+            return new Breakdown(times.steps(), limits, modelFlops, 0);
+        }
+        MachineLimits limits =
+                new MachineLimits(products, DeviceBandwidth.measure(backend), MachineLimits.NOT_MEASURED);
+        return new Breakdown(times.steps(), limits, modelFlops, DeviceBandwidth.callSeconds(backend));
     }
 
     /**
@@ -126,6 +135,11 @@ public final class Breakdown {
     /** {@return whether a line takes over 2 % of the step and less than 70 % of its limit: it needs a reason} */
     boolean needsReason(Line line) {
         return line.seconds() > NOTABLE * stepSeconds() && line.ofLimit() < ENOUGH;
+    }
+
+    /** {@return by how much the time of each call of a device's kernel is too long, since it is waited for; 0 for the host's} */
+    double callSeconds() {
+        return callSeconds;
     }
 
     double modelFlops() {

@@ -46,7 +46,10 @@ final class BreakdownJson {
                 .put("write", memory.write())
                 .put("copy", memory.copy())
                 .put("update", memory.update());
-        node.put("exponentials_per_second", limits.exponentialsPerSecond());
+        if (Double.isFinite(limits.exponentialsPerSecond())) {
+            node.put("exponentials_per_second", limits.exponentialsPerSecond());
+        }
+        node.put("call_overhead_seconds", breakdown.callSeconds());
         ArrayNode products = node.putArray("products");
         limits.products()
                 .values()

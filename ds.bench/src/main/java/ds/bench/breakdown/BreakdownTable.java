@@ -37,8 +37,16 @@ final class BreakdownTable {
         text.format(
                 "limit  memory        %8.1f GB/s     update in place; copy %.1f, read %.1f, write %.1f%n",
                 memory.update() * 1e-9, memory.copy() * 1e-9, memory.read() * 1e-9, memory.write() * 1e-9);
-        text.format(
-                "limit  e^x           %8.2f G/s      F32, in the first cache%n", limits.exponentialsPerSecond() * 1e-9);
+        if (Double.isFinite(limits.exponentialsPerSecond())) {
+            text.format(
+                    "limit  e^x           %8.2f G/s      F32, in the first cache%n",
+                    limits.exponentialsPerSecond() * 1e-9);
+        } else {
+            text.format(
+                    "limit  e^x           none: not counted for a device. Each call's time includes %.1f us of launching and"
+                            + " waiting%n",
+                    breakdown.callSeconds() * 1e6);
+        }
         text.format("%s%n", MachineLimits.DEFINITION);
         text.format("%n");
     }

@@ -9,10 +9,13 @@ import java.util.Map;
  *
  * @param products every product that was measured, through the backend, by type of its factors
  * @param memory how fast memory beyond all caches is read and written
- * @param exponentialsPerSecond of F32 values of e to the x, in arrays that stay in the first cache
+ * @param exponentialsPerSecond of F32 values of e to the x, in arrays that stay in the first cache; {@link #NOT_MEASURED} where they do
+ *     not count: of a device of its own, whose limits are lower bounds of time without them
  */
 record MachineLimits(
         Map<DType, List<MatrixRate.Measured>> products, MemoryBandwidth memory, double exponentialsPerSecond) {
+
+    static final double NOT_MEASURED = Double.POSITIVE_INFINITY;
 
     /** What limits a kernel. */
     enum Resource {

@@ -4,6 +4,7 @@ import ds.api.Buffer;
 import ds.api.CoreKernels.Operand;
 import ds.api.CounterRandom;
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
@@ -20,8 +21,12 @@ import java.util.Set;
 /** How fast a backend multiplies matrices: the products of a step by themselves, and square ones of a size that suits everybody. */
 public final class MatrixRate {
     private static final long[] SQUARES = {1024, 2048};
+    private static final long[] DEVICE_SQUARES = {1024, 2048, 4096, 8192};
     private static final int LEAST_RUNS = 7;
     private static final double LEAST_SECONDS = 0.25;
+    private static final double MOST_SECONDS = 5;
+    private static final double RUN_SECONDS = 2e-3; // of a device at least: beside launching and waiting
+    private static final int MOST_REPEATS = 64;
     private static final String LABEL = "matrixRate";
 
     private final TensorBackend backend;
@@ -36,7 +41,7 @@ public final class MatrixRate {
      * What came out.
      *
      * @param product measured
-     * @param flopsPerSecond by the median of at least seven runs
+     * @param flopsPerSecond by the median of seven runs, or of more where these are short, or of fewer where they take seconds
      */
     record Measured(Product product, double flopsPerSecond) {}
 
@@ -64,11 +69,11 @@ public final class MatrixRate {
                 new Product(rows, c, 4 * c, false, true, dtype, dtype, false));
     }
 
-    /** {@return these products and the square ones of the same types, in this order} */
+    /** {@return these products and the square ones of the same types that do not take too long, in this order} */
     static Map<DType, List<Measured>> measure(TensorBackend backend, List<Product> products) {
         Set<Product> all = new LinkedHashSet<>();
         for (Product product : products) {
-            for (long n : SQUARES) {
+            for (long n : backend.device().equals(Device.HOST) ? SQUARES : DEVICE_SQUARES) {
                 all.add(Product.square(n, product.dtype()));
             }
         }
@@ -76,10 +81,17 @@ public final class MatrixRate {
         MatrixRate rate = new MatrixRate(backend);
         Map<DType, List<Measured>> results = new EnumMap<>(DType.class);
         for (Product product : all) {
-            results.computeIfAbsent(product.dtype(), dtype -> new ArrayList<>())
-                    .add(new Measured(product, rate.flopsPerSecond(product)));
+            List<Measured> measured = results.computeIfAbsent(product.dtype(), dtype -> new ArrayList<>());
+            if (products.contains(product) || product.flops() < MOST_SECONDS * best(measured)) {
+                measured.add(new Measured(product, rate.flopsPerSecond(product)));
+            }
         }
         return results;
+    }
+
+    /** {@return the FLOP/s so far; no bound before the first} */
+    private static double best(List<Measured> measured) {
+        return measured.stream().mapToDouble(Measured::flopsPerSecond).max().orElse(Double.MAX_VALUE);
     }
 
     private double flopsPerSecond(Product product) {
@@ -90,14 +102,13 @@ public final class MatrixRate {
             Operand left = new Operand(a, product.leftTransposed());
             Operand right = new Operand(b, product.rightTransposed());
             float beta = product.add() ? 1 : 0;
-            run(left, right, c, beta); // what is prepared for a new shape
+            run(left, right, c, beta, 1); // what is prepared for a new shape
+            int repeats = repeats(left, right, c, beta);
             List<Double> seconds = new ArrayList<>();
             double total = 0;
-            while (seconds.size() < LEAST_RUNS || total < LEAST_SECONDS) {
-                long start = System.nanoTime();
-                run(left, right, c, beta);
-                double taken = (System.nanoTime() - start) * 1e-9;
-                seconds.add(taken);
+            while ((seconds.size() < LEAST_RUNS || total < LEAST_SECONDS) && total < MOST_SECONDS) {
+                double taken = run(left, right, c, beta, repeats);
+                seconds.add(taken / repeats);
                 total += taken;
             }
             return product.flops()
@@ -108,9 +119,20 @@ public final class MatrixRate {
         }
     }
 
-    private void run(Operand left, Operand right, Tensor c, float beta) {
-        kernels.matmul(left, right, c, beta);
+    /** {@return how many products are enqueued before they are waited for: one on the host, which computes at once} */
+    private int repeats(Operand left, Operand right, Tensor c, float beta) {
+        return backend.device().equals(Device.HOST)
+                ? 1
+                : (int) Math.clamp(RUN_SECONDS / run(left, right, c, beta, 1), 1, MOST_REPEATS);
+    }
+
+    private double run(Operand left, Operand right, Tensor c, float beta, int repeats) {
+        long start = System.nanoTime();
+        for (int i = 0; i < repeats; i++) {
+            kernels.matmul(left, right, c, beta);
+        }
         kernels.stream().synchronize();
+        return (System.nanoTime() - start) * 1e-9;
     }
 
     private static Shape sides(long rows, long columns, boolean transposed) {

@@ -182,7 +182,7 @@ final class NcclCommunicator implements Communicator {
         return run(
                 describe("reduce", data) + " to " + root,
                 call,
-                othersOf(data.elements()),
+                othersOf(data.elements()) + (rank == root ? 0 : data.elements() / worldSize),
                 data.dtype().byteSize(),
                 () -> nccl.reduce(data.address(), data.elements(), data.dtype(), op, root, place));
     }

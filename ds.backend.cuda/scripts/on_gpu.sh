@@ -160,6 +160,7 @@ plan17b() {
   cat >"$DS_GPU_OUT/plan17b_config.json" <<JSON
 { "train_micro_batch_size_per_gpu": 1, "bf16": { "enabled": true }, "zero_optimization": { "stage": 1 },
   "ds": { "backend": "cuda", "communicator": "nccl", "memory_limit": "$((host / 1048576))MiB", "checkpoint_every": 1,
+          "checkpoint": { "asynchronous": false },
           "backend_options": { "memory_limit_bytes": $(device_bytes) }, "model": { "preset": "turing-nlg-17b" },
           "data": { "text": [ "$here/on_gpu.sh" ], "tokenizer": "gpt2" } } }
 JSON

@@ -40,6 +40,7 @@ public final class CublasLt implements AutoCloseable {
     private static final long ALGORITHM_BYTES = 64;
     private static final long RESULT_BYTES = 96;
     private static final long RESULT_STATE = 72;
+    private static final int INVALID_VALUE = 7;
     private static final int NOT_SUPPORTED = 15;
 
     private final CublasLtLibrary library;
@@ -226,7 +227,9 @@ public final class CublasLt implements AutoCloseable {
                     1,
                     result.address(),
                     found.address());
-            if (status != NOT_SUPPORTED) {
+            // A version that does not know an epilogue calls it invalid; then it is done by a kernel of its own.
+            boolean unknown = problem.epilogue().auxiliary && status == INVALID_VALUE;
+            if (status != NOT_SUPPORTED && !unknown) {
                 check(status, "cublasLtMatmulAlgoGetHeuristic");
             }
             return status == 0 && found.get(JAVA_INT, 0) > 0 && result.get(JAVA_INT, RESULT_STATE) == 0;
@@ -289,7 +292,7 @@ public final class CublasLt implements AutoCloseable {
             String name = switch (status) {
                 case 1 -> "not initialised";
                 case 3 -> "allocation failed: leave it some memory of the device";
-                case 7 -> "invalid value";
+                case INVALID_VALUE -> "invalid value";
                 case 8 -> "the device's architecture is not supported: this needs another version of CUDA";
                 case 13 -> "execution failed";
                 case NOT_SUPPORTED -> "not supported";

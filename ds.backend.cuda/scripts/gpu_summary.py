@@ -75,7 +75,7 @@ def table(out):
         print(f"124M without GELU epilogues: {epilogue['step_seconds'] * 1e3:.1f} ms, with them {ours['step_seconds'] * 1e3:.1f} ms")
     breakdown = read(out / "breakdown.json")
     if breakdown:
-        watched = breakdown["call_overhead_seconds"]
+        watched = breakdown["limits"]["call_overhead_seconds"]
         print(f"kernels of over 2 % of the step below 60 % of their limit, {watched * 1e6:.1f} us of each call taken off:")
         for kernel in breakdown["kernels"]:
             seconds = max(1e-9, kernel["seconds"] - kernel["calls"] * watched)

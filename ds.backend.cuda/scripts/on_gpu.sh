@@ -8,7 +8,7 @@
 # OUT gets summary.txt (stage, exit status, seconds), and what each stage printed and measured. A stage has so many seconds at most, and all
 # together DS_GPU_SECONDS (560). Stages, in the order of their use; `first` and `second` stand for the halves of them, for two calls:
 #
-#   info             5  what is there: ds info, nvidia-smi, PyTorch
+#   info            20  what is there: ds info, nvidia-smi, PyTorch
 #   contract       120  the contract suite of tensor backends
 #   training        90  training on cuda and nccl: the reference's losses, determinism, offload with ratio; NCCL's operations on one rank
 #   check           40  `ds check` of the reference folder in fp32 and bf16, against PyTorch's numbers
@@ -58,7 +58,7 @@ bundle() {
     "-DoutputDirectory=$work/ds/test")
   cp -R "$root/ds.models.gpt/src/test/resources/gpt2-tiny" "$work/ds/reference"
   cp "$here/on_gpu.sh" "$here/gpu_summary.py" "$root/ds.bench/scripts/pytorch_gpu_step.py" "$work/ds"
-  tar -C "$work" -cf - ds | xz -T0 -9e >"$1"
+  tar -C "$work" -cf - ds | xz -T0 -9 >"$1"
   bytes=$(wc -c <"$1")
   echo "$1: $bytes bytes"
   [ "$bytes" -lt 60000000 ] || echo "on_gpu.sh: more than 60 MB: 64 MiB is what may be carried" >&2

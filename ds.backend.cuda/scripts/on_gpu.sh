@@ -186,7 +186,7 @@ print(":".join(sorted(folder for base in nvidia.__path__ for folder in glob.glob
 }
 
 stage() {
-  XDG_CACHE_HOME=$here/cache
+  XDG_CACHE_HOME=${DS_GPU_CACHE:-$here/cache}
   [ -n "${DS_GPU_REHEARSAL:-}" ] || DS_CUDA_LIBRARIES=${DS_CUDA_LIBRARIES:-}:$(libraries | paste -sd :)
   export XDG_CACHE_HOME DS_CUDA_LIBRARIES
   case $1 in
@@ -230,8 +230,9 @@ stage() {
 rehearse() {
   emulator=$(mktemp -d)
   sh "$here/../src/emulator/build.sh" "$emulator"
-  DS_GPU_REHEARSAL=1 DS_GPU_SECONDS=${DS_GPU_SECONDS:-1200} LD_LIBRARY_PATH=$emulator DS_EMULATED_DEVICES=4 TMPDIR=$emulator
-  export DS_GPU_REHEARSAL DS_GPU_SECONDS LD_LIBRARY_PATH DS_EMULATED_DEVICES TMPDIR
+  DS_GPU_REHEARSAL=1 DS_GPU_SECONDS=${DS_GPU_SECONDS:-1200} LD_LIBRARY_PATH=$emulator DS_EMULATED_DEVICES=8 TMPDIR=$emulator
+  DS_GPU_CACHE=$emulator/cache # what the emulated compiler makes goes with it
+  export DS_GPU_REHEARSAL DS_GPU_SECONDS LD_LIBRARY_PATH DS_EMULATED_DEVICES TMPDIR DS_GPU_CACHE
   check "$@"
   rm -rf "$emulator"
 }

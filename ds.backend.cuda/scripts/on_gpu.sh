@@ -99,6 +99,7 @@ check() {
       echo "$name not run: ${seconds:+no time left}${seconds:-no such stage}" | tee -a "$out/summary.txt"
       continue
     fi
+    [ -z "${DS_GPU_REHEARSAL:-}" ] || seconds=$((seconds * 3)) # the emulated device is slow, and builds may run beside it
     [ "$seconds" -le "$left" ] || seconds=$left
     status=0
     DS_GPU_OUT=$out timeout -k 5 "$seconds" sh "$here/on_gpu.sh" stage "$name" >"$out/$name.txt" 2>&1 || status=$?

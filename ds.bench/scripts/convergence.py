@@ -72,7 +72,7 @@ def train(name, seed, folder):
     if optimizer:
         config["optimizer"]["type"] = optimizer["type"]
         config["optimizer"]["params"] |= filled(optimizer["params"])
-    config["ds"] |= {"seed": seed, "collective_timeout_seconds": 600}  # a busy machine is no failure
+    config["ds"] |= {"seed": seed, "collective_timeout_seconds": 3600}  # a busy machine is no failure
     if zero["stage"] == 3:
         config["ds"]["ranks_per_host"] = args.ranks_per_host
     config["ds"]["train"] = {"steps": args.steps, "evaluate_every": args.steps}

@@ -70,6 +70,12 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
     public void biasGeluBackward(Tensor dy, Tensor x, Tensor bias, Tensor dx, Tensor dBias) {}
 
     @Override
+    public void linearGelu(Tensor x, Tensor w, Tensor bias, Tensor inner, Tensor y) {}
+
+    @Override
+    public void geluLinearBackward(Tensor dOut, Tensor w, Tensor inner, Tensor bias, Tensor dInner, Tensor dBias) {}
+
+    @Override
     public void dropout(Tensor x, Dropout dropout, Tensor y) {}
 
     @Override

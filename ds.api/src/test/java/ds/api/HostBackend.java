@@ -1,6 +1,6 @@
 package ds.api;
 
-import java.lang.foreign.Arena;
+import ds.api.spi.HostBuffer;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,7 +35,7 @@ public final class HostBackend implements TensorBackend {
     public Buffer allocate(long byteSize, String label) {
         allocations.add(byteSize);
         liveBytes += byteSize;
-        return new HostBuffer(byteSize, label);
+        return new HostBuffer(arena -> arena.allocate(byteSize, 64), label, closed -> liveBytes -= closed.byteSize());
     }
 
     @Override
@@ -103,51 +103,4 @@ public final class HostBackend implements TensorBackend {
 
     @Override
     public void close() {}
-
-    private final class HostBuffer implements Buffer {
-        private final Arena arena = Arena.ofShared();
-        private final MemorySegment memory;
-        private final String label;
-
-        HostBuffer(long byteSize, String label) {
-            this.memory = arena.allocate(byteSize, 64);
-            this.label = label;
-        }
-
-        @Override
-        public Device device() {
-            return Device.HOST;
-        }
-
-        @Override
-        public long byteSize() {
-            return memory.byteSize();
-        }
-
-        @Override
-        public String label() {
-            return label;
-        }
-
-        @Override
-        public MemorySegment host() {
-            if (!memory.scope().isAlive()) {
-                throw new IllegalStateException(label + " is closed");
-            }
-            return memory;
-        }
-
-        @Override
-        public long address() {
-            return host().address();
-        }
-
-        @Override
-        public void close() {
-            if (memory.scope().isAlive()) {
-                liveBytes -= byteSize();
-                arena.close();
-            }
-        }
-    }
 }

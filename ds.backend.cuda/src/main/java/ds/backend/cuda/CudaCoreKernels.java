@@ -57,6 +57,11 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
         return Math.min(rows, ROWS_AT_ONCE);
     }
 
+    /** {@return the columns of a matrix as kernels of rows take them} */
+    static int columns(Tensor matrix) {
+        return Math.toIntExact(matrix.shape().columns());
+    }
+
     @Override
     public void fill(Tensor y, double value) {
         long bits = bits(y.dtype(), value);

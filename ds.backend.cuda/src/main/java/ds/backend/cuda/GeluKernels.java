@@ -1,6 +1,7 @@
 package ds.backend.cuda;
 
 import static ds.backend.cuda.CudaCoreKernels.THREADS;
+import static ds.backend.cuda.CudaCoreKernels.columns;
 import static ds.backend.cuda.CudaCoreKernels.quads;
 
 import ds.api.Tensor;
@@ -43,9 +44,5 @@ final class GeluKernels {
                 .number(sums.partRows());
         sums.launch(launcher);
         sums.finish(launcher, partial, dBias, true);
-    }
-
-    private static int columns(Tensor x) {
-        return Math.toIntExact(x.shape().columns());
     }
 }

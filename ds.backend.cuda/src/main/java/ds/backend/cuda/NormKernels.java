@@ -1,6 +1,7 @@
 package ds.backend.cuda;
 
 import static ds.backend.cuda.CudaCoreKernels.THREADS;
+import static ds.backend.cuda.CudaCoreKernels.columns;
 import static ds.backend.cuda.CudaCoreKernels.rowBlocks;
 
 import ds.api.LayerNorm;
@@ -75,9 +76,5 @@ final class NormKernels {
     private static int threads(Tensor x) {
         long loads = Math.ceilDiv(x.shape().columns() * x.dtype().byteSize(), LOAD_BYTES);
         return Math.clamp(Math.ceilDiv(loads, WARP) * WARP, WARP, THREADS);
-    }
-
-    private static int columns(Tensor x) {
-        return Math.toIntExact(x.shape().columns());
     }
 }

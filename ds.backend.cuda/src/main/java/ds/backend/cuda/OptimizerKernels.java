@@ -59,13 +59,7 @@ final class OptimizerKernels {
     }
 
     void lion(Lion lion, Tensor weights, Tensor gradient, Tensor momentum) {
-        Checks.sameElements("lion", weights, gradient, momentum);
-        Checks.f32("lion", weights, gradient, momentum);
-        launcher.of("optimizers", "lion")
-                .address(weights)
-                .address(gradient)
-                .address(momentum)
-                .number(weights.elements())
+        f32("lion", "lion", weights, gradient, momentum)
                 .number((float) ((1 - lion.beta1()) * lion.gradientScale()))
                 .number((float) lion.beta1())
                 .number((float) ((1 - lion.beta2()) * lion.gradientScale()))
@@ -76,13 +70,7 @@ final class OptimizerKernels {
     }
 
     void adagrad(Adagrad adagrad, Tensor weights, Tensor gradient, Tensor squares) {
-        Checks.sameElements("adagrad", weights, gradient, squares);
-        Checks.f32("adagrad", weights, gradient, squares);
-        launcher.of("optimizers", "adagrad")
-                .address(weights)
-                .address(gradient)
-                .address(squares)
-                .number(weights.elements())
+        f32("adagrad", "adagrad", weights, gradient, squares)
                 .number((float) adagrad.gradientScale())
                 .number((float) adagrad.weightDecay())
                 .number((float) adagrad.epsilon())
@@ -91,13 +79,7 @@ final class OptimizerKernels {
     }
 
     void sgd(Sgd sgd, Tensor weights, Tensor gradient, Tensor velocity) {
-        Checks.sameElements("sgd", weights, gradient, velocity);
-        Checks.f32("sgd", weights, gradient, velocity);
-        launcher.of("optimizers", "sgd")
-                .address(weights)
-                .address(gradient)
-                .address(velocity)
-                .number(weights.elements())
+        f32("sgd", "sgd", weights, gradient, velocity)
                 .number((float) sgd.gradientScale())
                 .number((float) sgd.weightDecay())
                 .number((float) sgd.momentum())
@@ -109,13 +91,7 @@ final class OptimizerKernels {
     }
 
     void lambMoments(Lamb lamb, Tensor gradient, Tensor firstMoment, Tensor secondMoment) {
-        Checks.sameElements("lambMoments", gradient, firstMoment, secondMoment);
-        Checks.f32("lambMoments", gradient, firstMoment, secondMoment);
-        launcher.of("optimizers", "lamb_moments")
-                .address(gradient)
-                .address(firstMoment)
-                .address(secondMoment)
-                .number(gradient.elements())
+        f32("lambMoments", "lamb_moments", gradient, firstMoment, secondMoment)
                 .number((float) lamb.gradientScale())
                 .number((float) lamb.beta1())
                 .number((float) (1 - lamb.beta1()))
@@ -125,20 +101,25 @@ final class OptimizerKernels {
     }
 
     void lambDirection(Lamb lamb, Tensor weights, Tensor firstMoment, Tensor secondMoment, Tensor direction) {
-        Checks.sameElements("lambDirection", weights, firstMoment, secondMoment, direction);
-        Checks.f32("lambDirection", weights, firstMoment, secondMoment, direction);
-        launcher.of("optimizers", "lamb_direction")
-                .address(weights)
-                .address(firstMoment)
-                .address(secondMoment)
-                .address(direction)
-                .number(weights.elements())
+        f32("lambDirection", "lamb_direction", weights, firstMoment, secondMoment, direction)
                 .number((float) lamb.firstCorrection())
                 .number((float) lamb.secondCorrection())
                 .number((float) lamb.epsilon())
                 .number(lamb.epsilonInRoot() ? 1 : 0)
                 .number((float) lamb.weightDecay())
                 .run(quads(weights.elements()), THREADS);
+    }
+
+    /** Begins the launch of a kernel that takes F32 tensors of as many elements, then how many these are. */
+    private Launcher f32(String call, String kernel, Tensor first, Tensor... others) {
+        Checks.sameElements(call, first, others);
+        Checks.f32(call, first);
+        Checks.f32(call, others);
+        launcher.of("optimizers", kernel).address(first);
+        for (Tensor other : others) {
+            launcher.address(other);
+        }
+        return launcher.number(first.elements());
     }
 
     void roundStochastically(Tensor x, CounterRandom random, Tensor y) {

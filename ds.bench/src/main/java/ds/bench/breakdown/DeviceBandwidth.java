@@ -8,7 +8,6 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.bench.measure.Statistics;
-import java.util.List;
 import java.util.stream.DoubleStream;
 
 /**
@@ -81,8 +80,8 @@ final class DeviceBandwidth {
         try (Buffer one = backend.allocate(Float.BYTES, LABEL)) {
             DeviceBandwidth device = new DeviceBandwidth(backend.kernels(backend.computeStream()));
             Tensor number = new Tensor(one, DType.F32, Shape.of(1));
-            return List.of(1, 2, 3).stream()
-                    .mapToDouble(_ -> device.seconds(() -> device.kernels.axpby(1, number, 0, number)))
+            return DoubleStream.generate(() -> device.seconds(() -> device.kernels.axpby(1, number, 0, number)))
+                    .limit(3)
                     .min()
                     .orElseThrow();
         }

@@ -105,14 +105,8 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
             Account account = new Account(device.atPeak(), device.memory().peakBytes(), device.trainingPeakBytes());
             account.print("on " + device.device(), out);
             run.deviceLimitBytes().ifPresent(limit -> {
-                long spare = limit - device.memory().peakBytes();
-                out.printf(
-                        Locale.ROOT,
-                        "  of %s (ds.backend_options.memory_limit_bytes): %s%n",
-                        ByteSize.inBinary(limit),
-                        spare >= 0
-                                ? "fits, " + ByteSize.inBinary(spare) + " to spare"
-                                : "does not fit, by " + ByteSize.inBinary(-spare));
+                String key = "ds.backend_options.memory_limit_bytes";
+                out.println("  " + verdict(device.memory().peakBytes(), limit, key));
             });
             out.println();
         });
@@ -163,12 +157,16 @@ public record RunReport(RunPlan run, MemoryPlan plan, List<Option> stages, Map<Z
         String verdict = "no ds.memory_limit";
         if (run.rankMemory().limitBytes().isPresent()) {
             long limit = run.rankMemory().limitBytes().getAsLong();
-            verdict = "of " + ByteSize.inBinary(limit) + " (ds.memory_limit): "
-                    + (needed <= limit
-                            ? "fits, " + ByteSize.inBinary(limit - needed) + " to spare"
-                            : "does not fit, by " + ByteSize.inBinary(needed - limit));
+            verdict = verdict(needed, limit, "ds.memory_limit");
         }
         out.printf(Locale.ROOT, "%-18s %10s  %s%n", "process", ByteSize.inBinary(needed), verdict);
+    }
+
+    private static String verdict(long needed, long limit, String key) {
+        return "of " + ByteSize.inBinary(limit) + " (" + key + "): "
+                + (needed <= limit
+                        ? "fits, " + ByteSize.inBinary(limit - needed) + " to spare"
+                        : "does not fit, by " + ByteSize.inBinary(needed - limit));
     }
 
     private void printStages(PrintWriter out) {

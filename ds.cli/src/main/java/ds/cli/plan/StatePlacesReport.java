@@ -36,7 +36,7 @@ final class StatePlacesReport {
                     masters(place.states()),
                     Precision.nameOf(place.states().optimizerStates()),
                     place.ratio() == 0 ? "none" : String.format(Locale.ROOT, "%.2f", place.ratio()),
-                    ByteSize.inBinary(onDevice(place)),
+                    ByteSize.inBinary(place.deviceBytes()),
                     ByteSize.inBinary(RankMemory.needed(place.plan().peakBytes())));
         }
     }
@@ -48,16 +48,12 @@ final class StatePlacesReport {
                     .put("optimizer_states", Precision.nameOf(place.states().optimizerStates()))
                     .put("ratio", place.ratio())
                     .put("stage", place.config().zero().stage().number())
-                    .put("device_peak_bytes", onDevice(place))
+                    .put("device_peak_bytes", place.deviceBytes())
                     .put("process_bytes", RankMemory.needed(place.plan().peakBytes()));
         }
     }
 
     private static String masters(StatePrecision states) {
         return states.masterWeights().toString().toLowerCase(Locale.ROOT);
-    }
-
-    private static long onDevice(Place place) {
-        return place.plan().onDevice().orElseThrow().memory().peakBytes();
     }
 }

@@ -89,11 +89,16 @@ final class NcclCommunicator implements Communicator {
             count(sentElements, elementBytes);
             return work;
         } catch (CudaException e) {
-            job.awaitCause(e);
-            job.check(name); // the first failure, if this one follows from it
-            job.fail("rank " + job.rank() + ": " + name + ": " + e.getMessage());
-            throw new CommunicatorException("rank " + rank + ": " + name + ": " + e.getMessage(), e);
+            throw failed(name, e);
         }
+    }
+
+    /** Ends the job; throws the first failure, if this one follows from it. */
+    private CommunicatorException failed(String name, CudaException e) {
+        job.awaitCause(e);
+        job.check(name);
+        job.fail("rank " + job.rank() + ": " + name + ": " + e.getMessage());
+        return new CommunicatorException("rank " + rank + ": " + name + ": " + e.getMessage(), e);
     }
 
     private void waitFor(Event after) {
@@ -310,10 +315,7 @@ final class NcclCommunicator implements Communicator {
             gpu.bind();
             return new NcclCommunicator(job, Optional.of(this), device, nccl.split(group, color, key));
         } catch (CudaException e) {
-            job.awaitCause(e);
-            job.check("split");
-            job.fail("rank " + job.rank() + ": split: " + e.getMessage());
-            throw new CommunicatorException("rank " + rank + ": split: " + e.getMessage(), e);
+            throw failed("split", e);
         }
     }
 

@@ -209,9 +209,10 @@ final class FrameWriter {
 
     private Outflow choose() {
         waitNanos = Long.MAX_VALUE;
+        long now = System.nanoTime();
         for (int i = 0; i < outflows.size(); i++) {
             Outflow outflow = outflows.get((turn + i) % outflows.size());
-            long wait = outflow.ready() > 0 ? outflow.waitNanos(System.nanoTime()) : Long.MAX_VALUE;
+            long wait = outflow.ready() > 0 ? outflow.waitNanos(now) : Long.MAX_VALUE;
             waitNanos = Math.min(waitNanos, wait);
             if (wait <= 0) {
                 turn = (turn + i + 1) % outflows.size();

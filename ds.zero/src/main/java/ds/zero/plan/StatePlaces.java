@@ -37,7 +37,12 @@ public record StatePlaces(
      * @param config which has them
      * @param plan of it
      */
-    public record Place(StatePrecision states, double ratio, ZeroConfig config, MemoryPlan plan) {}
+    public record Place(StatePrecision states, double ratio, ZeroConfig config, MemoryPlan plan) {
+        /** {@return what is on the device at most} */
+        public long deviceBytes() {
+            return plan.onDevice().orElseThrow().memory().peakBytes();
+        }
+    }
 
     /** {@return for every precision of states for which there is one, the place with least on the host; most exact first} */
     public List<Place> fitting() {
@@ -69,8 +74,8 @@ public record StatePlaces(
         if (states.masterWeights() == MasterWeights.SPLIT || config.optimizer().exchangesMomenta()) {
             return Optional.empty(); // split masters need the weights beside them, and momenta that travel stay
         }
-        double over = onDevice(none) - deviceBytes;
-        double moved = onDevice(none) - onDevice(place(states, 1));
+        double over = none.deviceBytes() - deviceBytes;
+        double moved = none.deviceBytes() - place(states, 1).deviceBytes();
         for (int part = Math.max(1, (int) Math.ceil(PARTS * over / moved)); moved > 0 && part <= PARTS; part++) {
             Place some = place(states, (double) part / PARTS);
             if (fits(some)) {
@@ -95,11 +100,7 @@ public record StatePlaces(
         return new Place(states, ratio, changed, planner.apply(changed));
     }
 
-    private static long onDevice(Place place) {
-        return place.plan().onDevice().orElseThrow().memory().peakBytes();
-    }
-
     private boolean fits(Place place) {
-        return onDevice(place) <= deviceBytes && host.fits(place.plan().peakBytes());
+        return place.deviceBytes() <= deviceBytes && host.fits(place.plan().peakBytes());
     }
 }

@@ -168,9 +168,7 @@ public final class CublasLt implements AutoCloseable {
 
         private void point(int attribute, long address) {
             pointer.set(JAVA_LONG, 0, address);
-            check(
-                    library.descSet(desc, attribute, pointer.address(), Long.BYTES),
-                    "cublasLtMatmulDescSetAttribute " + attribute);
+            set(desc, attribute, pointer);
         }
     }
 
@@ -246,18 +244,20 @@ public final class CublasLt implements AutoCloseable {
 
     private void set(long desc, int attribute, int number) {
         try (Arena local = Arena.ofConfined()) {
-            long value = local.allocateFrom(JAVA_INT, number).address();
-            check(
-                    library.descSet(desc, attribute, value, Integer.BYTES),
-                    "cublasLtMatmulDescSetAttribute " + attribute);
+            set(desc, attribute, local.allocateFrom(JAVA_INT, number));
         }
     }
 
     private void setLong(long desc, int attribute, long number) {
         try (Arena local = Arena.ofConfined()) {
-            long value = local.allocateFrom(JAVA_LONG, number).address();
-            check(library.descSet(desc, attribute, value, Long.BYTES), "cublasLtMatmulDescSetAttribute " + attribute);
+            set(desc, attribute, local.allocateFrom(JAVA_LONG, number));
         }
+    }
+
+    private void set(long desc, int attribute, MemorySegment value) {
+        check(
+                library.descSet(desc, attribute, value.address(), value.byteSize()),
+                "cublasLtMatmulDescSetAttribute " + attribute);
     }
 
     private long layout(Matrix matrix) {

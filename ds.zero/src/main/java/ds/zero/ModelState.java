@@ -225,6 +225,14 @@ final class ModelState implements Weights, ParameterStore, AutoCloseable {
         return gradients.wholeGradient(parameter);
     }
 
+    /** What one layer beside its own adds to is complete, but for that one's part. */
+    @Override
+    public void gradientDone(Parameter parameter) {
+        if (units.isSharedAlone(parameter)) {
+            gradients.sharersDone(units.unitOf(parameter));
+        }
+    }
+
     /** Reads the sum of a parameter's gradient over micro-batches and ranks; all ranks call it in the same order. */
     void readGradient(Parameter parameter, MemorySegment target) {
         gradients.finish();

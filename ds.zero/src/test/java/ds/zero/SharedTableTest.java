@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
@@ -30,44 +31,74 @@ class SharedTableTest {
     private static final int STEPS = 3;
     private static final int FEW =
             2; // sequences of a micro-batch: 8 * 3 ranks * 2 * 3 tokens are fewer than the table has
+    private static final String TOLD = "the head goes on";
     private static final String BF16 = "\"bf16\": {\"enabled\": true}";
 
     /** What one rank asked for in the last step, and the weights after it. */
-    private record Outcome(List<String> asked, Map<String, List<Float>> weights) {}
+    private record Outcome(List<String> asked, Map<String, List<Float>> weights) {
+        /** Without what the head told: of a device collectives are asked for by another thread. */
+        List<String> collectives() {
+            return asked.stream().filter(label -> !label.equals(TOLD)).toList();
+        }
+    }
 
-    private static Outcome run(
-            int stage, int ranks, int accumulation, String more, int sequences, Supplier<TensorBackend> opener)
-            throws Exception {
-        ZeroConfig config = ZeroConfig.parse(
-                        """
-                        {"train_micro_batch_size_per_gpu": %d, "gradient_accumulation_steps": %d,
-                         "optimizer": {"type": "AdamW", "params": {"lr": 0.01}},
-                         "zero_optimization": {"stage": %d, "overlap_comm": %s, "stage3_param_persistence_threshold": 0},
-                         %s}
-                        """.formatted(
-                                        sequences,
-                                        accumulation,
-                                        stage,
-                                        !more.contains("waits"),
-                                        more.replace("waits", "")
-                                                + (more.isBlank() || more.equals("waits") ? "" : ", ")
-                                                + "\"ds\": {\"seed\": 4}"),
-                        Known.ofWorld(ranks))
-                .value();
+    /**
+     * A short training.
+     *
+     * @param types keys of the configuration
+     * @param sequences of a micro-batch
+     * @param overlaps whether anything may travel while others compute
+     * @param tells whether the head says when the table's gradient is complete
+     */
+    private record Job(
+            int stage, int ranks, int accumulation, String types, int sequences, boolean overlaps, boolean tells) {
+        static Job of(int stage, int ranks, int accumulation, String types) {
+            return new Job(stage, ranks, accumulation, types, FEW, true, false);
+        }
+
+        Job waits() {
+            return new Job(stage, ranks, accumulation, types, sequences, false, tells);
+        }
+
+        Job telling() {
+            return new Job(stage, ranks, accumulation, types, sequences, overlaps, true);
+        }
+
+        Job with(int sequences) {
+            return new Job(stage, ranks, accumulation, types, sequences, overlaps, tells);
+        }
+
+        ZeroConfig config() {
+            return ZeroConfig.parse(
+                            """
+                            {"train_micro_batch_size_per_gpu": %d, "gradient_accumulation_steps": %d,
+                             "optimizer": {"type": "AdamW", "params": {"lr": 0.01}},
+                             "zero_optimization": {"stage": %d, "overlap_comm": %s, "stage3_param_persistence_threshold": 0},
+                             %s"ds": {"seed": 4}}
+                            """.formatted(
+                                    sequences, accumulation, stage, overlaps, types.isEmpty() ? "" : types + ", "),
+                            Known.ofWorld(ranks))
+                    .value();
+        }
+    }
+
+    private static Outcome run(Job job, Supplier<TensorBackend> opener) throws Exception {
+        ZeroConfig config = job.config();
         Map<Integer, Outcome> outcomes = new ConcurrentHashMap<>();
-        InProcessCommunicators.run(ranks, communicator -> {
+        InProcessCommunicators.run(job.ranks(), communicator -> {
             List<String> asked = Collections.synchronizedList(new ArrayList<>());
+            Optional<Runnable> told = job.tells() ? Optional.of(() -> asked.add(TOLD)) : Optional.empty();
             try (TensorBackend backend = opener.get();
                     ReferenceBackend host = new ReferenceBackend();
                     ZeroEngine engine = ZeroEngine.initialize(
-                            TableModel.build(), config, backend, host, recording(communicator, asked))) {
+                            TableModel.build(told), config, backend, host, recording(communicator, asked))) {
                 long buckets = 0;
                 for (int step = 0; step < STEPS; step++) {
                     asked.clear();
                     long number = step;
                     engine.trainBatch(i -> {
-                        long first = ((long) communicator.rank() * accumulation + i) * sequences;
-                        return TableModel.batch(backend, number, first, sequences);
+                        long first = ((long) communicator.rank() * job.accumulation() + i) * job.sequences();
+                        return TableModel.batch(backend, number, first, job.sequences());
                     });
                     long now = bucketBytes(backend);
                     assertTrue(step == 0 || now == buckets, "buckets allocated in step " + step);
@@ -76,7 +107,7 @@ class SharedTableTest {
                 outcomes.put(communicator.rank(), new Outcome(List.copyOf(asked), ZeroRun.weights(engine)));
             }
         });
-        outcomes.values().forEach(outcome -> assertEquals(outcomes.get(0).asked(), outcome.asked()));
+        outcomes.values().forEach(outcome -> assertEquals(outcomes.get(0).collectives(), outcome.collectives()));
         return outcomes.get(0);
     }
 
@@ -115,13 +146,24 @@ class SharedTableTest {
         };
         for (String type : types) {
             for (int accumulation : new int[] {1, 3}) {
-                Outcome early = run(stage, 3, accumulation, type, FEW, ReferenceBackend::new);
-                Outcome waits = run(stage, 3, accumulation, "waits" + type, FEW, ReferenceBackend::new);
-                assertEquals(waits.weights(), early.weights(), stage + " " + type + " " + accumulation);
-                assertTrue(isEarly(early.asked()), early.asked()::toString);
+                Job job = Job.of(stage, 3, accumulation, type);
+                Outcome early = run(job, ReferenceBackend::new);
+                Outcome told = run(job.telling(), ReferenceBackend::new);
+                Outcome waits = run(job.waits().telling(), ReferenceBackend::new);
+                assertEquals(waits.weights(), early.weights(), job::toString);
+                assertEquals(waits.weights(), told.weights(), job::toString);
+                assertTrue(isEarly(early.asked()) && isEarly(told.asked()), early.asked()::toString);
                 assertTrue(!isEarly(waits.asked()), waits.asked()::toString);
+                assertTrue(travelsBeforeTheHeadGoesOn(told.asked()), told.asked()::toString);
+                assertTrue(!travelsBeforeTheHeadGoesOn(waits.asked()), waits.asked()::toString);
             }
         }
+    }
+
+    /** In the step's last micro-batch. */
+    private static boolean travelsBeforeTheHeadGoesOn(List<String> asked) {
+        int table = asked.lastIndexOf("gradients of lookUp");
+        return table >= 0 && table < asked.lastIndexOf(TOLD);
     }
 
     private static boolean isEarly(List<String> asked) {
@@ -136,8 +178,9 @@ class SharedTableTest {
     @CsvSource({"1, 1", "2, 2"})
     void isTheSameOnADevice(int stage, int accumulation) throws Exception {
         for (String type : List.of("", BF16)) {
-            Outcome device = run(stage, 2, accumulation, type, FEW, DetachedBackend::new);
-            Outcome waits = run(stage, 2, accumulation, "waits" + type, FEW, ReferenceBackend::new);
+            Job job = Job.of(stage, 2, accumulation, type);
+            Outcome device = run(job.telling(), DetachedBackend::new);
+            Outcome waits = run(job.waits(), ReferenceBackend::new);
             assertEquals(waits.weights(), device.weights(), stage + " " + type);
         }
     }
@@ -151,8 +194,10 @@ class SharedTableTest {
     @Test
     void batchesThatNameMuchOfTheTableWait() throws Exception {
         int many = TableModel.TOKENS / (8 * 2 * TableModel.POSITIONS) + 1;
-        assertTrue(isEarly(run(2, 2, 1, BF16, many - 1, ReferenceBackend::new).asked()));
-        assertTrue(!isEarly(run(2, 2, 1, BF16, many, ReferenceBackend::new).asked()));
-        assertTrue(!isEarly(run(2, 1, 1, BF16, 1, ReferenceBackend::new).asked()), "one rank has nothing to send");
+        Job job = Job.of(2, 2, 1, BF16).telling();
+        assertTrue(isEarly(run(job.with(many - 1), ReferenceBackend::new).asked()));
+        assertTrue(!isEarly(run(job.with(many), ReferenceBackend::new).asked()));
+        Job alone = Job.of(2, 1, 1, BF16).telling();
+        assertTrue(!isEarly(run(alone.with(1), ReferenceBackend::new).asked()), "one rank has nothing to send");
     }
 }

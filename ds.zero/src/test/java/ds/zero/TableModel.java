@@ -27,9 +27,18 @@ final class TableModel {
     private TableModel() {}
 
     static Sequential build() {
+        return build(Optional.empty());
+    }
+
+    /**
+     * {@return the model}
+     *
+     * @param told called by the head, if it is to tell when the table's gradient is complete, right after it has told
+     */
+    static Sequential build(Optional<Runnable> told) {
         Parameter table = new Parameter("table", Shape.of(TOKENS, WIDTH), new Initializer.Normal(0, 0.5));
         return new Sequential(
-                "table", List.of(new LookUp(table), new Scale("scale.0"), new Scale("scale.1"), new Head(table)));
+                "table", List.of(new LookUp(table), new Scale("scale.0"), new Scale("scale.1"), new Head(table, told)));
     }
 
     /** Sequences of tokens, of which some come several times, on one rank and on several. */
@@ -125,7 +134,7 @@ final class TableModel {
     }
 
     /** Adds to the table's gradient as soon as it knows its loss. */
-    private record Head(Parameter table) implements Layer {
+    private record Head(Parameter table, Optional<Runnable> told) implements Layer {
         @Override
         public String name() {
             return "head";
@@ -153,6 +162,10 @@ final class TableModel {
                             logits, pass.batch().targets().orElseThrow(), TOKENS, pass.lossScale() / rows, losses);
             Tensor dx = pass.keep(rows, WIDTH);
             pass.kernels().matmul(Operand.transposed(logits), Operand.of(x), pass.gradient(table), 1);
+            if (told.isPresent()) {
+                pass.gradientDone(table);
+                told.get().run();
+            }
             pass.kernels().matmul(Operand.of(logits), Operand.of(weight), dx, 0);
             Tensor loss = pass.keep(DType.F32, 1);
             pass.kernels().reduceRows(Reduction.SUM, losses, loss);

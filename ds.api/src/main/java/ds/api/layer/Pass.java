@@ -123,6 +123,14 @@ public final class Pass implements AutoCloseable {
     }
 
     /**
+     * Says that the layer that is called adds no more to a gradient in this micro-batch, though it has not returned. Nobody needs to
+     * say so: what a layer has added is complete when its backward pass returns.
+     */
+    public void gradientDone(Parameter parameter) {
+        weights.gradientDone(parameter);
+    }
+
+    /**
      * {@return memory that lives until the next micro-batch begins, or, inside a {@link RecomputedLayer}, as long as the layers
      * in it need; its contents are undefined}
      */

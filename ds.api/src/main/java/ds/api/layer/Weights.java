@@ -26,4 +26,7 @@ public interface Weights {
     default GradientSum wholeGradient(Parameter parameter) {
         return gradientSum(parameter);
     }
+
+    /** Is told that the layer that is called adds no more to the gradient in this micro-batch, so that it may travel at once. */
+    default void gradientDone(Parameter parameter) {}
 }

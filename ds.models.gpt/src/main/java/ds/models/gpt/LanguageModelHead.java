@@ -110,6 +110,9 @@ final class LanguageModelHead implements Layer {
         if (pass.training()) {
             GradientSum sum = pass.gradientSum(vocabulary.table());
             pass.kernels().matmul(Operand.transposed(logits), Operand.of(normed), sum.sum(), sum.beta());
+            if (chunk.firstRow() + count == rows) {
+                pass.gradientDone(vocabulary.table()); // travels during the next product
+            }
             pass.kernels().matmul(Operand.of(logits), Operand.of(table), normed, 0);
         }
     }

@@ -25,6 +25,7 @@ public final class Units {
     private final Map<Parameter, Integer> unitOfParameter = new HashMap<>();
     private final Set<Integer> hidden = new HashSet<>();
     private final Set<Parameter> shared = new HashSet<>();
+    private final Set<Parameter> sharedAlone = new HashSet<>();
     private final int rank;
     private final boolean shardedUpdate;
 
@@ -49,6 +50,7 @@ public final class Units {
         }
         findHidden(model.layers());
         findSharers(model.layers());
+        findSharedAlone(model.layers());
         if (layouts.isEmpty()) {
             throw new IllegalArgumentException("model " + model.name() + " has no parameters to train");
         }
@@ -69,6 +71,20 @@ public final class Units {
             shared.remove(unitOf(layer));
             shared.removeIf(unit -> !found.add(unit));
             sharedLast.put(layer, shared);
+        }
+    }
+
+    private void findSharedAlone(List<Layer> layers) {
+        for (Parameter parameter : shared) {
+            int unit = unitOf(parameter);
+            long uses = layers.stream()
+                    .filter(layer -> unitOf(layer) != unit)
+                    .flatMap(layer -> layer.parameters().stream())
+                    .filter(used -> unitOf(used) == unit)
+                    .count();
+            if (uses == 1) {
+                sharedAlone.add(parameter);
+            }
         }
     }
 
@@ -175,6 +191,11 @@ public final class Units {
     /** {@return whether several layers have a parameter, and contribute to its gradient} */
     public boolean isShared(Parameter parameter) {
         return shared.contains(parameter);
+    }
+
+    /** {@return whether one layer beside its own has a parameter, and of its unit no layer has another} */
+    public boolean isSharedAlone(Parameter parameter) {
+        return sharedAlone.contains(parameter);
     }
 
     /** {@return the units in which parameters lie, in their order} */

@@ -145,7 +145,17 @@ public interface CoreKernels {
      * @param index I32, m elements in [0, v); what lies outside is undefined, so whoever makes indices checks them
      * @param y {@code [m, n]}
      */
-    void gatherRows(Tensor table, Tensor index, Tensor y);
+    default void gatherRows(Tensor table, Tensor index, Tensor y) {
+        gatherRowsWithin(table, 0, table.elements(), index, y);
+    }
+
+    /**
+     * As {@link #gatherRows} of a table whose other elements are 0, without their being so. A table that is a shard's.
+     *
+     * @param first of the table's elements, row by row, that counts
+     * @param end behind the last one that counts
+     */
+    void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y);
 
     /** {@code table[index[i], :] += x[i, :]}, in the order of i: the same bits every time. Shapes as in {@link #gatherRows}. */
     void scatterAddRows(Tensor x, Tensor index, Tensor table);

@@ -84,8 +84,9 @@ final class DetachedKernels implements Kernels {
     }
 
     @Override
-    public void gatherRows(Tensor table, Tensor index, Tensor y) {
-        stream.enqueueKernel(List.of(table, index, y), t -> kernels.gatherRows(t.get(0), t.get(1), t.get(2)));
+    public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {
+        stream.enqueueKernel(
+                List.of(table, index, y), t -> kernels.gatherRowsWithin(t.get(0), first, end, t.get(1), t.get(2)));
     }
 
     @Override

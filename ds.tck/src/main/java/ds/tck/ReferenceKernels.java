@@ -179,7 +179,7 @@ public final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public void gatherRows(Tensor table, Tensor index, Tensor y) {
+    public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {
         long columns = table.shape().columns();
         require(y.elements() == index.elements() * columns, "gatherRows", table, index, y);
         Elements from = Elements.of(table);
@@ -188,7 +188,8 @@ public final class ReferenceKernels implements Kernels {
         for (long i = 0; i < rows.count(); i++) {
             long row = rows.index(i, table.shape().rows());
             for (long j = 0; j < columns; j++) {
-                to.set(i * columns + j, from.get(row * columns + j));
+                long element = row * columns + j;
+                to.set(i * columns + j, first <= element && element < end ? from.get(element) : 0);
             }
         }
     }

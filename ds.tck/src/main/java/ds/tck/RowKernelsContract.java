@@ -61,6 +61,27 @@ public interface RowKernelsContract extends BackendContract {
         }
     }
 
+    /** As two ranks have a table, whose boundary is anywhere in a row: each gets its part, and 0. */
+    @ParameterizedTest
+    @CsvSource({"1, 1, 1", "5, 3, 17", "40, 9, 16", "7, 11, 65", "300, 40, 768"})
+    default void rowsOfAPartAreZeroOutside(long count, long rows, long columns) {
+        try (SideBySide sides = new SideBySide(backend())) {
+            for (DType dtype : floats()) {
+                Twin table = sides.normal(dtype, 3, 1, rows, columns);
+                Twin index = sides.indices(rows, count);
+                Twin front = sides.normal(dtype, 3, 1, count, columns);
+                Twin back = sides.normal(DType.F32, 3, 1, count, columns);
+                long middle = Math.ceilDiv(rows * columns, 2);
+                sides.run((k, s) -> {
+                    k.gatherRowsWithin(s.of(table), 0, middle, s.of(index), s.of(front));
+                    k.gatherRowsWithin(s.of(table), middle, rows * columns, s.of(index), s.of(back));
+                });
+                sides.check("gatherRowsWithin " + dtype, front, Bound.EXACT);
+                sides.check("gatherRowsWithin " + dtype + " to F32", back, Bound.EXACT);
+            }
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"1, 1, 1", "5, 3, 17", "40, 9, 16", "7, 11, 65", "300, 40, 768"})
     default void rowsArePutBackWhereTheyWereTaken(long count, long rows, long columns) {

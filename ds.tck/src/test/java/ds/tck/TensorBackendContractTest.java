@@ -40,6 +40,7 @@ class TensorBackendContractTest {
                 fault("reduceRows", 2, c -> c.rowsAndColumnsAreReduced(129, 65)),
                 fault("sumColumns", 1, c -> c.rowsAndColumnsAreReduced(2, 1001)),
                 fault("gatherRows", 2, c -> c.rowsAreGathered(40, 9, 16)),
+                fault("gatherRowsWithin", 4, c -> c.rowsOfAPartAreZeroOutside(40, 9, 16)),
                 fault("scatterAddRows", 2, c -> c.rowsAreAddedInAFixedOrder(77, 11, 65)),
                 fault("scatterRows", 2, c -> c.rowsArePutBackWhereTheyWereTaken(40, 9, 16)),
                 fault("uniform", 1, c -> c.uniformIsCounterRandom(1)),

@@ -1,6 +1,7 @@
 package ds.zero;
 
 import ds.api.Tensor;
+import ds.api.layer.GradientRows;
 import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
 import ds.api.layer.Pass;
@@ -57,7 +58,7 @@ final class UnitLayer implements Layer {
     @Override
     public Tensor forward(Pass pass, Tensor x, Saved saved) {
         if (unit >= 0 && pass.training()) {
-            inner.gradientRows(pass.batch()).ifPresent(rows -> gradients.announce(unit, rows));
+            inner.gradientRows(pass.batch()).ifPresent(this::announce);
         }
         weights.enter(forward);
         long start = System.nanoTime();
@@ -65,6 +66,11 @@ final class UnitLayer implements Layer {
         timeline.layer(inner.name(), start);
         weights.leave();
         return y;
+    }
+
+    private void announce(GradientRows rows) {
+        weights.announce(unit, rows);
+        gradients.announce(unit, rows);
     }
 
     @Override

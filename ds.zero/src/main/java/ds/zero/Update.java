@@ -20,6 +20,7 @@ final class Update {
     private final LossScale lossScale;
     private final List<Integer> inOrder; // all units
     private final List<Integer> inOrderOfTravel;
+    private final List<Integer> inOrderOfTravelByRows;
     private long steps;
     private long updates;
 
@@ -29,7 +30,8 @@ final class Update {
         this.sums = sums;
         this.lossScale = LossScale.of(config.precision());
         this.inOrder = IntStream.range(0, state.units().count()).boxed().toList();
-        this.inOrderOfTravel = state.units().inOrderOfTravel();
+        this.inOrderOfTravel = state.units().inOrderOfTravel(false);
+        this.inOrderOfTravelByRows = state.units().inOrderOfTravel(true);
     }
 
     /** {@return steps taken so far, skipped ones included} */
@@ -116,11 +118,18 @@ final class Update {
         state.aboutToChange();
         state.weights().awaitChanges(); // of the step before, which every layer has waited for
         state.states().prepare(step);
-        for (int unit : state.states().inAnyOrder() ? inOrderOfTravel : inOrder) {
+        for (int unit : order()) {
             state.states().update(unit, step);
             state.weights().ownedChanged(unit);
         }
         state.states().awaitUpdates();
         state.weights().allChanged();
+    }
+
+    private List<Integer> order() {
+        if (!state.states().inAnyOrder()) {
+            return inOrder;
+        }
+        return state.weights().comesByRows(0) ? inOrderOfTravelByRows : inOrderOfTravel;
     }
 }

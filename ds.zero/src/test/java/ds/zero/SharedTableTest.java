@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ds.api.TensorBackend;
 import ds.api.comm.Call;
 import ds.api.comm.Communicator;
+import ds.api.comm.Work;
 import ds.tck.DetachedBackend;
 import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
@@ -36,9 +37,11 @@ class SharedTableTest {
 
     /** What one rank asked for in the last step, and the weights after it. */
     private record Outcome(List<String> asked, Map<String, List<Float>> weights) {
-        /** Without what the head told: of a device collectives are asked for by another thread. */
-        List<String> collectives() {
-            return asked.stream().filter(label -> !label.equals(TOLD)).toList();
+        /** Sums of gradients, in their order; with a device another thread asks for collectives, and that of weights may be late. */
+        List<String> sums() {
+            return asked.stream()
+                    .filter(label -> label.matches("(late )?gradients of .*"))
+                    .toList();
         }
     }
 
@@ -107,7 +110,7 @@ class SharedTableTest {
                 outcomes.put(communicator.rank(), new Outcome(List.copyOf(asked), ZeroRun.weights(engine)));
             }
         });
-        outcomes.values().forEach(outcome -> assertEquals(outcomes.get(0).collectives(), outcome.collectives()));
+        outcomes.values().forEach(outcome -> assertEquals(outcomes.get(0).sums(), outcome.sums()));
         return outcomes.get(0);
     }
 
@@ -121,17 +124,28 @@ class SharedTableTest {
                 Communicator.class.getClassLoader(),
                 new Class<?>[] {Communicator.class},
                 (proxy, method, arguments) -> {
-                    if (arguments != null
-                            && arguments[arguments.length - 1] instanceof Call call
-                            && call.label().contains("gradients of")) {
-                        asked.add(call.label());
-                    }
+                    Optional<String> label = arguments != null && arguments[arguments.length - 1] instanceof Call call
+                            ? Optional.of(call.label())
+                            : Optional.empty();
+                    label.ifPresent(asked::add);
                     try {
-                        return method.invoke(inner, arguments);
+                        Object result = method.invoke(inner, arguments);
+                        return switch (result) {
+                            case Communicator part -> recording(part, asked);
+                            case Work work -> awaited(work, () -> asked.add("awaits " + label.orElseThrow()));
+                            case null, default -> result;
+                        };
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     }
                 });
+    }
+
+    private static Work awaited(Work work, Runnable told) {
+        return () -> {
+            told.run();
+            work.await();
+        };
     }
 
     @ParameterizedTest
@@ -174,6 +188,29 @@ class SharedTableTest {
                 && late > asked.lastIndexOf("gradients of scale.0");
     }
 
+    /** At stages that replicate weights, the first layer waits for the rows of its tokens alone, and the table is sent last. */
+    @ParameterizedTest
+    @CsvSource({"0, false", "1, true", "2, true", "3, false"})
+    void theFirstLayerWaitsForItsRowsAlone(int stage, boolean byRows) throws Exception {
+        for (String type : List.of("", BF16)) {
+            List<String> few = run(Job.of(stage, 3, 2, type).with(1), ReferenceBackend::new)
+                    .asked();
+            assertEquals(byRows ? 1 : 0, Collections.frequency(few, "weights of rows of lookUp"), few::toString);
+            assertEquals(
+                    byRows,
+                    few.indexOf("awaits weights of lookUp") > few.indexOf("awaits weights of scale.1"),
+                    few::toString);
+            assertEquals(
+                    byRows,
+                    few.lastIndexOf("weights of lookUp") > few.lastIndexOf("weights of scale.1"),
+                    few::toString);
+        }
+        int many = TableModel.TOKENS / (8 * TableModel.POSITIONS * 3) + 1;
+        List<String> asked =
+                run(Job.of(stage, 3, 2, "").with(many), ReferenceBackend::new).asked();
+        assertTrue(!asked.contains("weights of rows of lookUp"), asked::toString);
+    }
+
     @ParameterizedTest
     @CsvSource({"1, 1", "2, 2"})
     void isTheSameOnADevice(int stage, int accumulation) throws Exception {
@@ -187,8 +224,8 @@ class SharedTableTest {
 
     @Test
     void weightsOfSmallerUnitsTravelWhileALargeFirstOneIsUpdated() {
-        assertEquals(List.of(1, 2, 0), new Units(TableModel.build(), 0, 2, true).inOrderOfTravel());
-        assertEquals(List.of(0, 1, 2), new Units(TinyModel.build(), 0, 2, true).inOrderOfTravel());
+        assertEquals(List.of(1, 2, 0), new Units(TableModel.build(), 0, 2, true).inOrderOfTravel(false));
+        assertEquals(List.of(0, 1, 2), new Units(TinyModel.build(), 0, 2, true).inOrderOfTravel(false));
     }
 
     @Test

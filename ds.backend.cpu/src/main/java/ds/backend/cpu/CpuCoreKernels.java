@@ -127,12 +127,12 @@ abstract class CpuCoreKernels implements Kernels {
     }
 
     @Override
-    public void gatherRows(Tensor table, Tensor index, Tensor y) {
+    public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {
         requireEqual("gatherRows", "elements", index.elements() * table.shape().columns(), y.elements());
         pool.run(
                 index.elements(),
                 grainRows(table.shape().columns()),
-                (part, worker) -> IndexedRows.gather(part, table, index, y));
+                (part, worker) -> IndexedRows.gather(part, table, first, end, index, y));
     }
 
     @Override

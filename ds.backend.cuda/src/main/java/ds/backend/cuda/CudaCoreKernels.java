@@ -256,11 +256,13 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
     }
 
     @Override
-    public void gatherRows(Tensor table, Tensor index, Tensor y) {
+    public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {
         Checks.indices("gatherRows", index);
         Checks.equal("gatherRows", "elements", index.elements() * table.shape().columns(), y.elements());
         launcher.of("rows", "gather_rows")
                 .typed(table)
+                .number(first)
+                .number(end)
                 .address(index)
                 .typed(y)
                 .number(index.elements())

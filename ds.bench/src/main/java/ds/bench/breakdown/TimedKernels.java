@@ -110,10 +110,10 @@ final class TimedKernels implements Kernels {
     }
 
     @Override
-    public void gatherRows(Tensor table, Tensor index, Tensor y) {
+    public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {
         timed(
                 KernelCall.elementwise("gatherRows", y, new Moved(y.byteSize(), y.byteSize(), 0)),
-                () -> inner.gatherRows(table, index, y));
+                () -> inner.gatherRowsWithin(table, first, end, index, y));
     }
 
     @Override

@@ -46,7 +46,7 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
     public void sumColumns(Tensor x, Tensor y, float beta) {}
 
     @Override
-    public void gatherRows(Tensor table, Tensor index, Tensor y) {}
+    public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {}
 
     @Override
     public void scatterAddRows(Tensor x, Tensor index, Tensor table) {}

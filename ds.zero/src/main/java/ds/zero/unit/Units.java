@@ -120,16 +120,18 @@ public final class Units {
 
     /**
      * {@return the units in the order in which they are best updated and sent} As they are needed; but a first one that is larger than
-     * the next two together comes after these, which travel while it is updated.
+     * the next two together comes after these, which travel while it is updated, or last.
+     *
+     * @param firstIsNeededLast whether the first unit's own layer can do without the whole unit
      */
-    public List<Integer> inOrderOfTravel() {
+    public List<Integer> inOrderOfTravel(boolean firstIsNeededLast) {
         List<Integer> order = new ArrayList<>();
         for (int unit = 0; unit < count(); unit++) {
             order.add(unit);
         }
         if (count() > 2
                 && layout(0).elements() > layout(1).elements() + layout(2).elements()) {
-            order.add(2, order.removeFirst());
+            order.add(firstIsNeededLast ? count() - 1 : 2, order.removeFirst());
         }
         return order;
     }

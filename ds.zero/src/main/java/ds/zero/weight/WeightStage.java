@@ -3,6 +3,7 @@ package ds.zero.weight;
 import ds.api.DType;
 import ds.api.Device;
 import ds.api.Tensor;
+import ds.api.layer.GradientRows;
 import ds.api.layer.Parameter;
 import ds.zero.config.Offload;
 import ds.zero.config.Stage3;
@@ -83,6 +84,14 @@ public sealed interface WeightStage extends AutoCloseable permits ReplicatedWeig
 
     /** Begins a micro-batch whose layers will be called in this order. */
     void begin(List<Visit> visits);
+
+    /** Is told which rows of its table the unit's own layer will read, before it enters to compute forward in training. */
+    default void announce(int unit, GradientRows rows) {}
+
+    /** {@return whether a unit's own layer need not wait until all of the unit is there, by the rows announced last} */
+    default boolean comesByRows(int unit) {
+        return false;
+    }
 
     /** Has the weights there that the next visit reads. */
     void enter(Visit visit);

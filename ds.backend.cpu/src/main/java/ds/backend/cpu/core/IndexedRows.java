@@ -5,20 +5,24 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import ds.api.Tensor;
 import ds.backend.cpu.threads.Part;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 
 /** Rows of a table, found by their indices. */
 public final class IndexedRows {
     private IndexedRows() {}
 
-    /** {@code y[i, :] = table[index[i], :]} for a part of the indices. */
-    public static void gather(Part part, Tensor table, Tensor index, Tensor y) {
+    /** {@code y[i, :] = table[index[i], :]} for a part of the indices; 0 for elements of the table outside [first, end). */
+    public static void gather(Part part, Tensor table, long first, long end, Tensor index, Tensor y) {
         AnyElements from = AnyElements.of(table);
         AnyElements to = AnyElements.of(y);
         MemorySegment rows = index.host();
         int n = Math.toIntExact(table.shape().columns());
         float[] row = part.scratch().floats(0, n);
         for (long i = part.first(); i < part.last(); i++) {
-            from.read(rows.getAtIndex(JAVA_INT, i) * (long) n, row, n);
+            long at = rows.getAtIndex(JAVA_INT, i) * (long) n;
+            from.read(at, row, n);
+            Arrays.fill(row, 0, (int) Math.clamp(first - at, 0, n), 0);
+            Arrays.fill(row, (int) Math.clamp(end - at, 0, n), n, 0);
             to.write(row, i * n, n);
         }
     }

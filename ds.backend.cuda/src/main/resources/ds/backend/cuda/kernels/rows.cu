@@ -55,10 +55,14 @@ KERNEL add_partials(const float* partial, int chunks, i64 columns, void* y, int 
     }
 }
 
-KERNEL gather_rows(const void* table, int tt, const int* index, void* y, int yt, i64 count, i64 columns) {
+// Elements of the table outside [first, end) count as 0.
+KERNEL gather_rows(const void* table, int tt, i64 first, i64 end, const int* index, void* y, int yt, i64 count, i64 columns) {
     for (i64 r = blockIdx.x; r < count; r += gridDim.x) {
         i64 from = index[r] * columns, to = r * columns;
-        for (i64 c = threadIdx.x; c < columns; c += blockDim.x) store1(y, yt, to + c, load1(table, tt, from + c));
+        for (i64 c = threadIdx.x; c < columns; c += blockDim.x) {
+            bool counts = from + c >= first && from + c < end;
+            store1(y, yt, to + c, counts ? load1(table, tt, from + c) : 0.f);
+        }
     }
 }
 

@@ -46,6 +46,9 @@ record PlanningKernels(TensorBackend backend, Stream stream) implements Kernels 
     public void sumColumns(Tensor x, Tensor y, float beta) {}
 
     @Override
+    public void gatherRows(Tensor table, Tensor index, Tensor y) {}
+
+    @Override
     public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {}
 
     @Override

@@ -21,8 +21,8 @@ public final class IndexedRows {
         for (long i = part.first(); i < part.last(); i++) {
             long at = rows.getAtIndex(JAVA_INT, i) * (long) n;
             from.read(at, row, n);
-            Arrays.fill(row, 0, (int) Math.clamp(first - at, 0, n), 0);
-            Arrays.fill(row, (int) Math.clamp(end - at, 0, n), n, 0);
+            Arrays.fill(row, 0, Math.clamp(first - at, 0, n), 0);
+            Arrays.fill(row, Math.clamp(end - at, 0, n), n, 0);
             to.write(row, i * n, n);
         }
     }

@@ -110,9 +110,16 @@ final class TimedKernels implements Kernels {
     }
 
     @Override
-    public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {
+    public void gatherRows(Tensor table, Tensor index, Tensor y) {
         timed(
                 KernelCall.elementwise("gatherRows", y, new Moved(y.byteSize(), y.byteSize(), 0)),
+                () -> inner.gatherRows(table, index, y));
+    }
+
+    @Override
+    public void gatherRowsWithin(Tensor table, long first, long end, Tensor index, Tensor y) {
+        timed(
+                KernelCall.elementwise("gatherRowsWithin", y, new Moved(y.byteSize(), y.byteSize(), 0)),
                 () -> inner.gatherRowsWithin(table, first, end, index, y));
     }
 

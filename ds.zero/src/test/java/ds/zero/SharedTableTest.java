@@ -3,6 +3,7 @@ package ds.zero;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.comm.Call;
 import ds.api.comm.Communicator;
@@ -52,23 +53,35 @@ class SharedTableTest {
      * @param sequences of a micro-batch
      * @param overlaps whether anything may travel while others compute
      * @param tells whether the head says when the table's gradient is complete
+     * @param held whether the table's weights leave only when somebody waits for all of them
      */
     private record Job(
-            int stage, int ranks, int accumulation, String types, int sequences, boolean overlaps, boolean tells) {
+            int stage,
+            int ranks,
+            int accumulation,
+            String types,
+            int sequences,
+            boolean overlaps,
+            boolean tells,
+            boolean held) {
         static Job of(int stage, int ranks, int accumulation, String types) {
-            return new Job(stage, ranks, accumulation, types, FEW, true, false);
+            return new Job(stage, ranks, accumulation, types, FEW, true, false, false);
         }
 
         Job waits() {
-            return new Job(stage, ranks, accumulation, types, sequences, false, tells);
+            return new Job(stage, ranks, accumulation, types, sequences, false, tells, held);
         }
 
         Job telling() {
-            return new Job(stage, ranks, accumulation, types, sequences, overlaps, true);
+            return new Job(stage, ranks, accumulation, types, sequences, overlaps, true, held);
         }
 
         Job with(int sequences) {
-            return new Job(stage, ranks, accumulation, types, sequences, overlaps, tells);
+            return new Job(stage, ranks, accumulation, types, sequences, overlaps, tells, held);
+        }
+
+        Job holding() {
+            return new Job(stage, ranks, accumulation, types, sequences, overlaps, tells, true);
         }
 
         ZeroConfig config() {
@@ -94,7 +107,11 @@ class SharedTableTest {
             try (TensorBackend backend = opener.get();
                     ReferenceBackend host = new ReferenceBackend();
                     ZeroEngine engine = ZeroEngine.initialize(
-                            TableModel.build(told), config, backend, host, recording(communicator, asked))) {
+                            TableModel.build(told),
+                            config,
+                            backend,
+                            host,
+                            recording(communicator, asked, job.held()))) {
                 long buckets = 0;
                 for (int step = 0; step < STEPS; step++) {
                     asked.clear();
@@ -119,7 +136,7 @@ class SharedTableTest {
         return use == null ? 0 : use.liveBytes();
     }
 
-    private static Communicator recording(Communicator inner, List<String> asked) {
+    private static Communicator recording(Communicator inner, List<String> asked, boolean held) {
         return (Communicator) Proxy.newProxyInstance(
                 Communicator.class.getClassLoader(),
                 new Class<?>[] {Communicator.class},
@@ -128,10 +145,16 @@ class SharedTableTest {
                             ? Optional.of(call.label())
                             : Optional.empty();
                     label.ifPresent(asked::add);
+                    if (held && label.equals(Optional.of("weights of lookUp"))) {
+                        return awaited(
+                                () -> inner.allGather((Tensor) arguments[0], (Tensor) arguments[1], (Call) arguments[2])
+                                        .await(),
+                                () -> asked.add("awaits weights of lookUp"));
+                    }
                     try {
                         Object result = method.invoke(inner, arguments);
                         return switch (result) {
-                            case Communicator part -> recording(part, asked);
+                            case Communicator part -> recording(part, asked, held);
                             case Work work -> awaited(work, () -> asked.add("awaits " + label.orElseThrow()));
                             case null, default -> result;
                         };
@@ -193,22 +216,22 @@ class SharedTableTest {
     @CsvSource({"0, false", "1, true", "2, true", "3, false"})
     void theFirstLayerWaitsForItsRowsAlone(int stage, boolean byRows) throws Exception {
         for (String type : List.of("", BF16)) {
-            List<String> few = run(Job.of(stage, 3, 2, type).with(1), ReferenceBackend::new)
-                    .asked();
-            assertEquals(byRows ? 1 : 0, Collections.frequency(few, "weights of rows of lookUp"), few::toString);
-            assertEquals(
-                    byRows,
-                    few.indexOf("awaits weights of lookUp") > few.indexOf("awaits weights of scale.1"),
-                    few::toString);
-            assertEquals(
-                    byRows,
-                    few.lastIndexOf("weights of lookUp") > few.lastIndexOf("weights of scale.1"),
-                    few::toString);
+            Job job = Job.of(stage, 3, 2, type).with(1);
+            List<String> asked = run(job, ReferenceBackend::new).asked();
+            assertEquals(byRows ? 1 : 0, Collections.frequency(asked, "weights of rows of lookUp"), asked::toString);
+            assertEquals(byRows, isLastOf("awaits weights of ", asked), asked::toString);
+            assertEquals(byRows, isLastOf("weights of ", asked), asked::toString);
+            Outcome held = run(job.holding(), ReferenceBackend::new);
+            assertEquals(run(job.waits(), ReferenceBackend::new).weights(), held.weights(), job::toString);
         }
         int many = TableModel.TOKENS / (8 * TableModel.POSITIONS * 3) + 1;
         List<String> asked =
                 run(Job.of(stage, 3, 2, "").with(many), ReferenceBackend::new).asked();
         assertTrue(!asked.contains("weights of rows of lookUp"), asked::toString);
+    }
+
+    private static boolean isLastOf(String what, List<String> asked) {
+        return asked.indexOf(what + "lookUp") > asked.indexOf(what + "scale.1");
     }
 
     @ParameterizedTest

@@ -1,6 +1,8 @@
 package ds.comm.tcp;
 
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.pace.LinkRate;
+import ds.comm.tcp.pace.NativeSocket;
 import ds.comm.tcp.share.SharedChannel;
 import ds.comm.tcp.wire.FrameChannel;
 import java.io.IOException;
@@ -14,6 +16,7 @@ final class Connection {
     private final Mesh mesh;
     private final Link link;
     private final Optional<SharedChannel> shared;
+    private final Optional<NativeSocket> socket;
     private final FrameReader reader;
     private final FrameWriter writer;
     private final SelectionKey key;
@@ -33,6 +36,12 @@ final class Connection {
         this.link = link;
         this.shared = shared;
         link.wire().socket().configureBlocking(false);
+        socket = shared.isPresent()
+                ? Optional.empty()
+                : NativeSocket.of(link.wire().socket());
+        socket.ifPresent(s -> {
+            if (Integer.getInteger("x.low", 131072) > 0) s.holdAtMost(Integer.getInteger("x.low", 131072));
+        });
         FrameChannel channel = shared.isPresent() ? shared.get() : link.wire();
         reader = new FrameReader(channel);
         writer = new FrameWriter(channel);
@@ -99,6 +108,15 @@ final class Connection {
 
     void add(Outflow outflow) {
         writer.add(outflow);
+    }
+
+    /** Has a stream keep to a rate, in bytes per second; 0: as fast as it can. */
+    void keepTo(long bytesPerSecond, Outflow outflow) {
+        if (socket.isPresent() && Boolean.parseBoolean(System.getProperty("x.pace", "true"))) {
+            socket.get().keepTo(bytesPerSecond);
+        } else if (outflow != null) {
+            outflow.keepTo(bytesPerSecond <= LinkRate.FASTEST_STREAM ? bytesPerSecond : 0);
+        }
     }
 
     void wake() {

@@ -177,7 +177,7 @@ final class Group {
 
     /** {@return whether a buffer of so many bytes in all goes around a ring, rather than straight from each to each} */
     boolean inRing(long bytes) {
-        return size() > 2 && bytes / size() >= RING_BYTES;
+        return size() > 2 && bytes / size() >= Integer.getInteger("x.ring", (int) RING_BYTES);
     }
 
     int worldRank(int member) {

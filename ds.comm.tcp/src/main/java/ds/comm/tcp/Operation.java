@@ -165,10 +165,12 @@ abstract class Operation {
         missing--;
         take(member, announcement.inline());
         if (outflow(FrameKind.DATA, member) != null) {
-            outflow(FrameKind.DATA, member).keepTo(announcement.bytesPerSecond());
+            group.connection(member).keepTo(announcement.bytesPerSecond(), outflow(FrameKind.DATA, member));
             grant(FrameKind.DATA, member, announcement.granted());
         }
         if (outflow(FrameKind.RESULT, member) != null) {
+            if (outflow(FrameKind.DATA, member) == null)
+                group.connection(member).keepTo(announcement.bytesPerSecond(), null);
             grant(FrameKind.RESULT, member, Long.MAX_VALUE);
         }
         if (missing == 0) {

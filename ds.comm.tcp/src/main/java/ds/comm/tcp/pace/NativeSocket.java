@@ -1,0 +1,147 @@
+package ds.comm.tcp.pace;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_BYTE;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+import static java.lang.foreign.ValueLayout.JAVA_SHORT;
+
+import java.io.File;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandle;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.UnknownHostException;
+import java.nio.ByteOrder;
+import java.nio.channels.SocketChannel;
+import java.util.Optional;
+
+/**
+ * Two options of a TCP socket that Java does not know (socket(7), tcp(7)): how fast the system may send, and how much it takes that it
+ * cannot send yet. Linux on 64 bits, where native access is granted to this module; elsewhere there is none. The
+ * socket's number is found among those of this process by its addresses, and is valid as long as the socket is open.
+ */
+public final class NativeSocket {
+    private static final int SOL_SOCKET = 1;
+    private static final int SO_MAX_PACING_RATE = 47;
+    private static final int IPPROTO_TCP = 6;
+    private static final int TCP_NOTSENT_LOWAT = 25;
+    private static final int AF_INET = 2;
+    private static final int AF_INET6 = 10;
+    private static final int ADDRESS_BYTES = 128; // struct sockaddr_storage
+    private static final long UNLIMITED = -1;
+
+    private final int number;
+    private long pace = UNLIMITED;
+
+    private NativeSocket(int number) {
+        this.number = number;
+    }
+
+    /** The system's functions; loaded when the first socket asks. */
+    private static final class Functions {
+        private static final Linker LINKER = Linker.nativeLinker();
+        private static final MethodHandle SET_OPTION = function(
+                "setsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+        private static final MethodHandle OWN_ADDRESS =
+                function("getsockname", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
+        private static final MethodHandle PEER_ADDRESS =
+                function("getpeername", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
+
+        @SuppressWarnings("restricted") // granted, or nobody comes here
+        private static MethodHandle function(String name, FunctionDescriptor type) {
+            return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), type);
+        }
+    }
+
+    /** {@return the same socket as the system knows it, if it is to be had} */
+    public static Optional<NativeSocket> of(SocketChannel socket) {
+        if (!isSupported()) {
+            return Optional.empty();
+        }
+        String[] numbers = new File("/proc/self/fd").list();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment address = arena.allocate(ADDRESS_BYTES, 8);
+            MemorySegment size = arena.allocate(JAVA_INT);
+            for (String number : numbers == null ? new String[0] : numbers) {
+                int candidate = Integer.parseInt(number);
+                if (socket.getLocalAddress().equals(ask(Functions.OWN_ADDRESS, candidate, address, size))
+                        && socket.getRemoteAddress().equals(ask(Functions.PEER_ADDRESS, candidate, address, size))) {
+                    return Optional.of(new NativeSocket(candidate));
+                }
+            }
+        } catch (IOException e) {
+            return Optional.empty(); // closed meanwhile, as whoever uses it will see
+        }
+        return Optional.empty();
+    }
+
+    private static boolean isSupported() {
+        return System.getProperty("os.name").equals("Linux")
+                && ADDRESS.byteSize() == Long.BYTES
+                && NativeSocket.class.getModule().isNativeAccessEnabled();
+    }
+
+    /** {@return one of a socket's addresses, or null if it has none or is no TCP socket at all} */
+    private static SocketAddress ask(MethodHandle function, int socket, MemorySegment address, MemorySegment size)
+            throws UnknownHostException {
+        size.set(JAVA_INT, 0, ADDRESS_BYTES);
+        int error;
+        try {
+            error = (int) function.invokeExact(socket, address, size);
+        } catch (Throwable e) {
+            throw new IllegalStateException("asking for the address of a socket", e);
+        }
+        if (error != 0) {
+            return null;
+        }
+        int port = Short.toUnsignedInt(address.get(
+                JAVA_SHORT.withOrder(ByteOrder.BIG_ENDIAN), Short.BYTES)); // behind the family, as in all of them
+        return switch (address.get(JAVA_SHORT, 0)) {
+            case AF_INET -> new InetSocketAddress(host(address, 4, 4), port);
+            case AF_INET6 -> new InetSocketAddress(host(address, 8, 16), port); // behind the flow
+            default -> null;
+        };
+    }
+
+    /** IPv4 addresses within IPv6 become IPv4 ones, as Java has them. */
+    private static InetAddress host(MemorySegment address, long offset, int bytes) throws UnknownHostException {
+        return InetAddress.getByAddress(address.asSlice(offset, bytes).toArray(JAVA_BYTE));
+    }
+
+    /**
+     * Has the system send no faster than this from now on.
+     *
+     * @param bytesPerSecond 0: as fast as it can
+     */
+    public void keepTo(long bytesPerSecond) {
+        long rate = bytesPerSecond == 0 ? UNLIMITED : bytesPerSecond;
+        if (rate != pace) {
+            pace = rate;
+            try (Arena arena = Arena.ofConfined()) {
+                set(SOL_SOCKET, SO_MAX_PACING_RATE, arena.allocateFrom(JAVA_LONG, rate));
+            }
+        }
+    }
+
+    /** Has the system take no more when so many bytes wait to be sent: what comes next may be more urgent. */
+    public void holdAtMost(int bytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, arena.allocateFrom(JAVA_INT, bytes));
+        }
+    }
+
+    /** A system that does not know an option goes on without it. */
+    private void set(int level, int option, MemorySegment value) {
+        try {
+            int ignored = (int) Functions.SET_OPTION.invokeExact(number, level, option, value, (int) value.byteSize());
+        } catch (Throwable e) {
+            throw new IllegalStateException("setting option " + option + " of a socket", e);
+        }
+    }
+}

@@ -1,10 +1,9 @@
 package ds.comm.tcp;
 
 import ds.comm.tcp.meet.Link;
-import ds.comm.tcp.pace.LinkRate;
-import ds.comm.tcp.pace.NativeSocket;
 import ds.comm.tcp.share.SharedChannel;
 import ds.comm.tcp.wire.FrameChannel;
+import ds.comm.tcp.wire.NativeSocket;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.SelectionKey;
@@ -13,10 +12,12 @@ import java.util.Optional;
 
 /** The link to one other rank, for all groups: what arrives and what leaves. On the thread of the {@link Mesh}. */
 final class Connection {
+    /** What may wait in a socket to be sent: a few pieces, behind which one that is needed sooner does not wait long. */
+    private static final int HELD_BYTES = 2 * Header.PIECE_BYTES;
+
     private final Mesh mesh;
     private final Link link;
     private final Optional<SharedChannel> shared;
-    private final Optional<NativeSocket> socket;
     private final FrameReader reader;
     private final FrameWriter writer;
     private final SelectionKey key;
@@ -36,12 +37,9 @@ final class Connection {
         this.link = link;
         this.shared = shared;
         link.wire().socket().configureBlocking(false);
-        socket = shared.isPresent()
-                ? Optional.empty()
-                : NativeSocket.of(link.wire().socket());
-        socket.ifPresent(s -> {
-            if (Integer.getInteger("x.low", 131072) > 0) s.holdAtMost(Integer.getInteger("x.low", 131072));
-        });
+        if (shared.isEmpty()) {
+            NativeSocket.of(link.wire().socket()).ifPresent(socket -> socket.holdAtMost(HELD_BYTES));
+        }
         FrameChannel channel = shared.isPresent() ? shared.get() : link.wire();
         reader = new FrameReader(channel);
         writer = new FrameWriter(channel);
@@ -108,15 +106,6 @@ final class Connection {
 
     void add(Outflow outflow) {
         writer.add(outflow);
-    }
-
-    /** Has a stream keep to a rate, in bytes per second; 0: as fast as it can. */
-    void keepTo(long bytesPerSecond, Outflow outflow) {
-        if (socket.isPresent() && Boolean.parseBoolean(System.getProperty("x.pace", "true"))) {
-            socket.get().keepTo(bytesPerSecond);
-        } else if (outflow != null) {
-            outflow.keepTo(bytesPerSecond <= LinkRate.FASTEST_STREAM ? bytesPerSecond : 0);
-        }
     }
 
     void wake() {

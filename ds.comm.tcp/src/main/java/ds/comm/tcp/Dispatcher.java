@@ -33,11 +33,22 @@ final class Dispatcher {
                 yield expected(lane(group, member, header).open(header, member), header);
             }
             case DATA, RESULT -> {
-                Inflow inflow = operation(connection, header)
-                        .inflow(header.kind(), member(groups.get(header.group()), connection, header));
-                yield expected(inflow == null ? null : inflow.accept(header.value(), header.bodyBytes()), header);
+                Group group = expected(groups.get(header.group()), header);
+                int member = member(group, connection, header);
+                Lane lane = lane(group, member, header);
+                Operation operation = lane.operation(header.sequence());
+                yield expected(
+                        operation == null && header.kind() == FrameKind.DATA
+                                ? lane.openEarly(header, member)
+                                : place(expected(operation, header), member, header),
+                        header);
             }
         };
+    }
+
+    private static MemorySegment place(Operation operation, int member, Header header) {
+        Inflow inflow = operation.inflow(header.kind(), member);
+        return inflow == null ? null : inflow.accept(header.value(), header.bodyBytes());
     }
 
     /** A frame is complete. */
@@ -50,9 +61,12 @@ final class Dispatcher {
                     lane(group, member, header).announced(header, member);
                 }
             }
-            case DATA, RESULT ->
-                operation(connection, header)
-                        .received(header.kind(), member(group, connection, header), header.bodyBytes());
+            case DATA, RESULT -> {
+                int member = member(expected(group, header), connection, header);
+                if (!lane(group, member, header).receivedEarly(header, member)) {
+                    operation(connection, header).received(header.kind(), member, header.bodyBytes());
+                }
+            }
             case CREDIT -> credit(connection, header);
             case ALIVE -> {
                 if (header.value() == 1) {

@@ -19,10 +19,13 @@ final class Group {
     /** Shards of fewer bytes arrive earlier without a ring. */
     private static final long RING_BYTES = 1 << 19;
 
-    /** How far ahead of the slowest a peer may be, where that is more than {@link #SLOWEST_WINDOW_BYTES}. */
+    /** How far ahead of the slowest a peer may be, where that is more than {@link #earlyBytes}. */
     private static final long AHEAD_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
 
-    private static final long SLOWEST_WINDOW_BYTES = 4L * Header.PIECE_BYTES;
+    /** What peers may send to a rank before it has begun: in all, and each. */
+    private static final long ALL_EARLY_BYTES = 4 << 20;
+
+    private static final long MOST_EARLY_PIECES = 4;
 
     private final Mesh mesh;
     private final long id;
@@ -177,7 +180,7 @@ final class Group {
 
     /** {@return whether a buffer of so many bytes in all goes around a ring, rather than straight from each to each} */
     boolean inRing(long bytes) {
-        return size() > 2 && bytes / size() >= Integer.getInteger("x.ring", (int) RING_BYTES);
+        return size() > 2 && bytes / size() >= RING_BYTES;
     }
 
     int worldRank(int member) {
@@ -235,7 +238,12 @@ final class Group {
     }
 
     private long inboxBytes() {
-        return mesh.inboxBytes(peers.length);
+        return Math.max(earlyBytes(), mesh.inboxBytes(peers.length));
+    }
+
+    /** {@return what a member may send of an operand before it knows that the receiver has begun, the same on all ranks} */
+    long earlyBytes() {
+        return Math.clamp(ALL_EARLY_BYTES / size() / Header.PIECE_BYTES, 2L, MOST_EARLY_PIECES) * Header.PIECE_BYTES;
     }
 
     /**
@@ -248,10 +256,10 @@ final class Group {
 
     /** Takes note of how long each peer took for so many bytes. */
     void received(long bytes, long nanos) {
-        if (bytes >= SLOWEST_WINDOW_BYTES && nanos > 0) {
+        if (bytes >= earlyBytes() && nanos > 0) {
             double ahead = (double) bytes / nanos * AHEAD_NANOS;
             long pieces = (long) Math.min(ahead, inboxBytes()) / Header.PIECE_BYTES;
-            windowBytes = Math.min(inboxBytes(), Math.max(SLOWEST_WINDOW_BYTES, pieces * Header.PIECE_BYTES));
+            windowBytes = Math.min(inboxBytes(), Math.max(earlyBytes(), pieces * Header.PIECE_BYTES));
         }
     }
 

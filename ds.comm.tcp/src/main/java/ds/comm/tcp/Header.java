@@ -47,7 +47,7 @@ record Header(
     static final int MAX_LABEL_BYTES = 240;
     static final int MAX_TEXT_BYTES = 4096;
 
-    private static final int MAGIC = 0x44536632; // "DSf2"
+    private static final int MAGIC = 0x44536633; // "DSf3"
 
     /** A header that no rank of this release sends. */
     static final class BadFrame extends Exception {

@@ -5,7 +5,7 @@ import java.util.ArrayDeque;
 
 /**
  * Operations of a group that run one after the other: its collectives; or what goes to one member; or what comes from one.
- * Every operation waits for the START of all its peers, so that a peer is at most one operation ahead: what it announces
+ * Every operation waits for the START of all its peers, so that a peer is at most one operation ahead: what it announces and sends
  * early is kept until this rank gets there. On the thread of the {@link Mesh}.
  */
 final class Lane {
@@ -91,13 +91,46 @@ final class Lane {
                             + operation.expectedInline(peer) + ", in " + operation);
         } else {
             operation.peerBegan(peer, announcement);
+            takeEarly(peer, announcement);
         }
+    }
+
+    /** Has what came early where it belongs. */
+    private void takeEarly(int peer, Announcement announcement) {
+        for (MemorySegment piece = announcement.takeEarly();
+                piece.byteSize() > 0 && current != null;
+                piece = announcement.takeEarly()) {
+            if (!current.receive(peer, piece)) {
+                group.mesh().fail(group.name(peer) + " sent bytes that nothing here expects, in " + current);
+                return;
+            }
+        }
+    }
+
+    /** {@return where the body of a piece goes that comes before this rank has begun its operation, or null if it cannot be one} */
+    MemorySegment openEarly(Header piece, int peer) {
+        Announcement announcement = announcement(piece.sequence(), peer);
+        return announcement.holds(piece.sequence()) ? announcement.openEarly(piece) : null;
+    }
+
+    /**
+     * A piece is complete; if it has come early, this rank may have begun meanwhile.
+     *
+     * @return whether it has come early
+     */
+    boolean receivedEarly(Header piece, int peer) {
+        Announcement announcement = announcement(piece.sequence(), peer);
+        boolean early = announcement.receivedEarly(piece.bodyBytes());
+        if (early && operation(piece.sequence()) != null) {
+            takeEarly(peer, announcement);
+        }
+        return early;
     }
 
     private Announcement announcement(long sequence, int peer) {
         int slot = (int) (sequence & 1);
         if (announcements[slot][peer] == null) {
-            announcements[slot][peer] = new Announcement(group.arena());
+            announcements[slot][peer] = new Announcement(group.arena(), group.earlyBytes());
         }
         return announcements[slot][peer];
     }

@@ -140,6 +140,9 @@ abstract class Operation {
         }
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));
+            if (outflow(FrameKind.DATA, peer) != null) {
+                grant(FrameKind.DATA, peer, group.earlyBytes());
+            }
         }
         if (missing == 0) {
             work.start();
@@ -165,12 +168,10 @@ abstract class Operation {
         missing--;
         take(member, announcement.inline());
         if (outflow(FrameKind.DATA, member) != null) {
-            group.connection(member).keepTo(announcement.bytesPerSecond(), outflow(FrameKind.DATA, member));
+            outflow(FrameKind.DATA, member).keepTo(announcement.bytesPerSecond());
             grant(FrameKind.DATA, member, announcement.granted());
         }
         if (outflow(FrameKind.RESULT, member) != null) {
-            if (outflow(FrameKind.DATA, member) == null)
-                group.connection(member).keepTo(announcement.bytesPerSecond(), null);
             grant(FrameKind.RESULT, member, Long.MAX_VALUE);
         }
         if (missing == 0) {
@@ -188,6 +189,22 @@ abstract class Operation {
     final void makeAvailable(FrameKind kind, int member, long bytes) {
         outflow(kind, member).makeAvailable(bytes);
         group.connection(member).wake();
+    }
+
+    /**
+     * Takes a piece of a member's operand that came before this rank had begun.
+     *
+     * @return whether it was expected
+     */
+    final boolean receive(int member, MemorySegment piece) {
+        Inflow inflow = inflow(FrameKind.DATA, member);
+        MemorySegment target = inflow == null ? null : inflow.accept(inflow.received(), (int) piece.byteSize());
+        if (target == null) {
+            return false;
+        }
+        Memory.copy(piece, target);
+        received(FrameKind.DATA, member, (int) piece.byteSize());
+        return true;
     }
 
     final void received(FrameKind kind, int member, int bytes) {

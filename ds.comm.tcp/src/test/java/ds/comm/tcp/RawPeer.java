@@ -16,6 +16,7 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
@@ -73,8 +74,13 @@ final class RawPeer implements AutoCloseable {
         send(frame.put(text).flip());
     }
 
-    /** Sends rank 0 a piece of its operand. */
+    /** Sends rank 0 a piece of its operand: zeros. */
     void data(OperationKind kind, long sequence, long offset) {
+        send(links.getFirst(), piece(kind, sequence, offset, (byte) 0));
+    }
+
+    /** {@return a piece of its operand, in a frame, of which all bytes are these} */
+    static ByteBuffer piece(OperationKind kind, long sequence, long offset, byte content) {
         ByteBuffer frame = ByteBuffer.allocate(Header.BYTES + Header.PIECE_BYTES);
         new Header(
                         FrameKind.DATA,
@@ -91,7 +97,8 @@ final class RawPeer implements AutoCloseable {
                         0,
                         Header.PIECE_BYTES)
                 .write(frame);
-        send(links.getFirst(), frame.rewind());
+        Arrays.fill(frame.array(), Header.BYTES, frame.capacity(), content);
+        return frame.rewind();
     }
 
     /** Sends bytes to all. */

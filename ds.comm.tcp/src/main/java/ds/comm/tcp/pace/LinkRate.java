@@ -13,7 +13,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class LinkRate {
     /** A piece of a faster stream takes less than 3 ms, too short for a timer that wakes a rank by the millisecond. */
-    public static final long FASTEST_STREAM = 25_000_000;
+    static final long FASTEST_STREAM = 25_000_000;
 
     /** Less says more about buffers than about the link. */
     private static final long LEAST_BYTES = 1 << 20;
@@ -66,6 +66,6 @@ public final class LinkRate {
      */
     public long share(int streams) {
         double share = bytesPerSecond * (growing ? MUCH_MORE : MORE) / streams;
-        return streams < 2 ? 0 : (long) share;
+        return streams < 2 || share > FASTEST_STREAM ? 0 : (long) share;
     }
 }

@@ -1,9 +1,8 @@
-package ds.comm.tcp.pace;
+package ds.comm.tcp.wire;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.io.File;
@@ -22,22 +21,18 @@ import java.nio.channels.SocketChannel;
 import java.util.Optional;
 
 /**
- * Two options of a TCP socket that Java does not know (socket(7), tcp(7)): how fast the system may send, and how much it takes that it
- * cannot send yet. Linux on 64 bits, where native access is granted to this module; elsewhere there is none. The
- * socket's number is found among those of this process by its addresses, and is valid as long as the socket is open.
+ * An option of a TCP socket that Java does not know (tcp(7)): how much the system takes that it cannot send yet. Linux on 64 bits, where
+ * native access is granted to this module; elsewhere there is none. The socket's number is found among those of this process by
+ * its addresses, and is valid as long as the socket is open.
  */
 public final class NativeSocket {
-    private static final int SOL_SOCKET = 1;
-    private static final int SO_MAX_PACING_RATE = 47;
     private static final int IPPROTO_TCP = 6;
     private static final int TCP_NOTSENT_LOWAT = 25;
     private static final int AF_INET = 2;
     private static final int AF_INET6 = 10;
     private static final int ADDRESS_BYTES = 128; // struct sockaddr_storage
-    private static final long UNLIMITED = -1;
 
     private final int number;
-    private long pace = UNLIMITED;
 
     private NativeSocket(int number) {
         this.number = number;
@@ -115,33 +110,21 @@ public final class NativeSocket {
     }
 
     /**
-     * Has the system send no faster than this from now on.
-     *
-     * @param bytesPerSecond 0: as fast as it can
+     * Has the system take no more when so many bytes wait to be sent: what comes next may be more urgent. A system that does not know
+     * this goes on without it.
      */
-    public void keepTo(long bytesPerSecond) {
-        long rate = bytesPerSecond == 0 ? UNLIMITED : bytesPerSecond;
-        if (rate != pace) {
-            pace = rate;
-            try (Arena arena = Arena.ofConfined()) {
-                set(SOL_SOCKET, SO_MAX_PACING_RATE, arena.allocateFrom(JAVA_LONG, rate));
-            }
-        }
-    }
-
-    /** Has the system take no more when so many bytes wait to be sent: what comes next may be more urgent. */
     public void holdAtMost(int bytes) {
         try (Arena arena = Arena.ofConfined()) {
-            set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, arena.allocateFrom(JAVA_INT, bytes));
+            MemorySegment value = arena.allocateFrom(JAVA_INT, bytes);
+            int ignored = (int) Functions.SET_OPTION.invokeExact(
+                    number, IPPROTO_TCP, TCP_NOTSENT_LOWAT, value, (int) value.byteSize());
+        } catch (Throwable e) {
+            throw new IllegalStateException("setting an option of a socket", e);
         }
     }
 
-    /** A system that does not know an option goes on without it. */
-    private void set(int level, int option, MemorySegment value) {
-        try {
-            int ignored = (int) Functions.SET_OPTION.invokeExact(number, level, option, value, (int) value.byteSize());
-        } catch (Throwable e) {
-            throw new IllegalStateException("setting option " + option + " of a socket", e);
-        }
+    /** {@return the number by which the system knows the socket} */
+    int number() {
+        return number;
     }
 }

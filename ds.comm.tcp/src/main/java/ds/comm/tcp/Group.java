@@ -43,6 +43,7 @@ final class Group {
     private final Lane[] receives;
     private final MemorySegment[] inboxes;
     private final boolean[] left;
+    private final long[] bytesPerSecond; // that each member asked for last
     private long windowBytes;
     private final LinkRate linkRate = new LinkRate();
     private final AtomicLong elementsSent = new AtomicLong();
@@ -97,6 +98,7 @@ final class Group {
         inboxes = new MemorySegment[size];
         windowBytes = size == 1 ? 0 : inboxBytes();
         left = new boolean[size];
+        bytesPerSecond = new long[size];
         hierarchy = Hierarchy.of(this);
     }
 
@@ -261,6 +263,16 @@ final class Group {
             long pieces = (long) Math.min(ahead, inboxBytes()) / Header.PIECE_BYTES;
             windowBytes = Math.min(inboxBytes(), Math.max(earlyBytes(), pieces * Header.PIECE_BYTES));
         }
+    }
+
+    /** {@return how many bytes per second a member asked for last, which holds until it asks again; 0: as many as come} */
+    long askedBy(int member) {
+        return bytesPerSecond[member];
+    }
+
+    /** A member asks for so many bytes per second. */
+    void asks(int member, long rate) {
+        bytesPerSecond[member] = rate;
     }
 
     LinkRate linkRate() {

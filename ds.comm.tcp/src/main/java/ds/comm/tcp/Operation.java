@@ -141,6 +141,7 @@ abstract class Operation {
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));
             if (outflow(FrameKind.DATA, peer) != null) {
+                outflow(FrameKind.DATA, peer).keepTo(group.askedBy(peer));
                 grant(FrameKind.DATA, peer, group.earlyBytes());
             }
         }
@@ -168,6 +169,7 @@ abstract class Operation {
         missing--;
         take(member, announcement.inline());
         if (outflow(FrameKind.DATA, member) != null) {
+            group.asks(member, announcement.bytesPerSecond());
             outflow(FrameKind.DATA, member).keepTo(announcement.bytesPerSecond());
             grant(FrameKind.DATA, member, announcement.granted());
         }

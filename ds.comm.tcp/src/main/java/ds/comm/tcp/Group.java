@@ -151,6 +151,11 @@ final class Group {
         return counts.length == 1 ? counts[0] : 1;
     }
 
+    /** {@return whether no two members share a host} */
+    boolean isEachOnItsHost() {
+        return IntStream.range(0, size()).allMatch(member -> firstOfHost(member) == member);
+    }
+
     /** {@return how many consecutive members each host has, or 1} */
     int consecutivePerHost() {
         return IntStream.range(0, size()).allMatch(member -> firstOfHost(member) == member / perHost * perHost)

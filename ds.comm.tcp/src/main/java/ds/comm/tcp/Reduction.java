@@ -6,9 +6,10 @@ import java.lang.foreign.MemorySegment;
 /**
  * A large reduction by direct pairwise exchange: every rank sends shard r to rank r, which combines the pieces of all ranks in
  * the order of ranks as soon as they are there. For an allReduce each combined piece is sent on at once, so that the two halves
- * overlap: to everyone, or where it is large along a ring, as {@link RingAllGather} does; for a reduce, to the root. For N ranks and S bytes: each sends and receives S(N−1)/N for a reduceScatter,
- * twice that for an allReduce, which is the least possible. The order of summation is that of the ranks whatever the sizes:
- * results repeat bit for bit, and do not depend on how a buffer is cut.
+ * overlap: to everyone, as streams that go on keep their rate; or where ranks share hosts and it is large along a ring, as
+ * {@link RingAllGather} does, so that it leaves a host once. For a reduce it is sent to the root. For N ranks and S bytes: each sends and
+ * receives S(N−1)/N for a reduceScatter, twice that for an allReduce, which is the least possible. The order of summation is that of the
+ * ranks whatever the sizes: results repeat bit for bit, and do not depend on how a buffer is cut.
  */
 final class Reduction extends Operation {
     private final MemorySegment[] inputs;
@@ -34,7 +35,9 @@ final class Reduction extends Operation {
         inboxes = new Inflow.Inbox[group.size()];
         sources = new MemorySegment[group.size()];
         ring = group.ring();
-        ringed = descriptor.operation() == OperationKind.ALL_REDUCE && group.inRing(descriptor.bytes());
+        ringed = descriptor.operation() == OperationKind.ALL_REDUCE
+                && group.inRing(descriptor.bytes())
+                && !group.isEachOnItsHost();
     }
 
     /** {@return who gets the result of a shard from its owner} */

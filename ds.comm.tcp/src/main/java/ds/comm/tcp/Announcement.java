@@ -56,6 +56,7 @@ final class Announcement {
     void clear() {
         header = null;
         complete = false;
+        arriving = false;
         count = 0;
         next = 0;
         received = 0;

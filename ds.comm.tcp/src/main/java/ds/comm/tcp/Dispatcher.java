@@ -33,6 +33,9 @@ final class Dispatcher {
                 yield expected(lane(group, member, header).open(header, member), header);
             }
             case DATA, RESULT -> {
+                if (mesh.hasLeft(header.group())) { // early, of a peer that has not read our BYE
+                    yield MemorySegment.ofArray(new byte[header.bodyBytes()]);
+                }
                 Group group = expected(groups.get(header.group()), header);
                 int member = member(group, connection, header);
                 Lane lane = lane(group, member, header);
@@ -62,6 +65,9 @@ final class Dispatcher {
                 }
             }
             case DATA, RESULT -> {
+                if (mesh.hasLeft(header.group())) {
+                    return;
+                }
                 int member = member(expected(group, header), connection, header);
                 if (!lane(group, member, header).receivedEarly(header, member)) {
                     operation(connection, header).received(header.kind(), member, header.bodyBytes());

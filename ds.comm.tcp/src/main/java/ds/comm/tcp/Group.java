@@ -35,6 +35,7 @@ final class Group {
     private final int[] peers;
     private final RingOrder ring;
     private final int perHost;
+    private final boolean eachOnItsHost;
     private final Optional<Hierarchy> hierarchy;
     private final Optional<Group> parent;
     private final Lane collectives;
@@ -85,6 +86,7 @@ final class Group {
                         .findFirst()
                         .orElseThrow());
         perHost = countPerHost();
+        eachOnItsHost = IntStream.range(0, size).allMatch(member -> firstOfHost(member) == member);
         collectives = new Lane(this, peers);
         lanes.add(collectives);
         sends = new Lane[size];
@@ -153,7 +155,7 @@ final class Group {
 
     /** {@return whether no two members share a host} */
     boolean isEachOnItsHost() {
-        return IntStream.range(0, size()).allMatch(member -> firstOfHost(member) == member);
+        return eachOnItsHost;
     }
 
     /** {@return how many consecutive members each host has, or 1} */

@@ -14,6 +14,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -47,6 +48,7 @@ final class Mesh implements AutoCloseable {
     private final Vicinity vicinity;
     private final Thread thread;
     private final Map<Long, Group> groups = new HashMap<>();
+    private final Set<Long> departed = new HashSet<>(); // groups that this rank has left
     private final Map<DType, Combiner> combiners = new EnumMap<>(DType.class);
     private final ArrayDeque<Runnable> commands = new ArrayDeque<>();
     private final Set<Connection> awake = new LinkedHashSet<>();
@@ -179,6 +181,11 @@ final class Mesh implements AutoCloseable {
         });
     }
 
+    /** {@return whether this rank has left a group, as its BYE tells those who do not know yet} */
+    boolean hasLeft(long group) {
+        return departed.contains(group);
+    }
+
     void abort(String reason) {
         submit(() -> fail(reason));
     }
@@ -207,11 +214,13 @@ final class Mesh implements AutoCloseable {
 
     private void remove(Group group) {
         if (groups.remove(group.id()) != null) {
+            departed.add(group.id());
             for (int peer : group.peers()) {
                 group.connection(peer).bye(group);
             }
             group.parts().forEach(part -> {
                 groups.remove(part.id());
+                departed.add(part.id());
                 part.release();
             });
             group.release();

@@ -205,17 +205,21 @@ abstract class Operation {
             return false;
         }
         Memory.copy(piece, target);
-        received(FrameKind.DATA, member, (int) piece.byteSize());
+        add(FrameKind.DATA, member, (int) piece.byteSize()); // says nothing about the link: it was there already
         return true;
     }
 
     final void received(FrameKind kind, int member, int bytes) {
+        if (streams > 1 && group.isFar(member)) {
+            group.linkRate().arrived(bytes, System.nanoTime());
+        }
+        add(kind, member, bytes);
+    }
+
+    private void add(FrameKind kind, int member, int bytes) {
         progress();
         Inflow inflow = inflow(kind, member);
         inflow.add(bytes);
-        if (streams > 1 && group.isFar(member)) {
-            group.linkRate().arrived(bytes, lastProgressNanos);
-        }
         arrived(kind, member);
         if (inflow.complete()) {
             finished();

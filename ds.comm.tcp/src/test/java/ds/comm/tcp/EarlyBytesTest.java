@@ -181,6 +181,69 @@ class EarlyBytesTest {
         }
     }
 
+    /** A piece too many is half there when this rank begins an operation that needs one piece, and ends it. */
+    @Test
+    void whatIsLeftOverIsNotTakenForTheNextOperation() throws Exception {
+        int port = Loopback.freePort();
+        long elements = Header.PIECE_BYTES / Float.BYTES;
+        CountDownLatch half = new CountDownLatch(1);
+        CompletableFuture<Void> sender = peer(port, peer -> {
+            peer.start(OperationKind.ALL_GATHER, DType.F32, 1, 2 * elements, "one piece");
+            peer.send(RawPeer.piece(OperationKind.ALL_GATHER, 1, 0, (byte) 1));
+            ByteBuffer surplus = RawPeer.piece(OperationKind.ALL_GATHER, 1, Header.PIECE_BYTES, (byte) 2);
+            peer.send(surplus.slice(0, Header.PIECE_BYTES / 2));
+            half.countDown();
+            peer.awaitFrame(FrameKind.START, 2);
+            peer.send(surplus.position(Header.PIECE_BYTES / 2));
+            peer.start(OperationKind.BARRIER, DType.I32, 2, 0, "between");
+            peer.start(OperationKind.ALL_GATHER, DType.F32, 3, 2 * elements, "one piece"); // which does not come
+            peer.awaitEnd();
+        });
+        try (HostTensors memory = new HostTensors();
+                Communicator comm = Loopback.open(0, 2, port, SOCKETS)) {
+            half.await();
+            Tensor own = memory.zeros(DType.F32, elements);
+            Tensor all = memory.zeros(DType.F32, 2 * elements);
+            String message = assertThrows(CommunicatorException.class, () -> {
+                        comm.allGather(own, all, Call.now("one piece")).await();
+                        comm.barrier(Call.now("between")).await();
+                        comm.allGather(own, all, Call.now("one piece")).await();
+                    })
+                    .getMessage();
+            assertTrue(message.contains("nothing here expects"), message);
+        }
+        sender.get();
+    }
+
+    /** Whoever goes on in a group that another has left is told so, though it had sent something before it knew. */
+    @Test
+    void whatIsSentToAGroupThatWasLeftIsNoBadFrame() throws Exception {
+        for (int again = 0; again < 10; again++) {
+            CountDownLatch left = new CountDownLatch(again % 2);
+            Loopback.run(2, SOCKETS, comm -> {
+                Communicator part = comm.split(0, comm.rank());
+                part.barrier(Call.now("both")).await();
+                try (HostTensors memory = new HostTensors()) {
+                    if (comm.rank() == 0) {
+                        part.close();
+                        left.countDown();
+                    } else {
+                        left.await();
+                    }
+                    Tensor data = memory.zeros(DType.F32, 1 << 20);
+                    String message = assertThrows(
+                                    CommunicatorException.class,
+                                    () -> (comm.rank() == 0
+                                                    ? comm.barrier(Call.now("later"))
+                                                    : part.allReduce(data, ReduceOp.SUM, Call.now("one too many")))
+                                            .await())
+                            .getMessage();
+                    assertTrue(message.contains("has left the group"), message);
+                }
+            });
+        }
+    }
+
     @AfterEach
     void leavesNoThread() {
         Loopback.assertNoThreads();

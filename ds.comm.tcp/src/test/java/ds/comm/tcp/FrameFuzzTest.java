@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
@@ -55,6 +56,7 @@ class FrameFuzzTest {
         List<byte[]> right = new ArrayList<>(frames());
         right.addAll(others());
         right.add(whole());
+        right.add(early());
         Mutations mutations = new Mutations(right, seed);
         Set<BusyRank.Outcome> outcomes = EnumSet.noneOf(BusyRank.Outcome.class);
         for (long i = 0; i < Mutations.count(); i++) {
@@ -84,6 +86,21 @@ class FrameFuzzTest {
         return frames;
     }
 
+    /** What the other rank may say and send of the next operation. */
+    private static byte[] early() {
+        byte[] label = BusyRank.LABEL.getBytes(StandardCharsets.UTF_8);
+        ByteBuffer all = ByteBuffer.allocate(3 * (Header.BYTES + Header.PIECE_BYTES));
+        all.put(frame(1, FrameKind.START, BusyRank.ELEMENTS, 0, BusyRank.LABEL.hashCode(), label));
+        all.put(frame(1, FrameKind.DATA, 0, 0, 0, new byte[Header.PIECE_BYTES]));
+        all.put(frame(1, FrameKind.DATA, Header.PIECE_BYTES, 0, 0, new byte[1000]));
+        return Arrays.copyOf(all.array(), all.position());
+    }
+
+    @Test
+    void whatComesEarlyWaits() throws IOException {
+        assertEquals(BusyRank.Outcome.GOES_ON, rank.hear(early()));
+    }
+
     /** Frames that a peer may send, but not at the end. */
     private static List<byte[]> others() {
         return List.of(
@@ -93,6 +110,10 @@ class FrameFuzzTest {
     }
 
     private static byte[] frame(FrameKind kind, long value, int credit, int labelHash, byte[] body) {
+        return frame(0, kind, value, credit, labelHash, body);
+    }
+
+    private static byte[] frame(long sequence, FrameKind kind, long value, int credit, int labelHash, byte[] body) {
         int labelBytes = kind == FrameKind.START ? body.length : 0;
         ByteBuffer bytes = ByteBuffer.allocate(Header.BYTES + body.length);
         new Header(
@@ -101,7 +122,7 @@ class FrameFuzzTest {
                         ReduceOp.SUM,
                         DType.F32,
                         0,
-                        0,
+                        sequence,
                         value,
                         0,
                         credit,

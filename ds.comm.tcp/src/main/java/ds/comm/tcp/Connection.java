@@ -57,6 +57,11 @@ final class Connection {
         return link.rank();
     }
 
+    /** The memory of a group is about to be freed. */
+    void forget(Group group) {
+        reader.forget(group.id());
+    }
+
     /** {@return the peer's rank, host and port, for messages} */
     String name() {
         return link.name();

@@ -28,6 +28,13 @@ final class FrameReader {
         discarded = ByteBuffer.allocateDirect(8192);
     }
 
+    /** The memory of a group is about to be freed: what is still to come of a frame for it goes nowhere. */
+    void forget(long group) {
+        if (body != null && header.group() == group && header.kind() != FrameKind.ABORT) {
+            body = ByteBuffer.allocate(body.remaining());
+        }
+    }
+
     /** {@return false at the end of the stream} */
     boolean read(Dispatcher dispatcher, Connection connection) throws IOException, Header.BadFrame {
         for (long budget = TURN_BYTES; budget > 0 || channel.holdsInput(); ) {

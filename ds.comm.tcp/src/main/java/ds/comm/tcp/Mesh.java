@@ -213,18 +213,20 @@ final class Mesh implements AutoCloseable {
     }
 
     private void remove(Group group) {
-        if (groups.remove(group.id()) != null) {
-            departed.add(group.id());
+        if (groups.containsKey(group.id())) {
             for (int peer : group.peers()) {
                 group.connection(peer).bye(group);
             }
-            group.parts().forEach(part -> {
-                groups.remove(part.id());
-                departed.add(part.id());
-                part.release();
-            });
-            group.release();
+            group.parts().forEach(this::forget);
+            forget(group);
         }
+    }
+
+    private void forget(Group group) {
+        groups.remove(group.id());
+        departed.add(group.id());
+        forEachConnection(connection -> connection.forget(group));
+        group.release();
     }
 
     /** Leaves the job, once all operations are done, and frees everything. */

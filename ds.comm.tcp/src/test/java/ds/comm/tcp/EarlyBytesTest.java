@@ -218,7 +218,7 @@ class EarlyBytesTest {
     /** Whoever goes on in a group that another has left is told so, though it had sent something before it knew. */
     @Test
     void whatIsSentToAGroupThatWasLeftIsNoBadFrame() throws Exception {
-        for (int again = 0; again < 10; again++) {
+        for (int again = 0; again < 100; again++) {
             CountDownLatch left = new CountDownLatch(again % 2);
             Loopback.run(2, SOCKETS, comm -> {
                 Communicator part = comm.split(0, comm.rank());

@@ -3,25 +3,16 @@ package ds.comm.tcp;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 
 /**
- * The last START but one, or the last one, that a peer has sent in a lane, and the first of its operand, if that came before this rank
- * got there; its memory is used again and again.
+ * The last START but one, or the last one, that a peer has sent in a lane, with what of its operand came before this rank got there; its
+ * memory is used again and again.
  */
 final class Announcement {
-    private final Arena arena;
-    private final long earlyBytes;
     private final MemorySegment memory;
-    private int[] pieces = new int[8]; // bytes of each
-    private MemorySegment early = MemorySegment.NULL;
+    private final EarlyBytes early;
     private Header header;
     private boolean complete;
-    private boolean arriving;
-    private int count;
-    private int next;
-    private long received;
-    private long taken;
 
     /**
      * Holds nothing.
@@ -29,8 +20,7 @@ final class Announcement {
      * @param earlyBytes that a peer may send before this rank has begun
      */
     Announcement(Arena arena, long earlyBytes) {
-        this.arena = arena;
-        this.earlyBytes = earlyBytes;
+        early = new EarlyBytes(arena, earlyBytes);
         memory = arena.allocate((long) Header.MAX_LABEL_BYTES + Header.MAX_INLINE_BYTES, 64);
     }
 
@@ -56,49 +46,11 @@ final class Announcement {
     void clear() {
         header = null;
         complete = false;
-        arriving = false;
-        count = 0;
-        next = 0;
-        received = 0;
-        taken = 0;
+        early.clear();
     }
 
-    /** {@return where the body of an early piece goes, or null if it cannot be one} */
-    MemorySegment openEarly(Header piece) {
-        if (!complete || piece.value() != received || piece.bodyBytes() > earlyBytes - received) {
-            return null;
-        }
-        if (early.byteSize() == 0) {
-            early = arena.allocate(earlyBytes, 64);
-        }
-        arriving = true;
-        return early.asSlice(received, piece.bodyBytes());
-    }
-
-    /**
-     * A piece is complete.
-     *
-     * @return whether it is an early one
-     */
-    boolean receivedEarly(int bytes) {
-        boolean wasEarly = arriving;
-        if (wasEarly) {
-            arriving = false;
-            received += bytes;
-            pieces = count < pieces.length ? pieces : Arrays.copyOf(pieces, 2 * count);
-            pieces[count++] = bytes;
-        }
-        return wasEarly;
-    }
-
-    /** {@return the next early piece, or nothing} */
-    MemorySegment takeEarly() {
-        if (next == count) {
-            return MemorySegment.NULL;
-        }
-        MemorySegment piece = early.asSlice(taken, pieces[next++]);
-        taken += piece.byteSize();
-        return piece;
+    EarlyBytes early() {
+        return early;
     }
 
     Descriptor descriptor() {

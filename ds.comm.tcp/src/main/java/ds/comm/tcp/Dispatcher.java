@@ -23,21 +23,21 @@ final class Dispatcher {
     MemorySegment open(Connection connection, Header header) throws BadFrame {
         return switch (header.kind()) {
             case CREDIT, BYE, ALIVE -> MemorySegment.NULL;
-            case ABORT -> MemorySegment.ofArray(new byte[header.bodyBytes()]);
+            case ABORT -> scratch(header);
             case START -> {
                 Group group = groups.get(header.group());
                 if (group == null) { // closed here already: our BYE tells the peer so
-                    yield MemorySegment.ofArray(new byte[header.bodyBytes()]);
+                    yield scratch(header);
                 }
                 int member = member(group, connection, header);
                 yield expected(lane(group, member, header).open(header, member), header);
             }
             case DATA, RESULT -> {
-                if (mesh.hasLeft(header.group())) { // early, of a peer that has not read our BYE
-                    yield MemorySegment.ofArray(new byte[header.bodyBytes()]);
+                Group group = groups.get(header.group());
+                if (group == null && mesh.hasLeft(header.group())) { // early, of a peer that has not read our BYE
+                    yield scratch(header);
                 }
-                Group group = expected(groups.get(header.group()), header);
-                int member = member(group, connection, header);
+                int member = member(expected(group, header), connection, header);
                 Lane lane = lane(group, member, header);
                 Operation operation = lane.operation(header.sequence());
                 yield expected(
@@ -47,6 +47,10 @@ final class Dispatcher {
                         header);
             }
         };
+    }
+
+    private static MemorySegment scratch(Header header) {
+        return MemorySegment.ofArray(new byte[header.bodyBytes()]);
     }
 
     private static MemorySegment place(Operation operation, int member, Header header) {
@@ -65,12 +69,14 @@ final class Dispatcher {
                 }
             }
             case DATA, RESULT -> {
-                if (mesh.hasLeft(header.group())) {
+                if (group == null && mesh.hasLeft(header.group())) {
                     return;
                 }
                 int member = member(expected(group, header), connection, header);
-                if (!lane(group, member, header).receivedEarly(header, member)) {
-                    operation(connection, header).received(header.kind(), member, header.bodyBytes());
+                Lane lane = lane(group, member, header);
+                if (!lane.receivedEarly(header, member)) {
+                    expected(lane.operation(header.sequence()), header)
+                            .received(header.kind(), member, header.bodyBytes());
                 }
             }
             case CREDIT -> credit(connection, header);

@@ -30,7 +30,7 @@ final class FrameReader {
 
     /** The memory of a group is about to be freed: what is still to come of a frame for it goes nowhere. */
     void forget(long group) {
-        if (body != null && header.group() == group && header.kind() != FrameKind.ABORT) {
+        if (body != null && header.group() == group) {
             body = ByteBuffer.allocate(body.remaining());
         }
     }

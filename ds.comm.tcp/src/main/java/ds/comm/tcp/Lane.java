@@ -91,15 +91,13 @@ final class Lane {
                             + operation.expectedInline(peer) + ", in " + operation);
         } else {
             operation.peerBegan(peer, announcement);
-            takeEarly(peer, announcement);
+            takeEarly(peer, announcement.early());
         }
     }
 
     /** Has what came early where it belongs. */
-    private void takeEarly(int peer, Announcement announcement) {
-        for (MemorySegment piece = announcement.takeEarly();
-                piece.byteSize() > 0 && current != null;
-                piece = announcement.takeEarly()) {
+    private void takeEarly(int peer, EarlyBytes early) {
+        for (MemorySegment piece = early.take(); piece.byteSize() > 0 && current != null; piece = early.take()) {
             if (!current.receive(peer, piece)) {
                 group.mesh().fail(group.name(peer) + " sent bytes that nothing here expects, in " + current);
                 return;
@@ -110,7 +108,8 @@ final class Lane {
     /** {@return where the body of a piece goes that comes before this rank has begun its operation, or null if it cannot be one} */
     MemorySegment openEarly(Header piece, int peer) {
         Announcement announcement = announcement(piece.sequence(), peer);
-        return announcement.holds(piece.sequence()) ? announcement.openEarly(piece) : null;
+        boolean announced = announcement.holds(piece.sequence()) && announcement.complete();
+        return announced ? announcement.early().open(piece) : null;
     }
 
     /**
@@ -120,9 +119,9 @@ final class Lane {
      */
     boolean receivedEarly(Header piece, int peer) {
         Announcement announcement = announcement(piece.sequence(), peer);
-        boolean early = announcement.receivedEarly(piece.bodyBytes());
+        boolean early = announcement.early().received(piece.bodyBytes());
         if (early && operation(piece.sequence()) != null) {
-            takeEarly(peer, announcement);
+            takeEarly(peer, announcement.early());
         }
         return early;
     }

@@ -205,19 +205,20 @@ abstract class Operation {
             return false;
         }
         Memory.copy(piece, target);
+        progress();
         add(FrameKind.DATA, member, (int) piece.byteSize()); // says nothing about the link: it was there already
         return true;
     }
 
     final void received(FrameKind kind, int member, int bytes) {
+        progress();
         if (streams > 1 && group.isFar(member)) {
-            group.linkRate().arrived(bytes, System.nanoTime());
+            group.linkRate().arrived(bytes, lastProgressNanos);
         }
         add(kind, member, bytes);
     }
 
     private void add(FrameKind kind, int member, int bytes) {
-        progress();
         Inflow inflow = inflow(kind, member);
         inflow.add(bytes);
         arrived(kind, member);

@@ -110,28 +110,12 @@ class EarlyBytesTest {
         }
     }
 
-    private interface Part {
-        void play(RawPeer peer) throws Exception;
-    }
-
-    private static CompletableFuture<Void> peer(int port, Part part) {
-        return CompletableFuture.runAsync(
-                () -> {
-                    try (RawPeer peer = RawPeer.join(1, 2, port, false)) {
-                        part.play(peer);
-                    } catch (Exception e) {
-                        throw new AssertionError(e);
-                    }
-                },
-                Loopback.THREADS);
-    }
-
     /** This rank begins in the middle of a piece. */
     @Test
     void aPieceMayBeHalfThere() throws Exception {
         int port = Loopback.freePort();
         CountDownLatch half = new CountDownLatch(1);
-        CompletableFuture<Void> sender = peer(port, peer -> {
+        CompletableFuture<Void> sender = RawPeer.playing(1, 2, port, false, peer -> {
             peer.start(OperationKind.ALL_GATHER, DType.F32, 1, 2L * EARLY, "halves");
             peer.send(RawPeer.piece(OperationKind.ALL_GATHER, 1, 0, (byte) 1));
             ByteBuffer second = RawPeer.piece(OperationKind.ALL_GATHER, 1, Header.PIECE_BYTES, (byte) 2);
@@ -165,7 +149,7 @@ class EarlyBytesTest {
     @Test
     void whoSendsMoreThanItMayEndsTheJob() throws Exception {
         int port = Loopback.freePort();
-        CompletableFuture<Void> sender = peer(port, peer -> {
+        CompletableFuture<Void> sender = RawPeer.playing(1, 2, port, false, peer -> {
             peer.start(OperationKind.ALL_GATHER, DType.F32, 1, 4L * EARLY, "too much");
             for (int piece = 0; piece <= PIECES; piece++) {
                 peer.data(OperationKind.ALL_GATHER, 1, (long) piece * Header.PIECE_BYTES);
@@ -187,7 +171,7 @@ class EarlyBytesTest {
         int port = Loopback.freePort();
         long elements = Header.PIECE_BYTES / Float.BYTES;
         CountDownLatch half = new CountDownLatch(1);
-        CompletableFuture<Void> sender = peer(port, peer -> {
+        CompletableFuture<Void> sender = RawPeer.playing(1, 2, port, false, peer -> {
             peer.start(OperationKind.ALL_GATHER, DType.F32, 1, 2 * elements, "one piece");
             peer.send(RawPeer.piece(OperationKind.ALL_GATHER, 1, 0, (byte) 1));
             ByteBuffer surplus = RawPeer.piece(OperationKind.ALL_GATHER, 1, Header.PIECE_BYTES, (byte) 2);

@@ -23,27 +23,11 @@ class PacingTest {
     private static final int PIECES = 16;
     private static final long ELEMENTS = (long) PIECES * Header.PIECE_BYTES / Float.BYTES;
 
-    private interface Part {
-        void play(RawPeer peer) throws Exception;
-    }
-
-    private static CompletableFuture<Void> peer(int rank, int worldSize, int port, Part part) {
-        return CompletableFuture.runAsync(
-                () -> {
-                    try (RawPeer peer = RawPeer.join(rank, worldSize, port, false)) {
-                        part.play(peer);
-                    } catch (Exception e) {
-                        throw new AssertionError(e);
-                    }
-                },
-                Loopback.THREADS);
-    }
-
     @Test
     void nothingComesFasterThanItWasAskedFor() throws Exception {
         int port = Loopback.freePort();
         int kibPerSecond = 2048;
-        CompletableFuture<Void> receiver = peer(1, 2, port, peer -> {
+        CompletableFuture<Void> receiver = RawPeer.playing(1, 2, port, false, peer -> {
             long begin = System.nanoTime();
             peer.start(OperationKind.BROADCAST, DType.F32, 1, ELEMENTS, "weights", kibPerSecond);
             for (int piece = 0; piece < PIECES; piece++) {
@@ -67,7 +51,7 @@ class PacingTest {
     @Test
     void whoIsSentBySeveralAsksForWhatHasComeAndSomeMore() throws Exception {
         int port = Loopback.freePort();
-        Part sender = peer -> {
+        RawPeer.Part sender = peer -> {
             peer.start(OperationKind.GATHER, DType.F32, 1, 3 * ELEMENTS, "parts");
             assertEquals(0, peer.awaitFrame(FrameKind.START, 1).pace(), "nothing is known yet");
             for (int piece = 0; piece < PIECES; piece++) {
@@ -82,8 +66,8 @@ class PacingTest {
                     / 20; // four times that, if its thread is late for the first
             assertTrue(pace > 0 && pace <= most, "asks for " + pace + " KiB/s, at most " + most);
         };
-        CompletableFuture<Void> first = peer(1, 3, port, sender);
-        CompletableFuture<Void> second = peer(2, 3, port, sender);
+        CompletableFuture<Void> first = RawPeer.playing(1, 3, port, false, sender);
+        CompletableFuture<Void> second = RawPeer.playing(2, 3, port, false, sender);
         try (HostTensors memory = new HostTensors();
                 Communicator comm = Loopback.open(0, 3, port, SOCKETS)) {
             Tensor own = memory.zeros(DType.F32, ELEMENTS);

@@ -19,6 +19,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 
 /** A rank that joins like any other, and then says only what a test lets it say. */
 final class RawPeer implements AutoCloseable {
@@ -45,6 +46,24 @@ final class RawPeer implements AutoCloseable {
         RawPeer peer = new RawPeer(links, neighbourhood);
         peer.start(OperationKind.BARRIER, DType.I32, 0, 0, "join");
         return peer;
+    }
+
+    /** What it says. */
+    interface Part {
+        void play(RawPeer peer) throws Exception;
+    }
+
+    /** {@return the end of its part, which it plays on a thread of its own} */
+    static CompletableFuture<Void> playing(int rank, int worldSize, int port, boolean shared, Part part) {
+        return CompletableFuture.runAsync(
+                () -> {
+                    try (RawPeer peer = join(rank, worldSize, port, shared)) {
+                        part.play(peer);
+                    } catch (Exception e) {
+                        throw new AssertionError(e);
+                    }
+                },
+                Loopback.THREADS);
     }
 
     /** Announces an operation to all. */

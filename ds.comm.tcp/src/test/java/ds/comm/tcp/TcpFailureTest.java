@@ -12,7 +12,6 @@ import ds.api.comm.CommunicatorException;
 import ds.api.comm.ReduceOp;
 import ds.tck.comm.HostTensors;
 import ds.tck.comm.RankThreads;
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -35,23 +34,13 @@ class TcpFailureTest {
 
     private static final int LARGE = 1 << 20;
 
-    private interface Mischief {
-        void play(RawPeer peer) throws Exception;
-    }
-
     /** All ranks but the last do an allReduce, and must fail; the last one misbehaves. */
-    private List<String> allReduceWith(int worldSize, Map<String, ?> options, Mischief mischief) throws Exception {
+    private List<String> allReduceWith(int worldSize, Map<String, ?> options, RawPeer.Part mischief) throws Exception {
         int port = Loopback.freePort();
-        CompletableFuture<Void> last = CompletableFuture.runAsync(
-                () -> {
-                    try (RawPeer peer = RawPeer.join(worldSize - 1, worldSize, port, shared)) {
-                        peer.awaitStart(1);
-                        mischief.play(peer);
-                    } catch (Exception e) {
-                        throw new AssertionError(e);
-                    }
-                },
-                Loopback.THREADS);
+        CompletableFuture<Void> last = RawPeer.playing(worldSize - 1, worldSize, port, shared, peer -> {
+            peer.awaitStart(1);
+            mischief.play(peer);
+        });
         String[] messages = new String[worldSize - 1];
         RankThreads.run(worldSize - 1, rank -> Loopback.open(rank, worldSize, port, options), comm -> {
             try (HostTensors memory = new HostTensors()) {
@@ -119,16 +108,10 @@ class TcpFailureTest {
     @Test
     void whoWaitsIsNotTakenForWhoHasStopped() throws Exception {
         int port = Loopback.freePort();
-        CompletableFuture<Void> last = CompletableFuture.runAsync(
-                () -> {
-                    try (RawPeer peer = RawPeer.join(2, 3, port, shared)) {
-                        peer.start(OperationKind.ALL_GATHER, DType.F32, 1, 3L * LARGE, "weights");
-                        peer.awaitEnd();
-                    } catch (IOException e) {
-                        throw new AssertionError(e);
-                    }
-                },
-                Loopback.THREADS);
+        CompletableFuture<Void> last = RawPeer.playing(2, 3, port, shared, peer -> {
+            peer.start(OperationKind.ALL_GATHER, DType.F32, 1, 3L * LARGE, "weights");
+            peer.awaitEnd();
+        });
         String[] messages = new String[2];
         RankThreads.run(2, rank -> Loopback.open(rank, 3, port, Map.of("timeout_seconds", 1)), comm -> {
             try (HostTensors memory = new HostTensors()) {

@@ -99,7 +99,7 @@ final class EarlySums implements AutoCloseable {
         if (late[unit] != null) {
             late[unit].close();
         }
-        late[unit] = new LateRows(backend, units.layout(unit).parameters(), rows, communicator.worldSize());
+        late[unit] = new LateRows(backend, units.layout(unit), rows, communicator.worldSize());
     }
 
     /** {@return whether a unit is to travel when the layers that share it are done} */

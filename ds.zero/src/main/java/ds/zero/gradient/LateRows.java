@@ -1,7 +1,6 @@
 package ds.zero.gradient;
 
 import ds.api.DType;
-import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
@@ -11,24 +10,22 @@ import ds.api.layer.GradientRows;
 import ds.api.layer.Parameter;
 import ds.zero.timing.StepTimer;
 import ds.zero.unit.InFlight;
+import ds.zero.unit.NamedRows;
+import ds.zero.unit.UnitLayout;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 
 /**
- * What of a unit's gradients its own layer adds to, when layers behind it that share its table have long been done: the table's rows
- * that the batches of all ranks name, and the unit's other parameters. Side by side they are one small tensor, which is taken out of
- * gradients and put back: a row as often as it is named, so that no host has to know which rows these are.
+ * What of a unit's gradients its own layer adds to, when layers behind it that share its table have long been done: {@link NamedRows},
+ * and memory for them.
  */
 final class LateRows implements AutoCloseable {
     /** A table has at least so many times the rows that are named: both ways they cost an all-reduce, at most a quarter of the table's sum. */
     private static final long MOST_OF_TABLE = 8;
 
     private final TensorBackend backend;
-    private final Kernels kernels;
-    private final Parameter table;
-    private final List<Parameter> others;
-    private final long named; // by all ranks
+    private final UnitLayout layout;
+    private final NamedRows named;
     private final Map<String, Tensor> memory = new HashMap<>();
     // Those of one micro-batch are asked for while sums of the one before may still need theirs.
     private final Tensor[] rows = new Tensor[2];
@@ -38,19 +35,15 @@ final class LateRows implements AutoCloseable {
     /**
      * Allocates what the numbers of rows take.
      *
-     * @param parameters of the unit
+     * @param layout of the unit
      * @param own what this rank's batches name
      */
-    LateRows(TensorBackend backend, List<Parameter> parameters, GradientRows own, int ranks) {
+    LateRows(TensorBackend backend, UnitLayout layout, GradientRows own, int ranks) {
         this.backend = backend;
-        this.kernels = backend.kernels(backend.computeStream());
-        this.table = own.table();
-        this.others = parameters.stream()
-                .filter(parameter -> !parameter.equals(table))
-                .toList();
-        this.named = ranks * own.rows().elements();
+        this.layout = layout;
+        this.named = new NamedRows(backend.kernels(backend.computeStream()), layout, own, ranks);
         for (int i = 0; i < rows.length; i++) {
-            rows[i] = allocate(DType.I32, named);
+            rows[i] = allocate(DType.I32, named.count());
         }
     }
 
@@ -62,7 +55,7 @@ final class LateRows implements AutoCloseable {
 
     /** {@return whether this is about as many rows of the same table} */
     boolean fits(GradientRows own, int ranks) {
-        return own.table().equals(table) && ranks * own.rows().elements() == named;
+        return named.isFor(own, ranks);
     }
 
     /** Asks all ranks for the rows that a micro-batch names. */
@@ -86,12 +79,7 @@ final class LateRows implements AutoCloseable {
      * @param purpose of which there is one at a time
      */
     Tensor memory(String purpose, DType dtype) {
-        long elements = named * table.shape().columns();
-        for (Parameter other : others) {
-            elements += other.elements();
-        }
-        long all = elements;
-        return memory.computeIfAbsent(purpose, p -> allocate(dtype, all));
+        return memory.computeIfAbsent(purpose, p -> allocate(dtype, named.elements()));
     }
 
     private Tensor allocate(DType dtype, long elements) {
@@ -108,22 +96,12 @@ final class LateRows implements AutoCloseable {
 
         /** Copies what is late out of gradients, converting the type. */
         void take(Map<Parameter, Tensor> gradients, Tensor late) {
-            long at = named * table.shape().columns();
-            kernels.gatherRows(gradients.get(table), index, late.slice(0, at));
-            for (Parameter other : others) {
-                kernels.copy(gradients.get(other), late.slice(at, other.elements()));
-                at += other.elements();
-            }
+            named.take(layout.whole(), gradients, index, late);
         }
 
         /** Copies it back: the inverse of {@link #take}. */
         void put(Tensor late, Map<Parameter, Tensor> gradients) {
-            long at = named * table.shape().columns();
-            kernels.scatterRows(late.slice(0, at), index, gradients.get(table));
-            for (Parameter other : others) {
-                kernels.copy(late.slice(at, other.elements()), gradients.get(other));
-                at += other.elements();
-            }
+            named.put(late, index, gradients);
         }
     }
 

@@ -82,12 +82,9 @@ final class ReplicatedWeights implements WeightStage {
 
     @Override
     public void announce(int unit, GradientRows rows) {
-        comesByRows[unit] = earlyRows.isPresent() && earlyRows.get().areFew(unit, rows);
-        if (comesByRows[unit]) {
-            earlyRows.get().prepare(unit, rows, dtype());
-        }
+        comesByRows[unit] = earlyRows.isPresent() && earlyRows.get().prepare(unit, rows, dtype());
         if (comesByRows[unit] && arriving[unit] != null) {
-            earlyRows.get().fetch(unit, rows, flat.get(unit), values);
+            earlyRows.get().fetch(unit, rows, values);
             lookedUp = unit;
         }
     }

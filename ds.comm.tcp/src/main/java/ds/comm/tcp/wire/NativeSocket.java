@@ -63,10 +63,12 @@ public final class NativeSocket {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment address = arena.allocate(ADDRESS_BYTES, 8);
             MemorySegment size = arena.allocate(JAVA_INT);
+            SocketAddress own = socket.getLocalAddress();
+            SocketAddress peer = socket.getRemoteAddress();
             for (String number : numbers == null ? new String[0] : numbers) {
                 int candidate = Integer.parseInt(number);
-                if (socket.getLocalAddress().equals(ask(Functions.OWN_ADDRESS, candidate, address, size))
-                        && socket.getRemoteAddress().equals(ask(Functions.PEER_ADDRESS, candidate, address, size))) {
+                if (own.equals(ask(Functions.OWN_ADDRESS, candidate, address, size))
+                        && peer.equals(ask(Functions.PEER_ADDRESS, candidate, address, size))) {
                     return Optional.of(new NativeSocket(candidate));
                 }
             }

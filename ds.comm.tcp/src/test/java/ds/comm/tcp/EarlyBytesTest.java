@@ -149,7 +149,9 @@ class EarlyBytesTest {
     @Test
     void whoSendsMoreThanItMayEndsTheJob() throws Exception {
         int port = Loopback.freePort();
+        CountDownLatch joined = new CountDownLatch(1); // what comes before would end the joining instead
         CompletableFuture<Void> sender = RawPeer.playing(1, 2, port, false, peer -> {
+            joined.await();
             peer.start(OperationKind.ALL_GATHER, DType.F32, 1, 4L * EARLY, "too much");
             for (int piece = 0; piece <= PIECES; piece++) {
                 peer.data(OperationKind.ALL_GATHER, 1, (long) piece * Header.PIECE_BYTES);
@@ -157,6 +159,7 @@ class EarlyBytesTest {
             peer.awaitEnd();
         });
         try (Communicator comm = Loopback.open(0, 2, port, SOCKETS)) {
+            joined.countDown();
             sender.get(); // which this rank has ended
             Work work = comm.barrier(Call.now("too late"));
             String message =

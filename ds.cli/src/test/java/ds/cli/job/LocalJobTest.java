@@ -87,6 +87,7 @@ class LocalJobTest {
         } finally {
             launcher.descendants().forEach(ProcessHandle::destroyForcibly);
             launcher.destroyForcibly();
+            launcher.waitFor(); // another test counts this process's children
         }
     }
 
@@ -108,6 +109,7 @@ class LocalJobTest {
             }
         } finally {
             Stream.concat(Stream.of(launcher.toHandle()), ranks.stream()).forEach(ProcessHandle::destroyForcibly);
+            launcher.waitFor(); // another test counts this process's children
         }
         assertTrue(ranks.stream().noneMatch(ProcessHandle::isAlive));
     }

@@ -1,6 +1,7 @@
 package ds.comm.tcp;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -30,6 +31,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -52,7 +54,8 @@ class IntrudersTest {
 
         Attack(int port) {
             target = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
-            attacks = CompletableFuture.supplyAsync(this::attack, Loopback.THREADS);
+            attacks = CompletableFuture.supplyAsync(this::attack, Loopback.THREADS)
+                    .whenComplete((_, _) -> flooded.complete(null)); // who waits for it goes on, and end() says why
         }
 
         private int attack() {
@@ -183,11 +186,11 @@ class IntrudersTest {
         var zero = CompletableFuture.supplyAsync(
                 () -> assertThrows(
                                 CommunicatorException.class,
-                                () -> Loopback.open(place(again), Map.of("timeout_seconds", 1))
+                                () -> Loopback.open(place(again), Map.of("timeout_seconds", 5))
                                         .close())
                         .getMessage(),
                 Loopback.THREADS);
-        try (Socket replay = connect(again)) {
+        try (Socket replay = connect(again, zero)) {
             replay.getOutputStream().write(said);
             byte[] answer = replay.getInputStream().readNBytes(56 + 32 + 4);
             assertEquals(2, ByteBuffer.wrap(answer).getInt(88), "wrong secret");
@@ -199,11 +202,13 @@ class IntrudersTest {
         return new Rendezvous(0, 2, 0, "127.0.0.1", port, Optional.of(Loopback.SECRET));
     }
 
-    private static Socket connect(int port) throws Exception {
+    /** Connects as soon as somebody listens, unless that one has given up. */
+    private static Socket connect(int port, Future<?> listener) throws Exception {
         while (true) {
             try {
                 return new Socket(InetAddress.getLoopbackAddress(), port);
             } catch (ConnectException e) {
+                assertFalse(listener.isDone(), "nobody listens any more");
                 Thread.sleep(2);
             }
         }
@@ -212,7 +217,7 @@ class IntrudersTest {
     /** Passes everything on, and keeps what the caller says first. */
     private static void overhear(ServerSocket between, int port, byte[] said) {
         try (Socket caller = between.accept();
-                Socket listener = connect(port)) {
+                Socket listener = connect(port, new CompletableFuture<>())) {
             var back = CompletableFuture.runAsync(() -> pass(listener, caller, new byte[0]), Loopback.THREADS);
             pass(caller, listener, said);
             back.join();

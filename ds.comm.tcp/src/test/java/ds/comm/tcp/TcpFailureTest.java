@@ -17,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -92,11 +93,11 @@ class TcpFailureTest {
 
     @Test
     void aRankThatStopsIsNamedAtTheDeadline() throws Exception {
-        List<String> messages = allReduceWith(3, Map.of("timeout_seconds", 1), RawPeer::awaitEnd);
+        List<String> messages = allReduceWith(3, Map.of("timeout_seconds", 2), RawPeer::awaitEnd);
         for (String message : messages) {
             assertNames(
                     message,
-                    "no progress for 1000 ms",
+                    "no progress for 2000 ms",
                     "ranks [2] have not arrived",
                     "gradients of block 3",
                     "no sign of life of ranks [2]:",
@@ -113,7 +114,7 @@ class TcpFailureTest {
             peer.awaitEnd();
         });
         String[] messages = new String[2];
-        RankThreads.run(2, rank -> Loopback.open(rank, 3, port, Map.of("timeout_seconds", 1)), comm -> {
+        RankThreads.run(2, rank -> Loopback.open(rank, 3, port, Map.of("timeout_seconds", 2)), comm -> {
             try (HostTensors memory = new HostTensors()) {
                 Tensor own = memory.zeros(DType.F32, LARGE);
                 Tensor all = memory.zeros(DType.F32, 3L * LARGE);
@@ -126,30 +127,36 @@ class TcpFailureTest {
         });
         last.get();
         for (String message : messages) {
-            assertNames(message, "no progress for 1000 ms", "no sign of life of ranks [2]:");
+            assertNames(message, "no progress for 2000 ms", "no sign of life of ranks [2]:");
         }
     }
 
     @Test
     void whoIsOnlyBusyElsewhereGivesSignsOfLife() throws Exception {
         int port = Loopback.freePort();
-        Map<String, ?> options = Map.of("timeout_seconds", 1, "shared_memory", shared);
+        Map<String, ?> options = Map.of("timeout_seconds", 2, "shared_memory", shared);
+        CountDownLatch failed = new CountDownLatch(1);
         RankThreads.run(2, rank -> Loopback.open(rank, 2, port, options), comm -> {
             if (comm.rank() == 0) {
-                String message = assertThrows(
-                                CommunicatorException.class,
-                                () -> comm.barrier(Call.now("epoch")).await())
-                        .getMessage();
+                String message;
+                try {
+                    message = assertThrows(
+                                    CommunicatorException.class,
+                                    () -> comm.barrier(Call.now("epoch")).await())
+                            .getMessage();
+                } finally {
+                    failed.countDown();
+                }
                 assertNames(message, "ranks [1] have not arrived", "all ranks give signs of life");
             } else {
-                Thread.sleep(2000);
+                failed.await();
             }
         });
     }
 
     @Test
     void aRankThatStopsHalfWayIsNamedAtTheDeadline() throws Exception {
-        List<String> messages = allReduceWith(2, Map.of("timeout_seconds", 1), peer -> {
+        List<String> messages = allReduceWith(2, Map.of("timeout_seconds", 2), peer -> {
             peer.start(OperationKind.ALL_REDUCE, DType.F32, 1, LARGE, "gradients of block 3");
             peer.awaitEnd();
         });

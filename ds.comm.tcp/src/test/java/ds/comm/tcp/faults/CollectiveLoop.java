@@ -76,7 +76,7 @@ final class CollectiveLoop {
                 loops[i] = new CollectiveLoop(comm, memory, sizes[i]);
             }
             for (int step = 0; ; step++) {
-                boolean enough = comm.rank() == 0 && System.nanoTime() - end >= 0;
+                boolean enough = comm.rank() == 0 && step >= sizes.length && System.nanoTime() - end >= 0;
                 if (loops[step % loops.length].step(step, enough)) {
                     return step;
                 }

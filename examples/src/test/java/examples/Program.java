@@ -39,6 +39,7 @@ record Program(Process process, Path output) implements AutoCloseable {
                 new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(output.toFile());
         builder.environment().keySet().removeAll(List.of("RANK", "WORLD_SIZE", "LOCAL_RANK", "DS_SECRET"));
         builder.environment().put("OMP_NUM_THREADS", "1");
+        builder.environment().put("LC_ALL", "C"); // numbers with a point, as they are parsed here
         builder.environment().putAll(environment);
         return new Program(builder.start(), output);
     }

@@ -11,6 +11,7 @@ import ds.data.Tokenizer;
 import ds.models.gpt.Generator;
 import ds.models.gpt.Sampling;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -123,7 +124,7 @@ final class GenerateCommand implements Runnable {
         double seconds = (System.nanoTime() - begin) / 1e9;
         console.out().println();
         console.flush();
-        console.err().printf("%d tokens, %.1f per second%n", drawn, drawn / seconds);
+        console.err().printf(Locale.ROOT, "%d tokens, %.1f per second%n", drawn, drawn / seconds);
     }
 
     private void print(String text) {

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -109,6 +110,7 @@ final class PrepareCommand implements Runnable {
         try (TokenFile file = TokenFile.open(out.resolve(name))) {
             console.out()
                     .printf(
+                            Locale.ROOT,
                             "%s: %,d tokens of %,d bytes in %,d documents (%.2f bytes per token)%n",
                             file.path(),
                             file.tokens(),

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -154,7 +155,7 @@ final class SystemReport {
 
     private static String text(String name, Object value) {
         return switch (value) {
-            case Long bytes when name.endsWith("_bytes") -> "%.1f GiB".formatted(bytes / 0x1p30);
+            case Long bytes when name.endsWith("_bytes") -> String.format(Locale.ROOT, "%.1f GiB", bytes / 0x1p30);
             case List<?> list ->
                 String.join(" ", list.stream().map(String::valueOf).toList());
             default -> value.toString();

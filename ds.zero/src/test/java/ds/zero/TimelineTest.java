@@ -110,7 +110,8 @@ class TimelineTest {
         assertEquals(first.size(), second.size());
         for (int i = 0; i < first.size(); i++) {
             assertEquals(first.get(i).get("name"), second.get(i).get("name"));
-            // Ranks are threads of one clock: what differs is the error of finding that out, half of a message there and back.
+            // Ranks are threads of one clock: what differs is the error of finding that out, half of a message there
+            // and back.
             // A clock that is taken for another begins with the machine: it is off by minutes.
             assertEquals(start(first.get(i)), start(second.get(i)), 10e6, "microseconds");
         }
@@ -131,7 +132,8 @@ class TimelineTest {
     @CsvSource({"1", "2", "3"})
     void theNumbersOfAStepAddUpToIt(int stage) throws Exception {
         ConcurrentLinkedQueue<String> wrong = new ConcurrentLinkedQueue<>();
-        boolean[] whole = new boolean[RANKS]; // a busy machine may stop a rank between two looks at the clock, not in all steps
+        boolean[] whole =
+                new boolean[RANKS]; // a busy machine may stop a rank between two looks at the clock, not in all steps
         InProcessCommunicators.run(RANKS, communicator -> {
             try (ReferenceBackend backend = new ReferenceBackend();
                     ZeroEngine engine =

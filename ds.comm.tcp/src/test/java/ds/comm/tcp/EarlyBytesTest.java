@@ -24,7 +24,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** A rank that has begun sends so much of its operand to one that has not, and no more; it lies there until it is needed. */
-@Timeout(30)
+@Timeout(120)
 class EarlyBytesTest {
     private static final Map<String, ?> SOCKETS = Map.of("shared_memory", false);
     private static final int PIECES = 4; // that may come early between two ranks

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Streams that meet at a rank are told how fast to come, and keep to it. */
-@Timeout(30)
+@Timeout(60)
 class PacingTest {
     private static final Map<String, ?> SOCKETS = Map.of("shared_memory", false);
     private static final int PIECES = 16;

@@ -3,6 +3,7 @@ package ds.comm.tcp;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ds.api.DType;
 import ds.api.Tensor;
@@ -10,15 +11,20 @@ import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.comm.CommunicatorException;
 import ds.api.comm.ReduceOp;
+import ds.comm.tcp.share.Neighbours;
 import ds.tck.comm.HostTensors;
 import ds.tck.comm.RankThreads;
+import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.Parameter;
@@ -26,7 +32,7 @@ import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Peers that are killed, stopped or mad: the others end in time, and know why. */
-@Timeout(30) // far below the default deadline of the operations: nothing here may wait for that
+@Timeout(50) // below the default deadline of the operations: nothing here may wait for that
 @ParameterizedClass
 @ValueSource(booleans = {false, true})
 class TcpFailureTest {
@@ -34,6 +40,18 @@ class TcpFailureTest {
     private boolean shared;
 
     private static final int LARGE = 1 << 20;
+
+    /** More than the rings of three ranks take. */
+    private static final long MEMORY_BYTES = 1 << 24;
+
+    @BeforeEach
+    void thereIsMemoryToShare() throws IOException {
+        assumeTrue(
+                !shared
+                        || (!Neighbours.thisHost().isEmpty()
+                                && Files.getFileStore(Path.of("/dev/shm")).getUsableSpace() >= MEMORY_BYTES),
+                "no memory file system here, or a full one");
+    }
 
     /** All ranks but the last do an allReduce, and must fail; the last one misbehaves. */
     private List<String> allReduceWith(int worldSize, Map<String, ?> options, RawPeer.Part mischief) throws Exception {

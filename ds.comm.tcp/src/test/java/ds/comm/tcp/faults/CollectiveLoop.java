@@ -7,9 +7,11 @@ import ds.api.comm.Communicator;
 import ds.api.comm.CommunicatorException;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Rendezvous;
+import ds.api.spi.CommunicatorProvider;
 import ds.api.spi.ProviderOptions;
 import ds.api.spi.Providers;
 import ds.tck.comm.HostTensors;
+import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
@@ -32,8 +34,8 @@ final class CollectiveLoop {
         shard = memory.zeros(DType.I32, elements);
     }
 
-    /** Arguments: how long in milliseconds; then options of the communicator as {@code key=value}. */
-    public static void main(String[] arguments) {
+    /** Begins when it is told to. Arguments: how long in milliseconds; then options of the communicator as {@code key=value}. */
+    public static void main(String[] arguments) throws IOException {
         Map<String, Object> options = new HashMap<>();
         for (int i = 1; i < arguments.length; i++) {
             String[] parts = arguments[i].split("=", 2);
@@ -45,9 +47,11 @@ final class CollectiveLoop {
                     });
         }
         Rendezvous place = Rendezvous.fromEnvironment(System.getenv());
+        CommunicatorProvider provider = Providers.communicators().get("tcp");
+        say("ready");
+        System.in.read();
         int code = 0;
-        try (Communicator comm =
-                Providers.communicators().get("tcp").open(place, new ProviderOptions("options", options))) {
+        try (Communicator comm = provider.open(place, new ProviderOptions("options", options))) {
             say("joined");
             say("done after " + run(comm, TimeUnit.MILLISECONDS.toNanos(Long.parseLong(arguments[0]))));
         } catch (CommunicatorException e) {

@@ -110,6 +110,7 @@ class FaultsTest {
                         Long.toString(RUN_MILLIS),
                         "timeout_seconds=" + TIMEOUT_SECONDS,
                         "shared_memory=" + (run.shared() && !run.fault().ofLink()))) {
+            job.begin(run.fault() != Fault.KILLED_EARLY);
             if (run.fault() != Fault.KILLED_EARLY) {
                 for (Job.Rank rank : job.ranks()) {
                     rank.awaitLine("joined");

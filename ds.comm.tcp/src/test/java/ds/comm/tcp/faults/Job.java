@@ -3,6 +3,7 @@ package ds.comm.tcp.faults;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -97,6 +98,24 @@ final class Job implements AutoCloseable {
             environment.put("MASTER_PORT", Integer.toString(masterPorts.get(rank)));
             environment.put("DS_SECRET", "0123456789abcdef0123456789abcdef");
             ranks.add(new Rank(builder.start()));
+        }
+    }
+
+    /**
+     * Has all ranks begin.
+     *
+     * @param together when all are there: how long a machine takes to start them is no part of their deadline
+     */
+    void begin(boolean together) throws IOException, InterruptedException {
+        for (Rank rank : ranks) {
+            if (together) {
+                rank.awaitLine("ready");
+            }
+        }
+        for (Rank rank : ranks) {
+            OutputStream in = rank.process().getOutputStream();
+            in.write('\n');
+            in.flush();
         }
     }
 

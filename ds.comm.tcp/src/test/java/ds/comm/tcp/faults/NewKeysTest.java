@@ -46,7 +46,8 @@ class NewKeysTest {
                 "1500",
                 "shared_memory=false",
                 "timeout_seconds=20")) {
-            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(60);
+            job.begin(true);
+            long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(180);
             for (Job.Rank rank : job.ranks()) {
                 assertTrue(rank.awaitEnd(deadline), rank::said);
                 assertEquals(0, rank.process().exitValue(), rank::said);

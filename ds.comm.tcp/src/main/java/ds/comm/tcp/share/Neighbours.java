@@ -205,7 +205,11 @@ public final class Neighbours {
     }
 
     private static void write(Link link, byte[] bytes) throws IOException {
-        link.wire().send(ByteBuffer.wrap(bytes));
+        try {
+            link.wire().send(ByteBuffer.wrap(bytes));
+        } catch (IOException e) {
+            throw broken(link, e);
+        }
     }
 
     private byte[] read(Link link, int bytes) throws IOException {
@@ -213,6 +217,13 @@ public final class Neighbours {
             return link.wire().read(bytes, Deadline.in(timeout)).array();
         } catch (EOFException e) {
             throw new EOFException(link.name() + " has ended while the ranks met");
+        } catch (IOException e) {
+            throw broken(link, e);
         }
+    }
+
+    /** {@return the same, with the name of the rank} A rank that is killed resets a connection from which it has not read everything. */
+    private static IOException broken(Link link, IOException e) {
+        return new IOException(link.name() + ", while the ranks met: " + e.getMessage(), e);
     }
 }

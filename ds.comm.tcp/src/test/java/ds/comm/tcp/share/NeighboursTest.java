@@ -1,6 +1,7 @@
 package ds.comm.tcp.share;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -10,6 +11,7 @@ import ds.comm.tcp.wire.PlainWire;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.StandardSocketOptions;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
@@ -145,6 +147,14 @@ class NeighboursTest {
         high.write(ByteBuffer.wrap(new byte[32]));
         assertEquals(0, high.socket().getInputStream().read(), "not accepted");
         assertTrue(mine.get().channels().isEmpty());
+    }
+
+    @Test
+    void whoIsKilledWhileRanksMeetIsNamed() throws Exception {
+        high.setOption(StandardSocketOptions.SO_LINGER, 0); // a reset
+        high.close();
+        AssertionError e = assertThrows(AssertionError.class, () -> meet(0, low, "here"));
+        assertTrue(e.getCause().getMessage().contains("rank 1 ("), e.getCause().toString());
     }
 
     @Test

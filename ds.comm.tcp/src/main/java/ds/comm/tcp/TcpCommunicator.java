@@ -9,6 +9,12 @@ import ds.api.comm.Communicator;
 import ds.api.comm.ReduceOp;
 import ds.api.comm.Traffic;
 import ds.api.comm.Work;
+import ds.comm.tcp.collective.Collectives;
+import ds.comm.tcp.frame.Descriptor;
+import ds.comm.tcp.frame.OperationKind;
+import ds.comm.tcp.group.Group;
+import ds.comm.tcp.group.Operation;
+import ds.comm.tcp.mesh.Mesh;
 import java.lang.foreign.MemorySegment;
 import java.util.Comparator;
 import java.util.Optional;
@@ -16,24 +22,23 @@ import java.util.stream.IntStream;
 
 /** A group over a {@link Mesh}: checks what the caller passes, and queues it. Any thread may use it. */
 final class TcpCommunicator implements Communicator {
-    /** Fewer bytes do not pay for the steps of a hierarchy. */
-    private static final long HIERARCHICAL_BYTES = 1 << 20;
-
     private final Mesh mesh;
     private final Group group;
+    private final Collectives collectives;
     private final boolean whole;
 
     private TcpCommunicator(Mesh mesh, Group group) {
         this.mesh = mesh;
         this.group = group;
+        collectives = new Collectives(group);
         whole = group.id() == 0;
-        mesh.register(group);
+        mesh.register(group, collectives.parts());
     }
 
     /** {@return the communicator of a whole job, which owns the mesh} */
-    static TcpCommunicator world(Mesh mesh, int worldSize) {
-        int[] all = IntStream.range(0, worldSize).toArray();
-        return new TcpCommunicator(mesh, new Group(mesh, 0, all, Optional.empty()));
+    static TcpCommunicator world(Mesh mesh) {
+        int[] all = IntStream.range(0, mesh.job().worldSize()).toArray();
+        return new TcpCommunicator(mesh, new Group(mesh.job(), 0, all, Optional.empty()));
     }
 
     @Override
@@ -55,14 +60,14 @@ final class TcpCommunicator implements Communicator {
     public Work allReduce(Tensor data, ReduceOp op, Call call) {
         Descriptor descriptor = descriptor(OperationKind.ALL_REDUCE, op, data, 0, call);
         MemorySegment memory = host(data, descriptor);
-        return reduce(descriptor, memory, memory, call);
+        return start(collectives.reduce(descriptor, call.after(), memory, memory));
     }
 
     @Override
     public Work reduceScatter(Tensor input, Tensor output, ReduceOp op, Call call) {
         Descriptor descriptor = descriptor(OperationKind.REDUCE_SCATTER, op, input, 0, call);
         requireShards(descriptor, input, output);
-        return reduce(descriptor, host(input, descriptor), host(output, descriptor), call);
+        return start(collectives.reduce(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
@@ -70,39 +75,15 @@ final class TcpCommunicator implements Communicator {
         Descriptor descriptor = descriptor(OperationKind.REDUCE, op, data, root, call);
         requireRank(descriptor, "root", root);
         MemorySegment memory = host(data, descriptor);
-        return reduce(descriptor, memory, memory, call);
-    }
-
-    private Work reduce(Descriptor descriptor, MemorySegment input, MemorySegment output, Call call) {
-        if (SmallReduction.fits(descriptor.operation(), input.byteSize(), worldSize())) {
-            return start(new SmallReduction(group, descriptor, call.after(), input, output));
-        }
-        boolean root = descriptor.operation() == OperationKind.REDUCE;
-        if (!root && group.hierarchy().isPresent() && input.byteSize() >= HIERARCHICAL_BYTES) {
-            return start(hierarchical(group.hierarchy().get(), descriptor, input, output, call));
-        }
-        MemorySegment[] inputs = shards(input, descriptor);
-        boolean scatter = descriptor.operation() == OperationKind.REDUCE_SCATTER;
-        return start(new Reduction(group, descriptor, call.after(), inputs, scatter ? output : inputs[rank()]));
-    }
-
-    private Operation hierarchical(
-            Hierarchy hierarchy, Descriptor descriptor, MemorySegment input, MemorySegment output, Call call) {
-        boolean all = descriptor.operation() == OperationKind.ALL_REDUCE;
-        MemorySegment[] inputs = all ? new MemorySegment[] {input} : shards(input, descriptor);
-        return new HierarchicalReduction(group, hierarchy, descriptor, call.after(), inputs, output);
+        return start(collectives.reduce(descriptor, call.after(), memory, memory));
     }
 
     @Override
     public Work allGather(Tensor input, Tensor output, Call call) {
         Descriptor descriptor = descriptor(OperationKind.ALL_GATHER, ReduceOp.SUM, output, 0, call);
         requireShards(descriptor, output, input);
-        MemorySegment[] outputs = shards(host(output, descriptor), descriptor);
-        MemorySegment own = host(input, descriptor);
         return start(
-                group.inRing(descriptor.bytes())
-                        ? new RingAllGather(group, descriptor, call.after(), own, outputs)
-                        : Exchange.allGather(group, descriptor, call.after(), own, outputs));
+                collectives.allGather(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
@@ -111,14 +92,12 @@ final class TcpCommunicator implements Communicator {
         Descriptor descriptor =
                 new Descriptor(OperationKind.GATHER, ReduceOp.SUM, input.dtype(), root, whole, call.label());
         requireRank(descriptor, "root", root);
-        MemorySegment[] outgoing = Exchange.nothing(group);
-        outgoing[root] = host(input, descriptor);
-        MemorySegment[] incoming = Exchange.nothing(group);
+        MemorySegment own = host(input, descriptor);
         if (rank() == root) {
             requireShards(descriptor, output, input);
-            incoming = shards(host(output, descriptor), descriptor);
+            return start(collectives.gather(descriptor, call.after(), own, Optional.of(host(output, descriptor))));
         }
-        return start(new Exchange(group, descriptor, call.after(), outgoing, incoming));
+        return start(collectives.gather(descriptor, call.after(), own, Optional.empty()));
     }
 
     @Override
@@ -132,20 +111,14 @@ final class TcpCommunicator implements Communicator {
                     "got " + input + " and " + output
                             + "; both must have the same type and as many elements, a multiple" + " of " + worldSize());
         }
-        MemorySegment[] outgoing = shards(host(input, descriptor), descriptor);
-        MemorySegment[] incoming = shards(host(output, descriptor), descriptor);
-        return start(new Exchange(group, descriptor, call.after(), outgoing, incoming));
-    }
-
-    private MemorySegment[] shards(MemorySegment whole, Descriptor descriptor) {
-        return Shards.of(whole, descriptor.count(), descriptor.dtype().byteSize(), worldSize());
+        return start(collectives.allToAll(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
     public Work broadcast(Tensor data, int root, Call call) {
         Descriptor descriptor = descriptor(OperationKind.BROADCAST, ReduceOp.SUM, data, root, call);
         requireRank(descriptor, "root", root);
-        return start(new Broadcast(group, descriptor, call.after(), host(data, descriptor)));
+        return start(collectives.broadcast(descriptor, call.after(), host(data, descriptor)));
     }
 
     @Override
@@ -164,10 +137,7 @@ final class TcpCommunicator implements Communicator {
         if (peer == rank()) {
             throw wrong(descriptor, "peer = " + peer + " is this rank itself; copy the tensor instead");
         }
-        MemorySegment[] outgoing = Exchange.nothing(group);
-        MemorySegment[] incoming = Exchange.nothing(group);
-        (kind == OperationKind.SEND ? outgoing : incoming)[peer] = host(data, descriptor);
-        Operation operation = new Exchange(group, descriptor, call.after(), outgoing, incoming);
+        Operation operation = collectives.transfer(descriptor, call.after(), host(data, descriptor), peer);
         mesh.enqueue(operation, group.lane(kind, peer));
         return operation.work();
     }
@@ -175,7 +145,7 @@ final class TcpCommunicator implements Communicator {
     @Override
     public Work barrier(Call call) {
         Descriptor descriptor = new Descriptor(OperationKind.BARRIER, DType.I32, 0, call.label());
-        return start(new Barrier(group, descriptor, call.after()));
+        return start(collectives.barrier(descriptor, call.after()));
     }
 
     /**
@@ -186,13 +156,12 @@ final class TcpCommunicator implements Communicator {
     public Communicator split(int color, int key) {
         if (color < 0) {
             throw new IllegalArgumentException(
-                    "rank " + mesh.rank() + ": split color = " + color + ": must not be negative");
+                    "rank " + mesh.job().rank() + ": split color = " + color + ": must not be negative");
         }
-        int[] mine = {color, key, mesh.nextGroupNumber()};
+        int[] mine = {color, key, mesh.job().nextGroupNumber()};
         int[] all = new int[mine.length * worldSize()];
         Descriptor descriptor = new Descriptor(OperationKind.ALL_GATHER, DType.I32, all.length, "split");
-        MemorySegment[] places = shards(MemorySegment.ofArray(all), descriptor);
-        start(Exchange.allGather(group, descriptor, Event.DONE, MemorySegment.ofArray(mine), places))
+        start(collectives.allGather(descriptor, Event.DONE, MemorySegment.ofArray(mine), MemorySegment.ofArray(all)))
                 .await();
         int[] members = IntStream.range(0, worldSize())
                 .filter(member -> all[3 * member] == color)
@@ -202,14 +171,14 @@ final class TcpCommunicator implements Communicator {
                 .toArray();
         long id = (long) group.worldRank(members[0]) << 32 | all[3 * members[0] + 2];
         int[] worldRanks = IntStream.of(members).map(group::worldRank).toArray();
-        Communicator part = new TcpCommunicator(mesh, new Group(mesh, id, worldRanks, Optional.of(group)));
+        Communicator part = new TcpCommunicator(mesh, new Group(mesh.job(), id, worldRanks, Optional.of(group)));
         barrier(Call.now("split")).await();
         return part;
     }
 
     @Override
     public int ranksPerHost() {
-        return group.consecutivePerHost();
+        return group.members().consecutivePerHost();
     }
 
     @Override
@@ -219,7 +188,7 @@ final class TcpCommunicator implements Communicator {
 
     @Override
     public void abort(String reason) {
-        mesh.abort("aborted: " + reason);
+        mesh.job().abort("aborted: " + reason);
     }
 
     @Override
@@ -227,9 +196,7 @@ final class TcpCommunicator implements Communicator {
         if (whole) {
             mesh.close();
         } else {
-            TcpWork left = new TcpWork(mesh);
-            mesh.leave(group, left);
-            left.await();
+            mesh.leave(group, collectives.parts()).await();
         }
     }
 
@@ -266,6 +233,6 @@ final class TcpCommunicator implements Communicator {
     }
 
     private IllegalArgumentException wrong(Descriptor descriptor, String what) {
-        return new IllegalArgumentException("rank " + mesh.rank() + ": " + descriptor + ": " + what);
+        return new IllegalArgumentException("rank " + mesh.job().rank() + ": " + descriptor + ": " + what);
     }
 }

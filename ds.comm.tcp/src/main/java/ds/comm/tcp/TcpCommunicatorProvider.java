@@ -9,6 +9,7 @@ import ds.api.spi.CommunicatorProvider;
 import ds.api.spi.ProviderOptions;
 import ds.comm.tcp.meet.Link;
 import ds.comm.tcp.meet.Meeting;
+import ds.comm.tcp.mesh.Mesh;
 import ds.comm.tcp.share.Neighbourhood;
 import ds.comm.tcp.share.Neighbours;
 import java.io.IOException;
@@ -43,8 +44,8 @@ public final class TcpCommunicatorProvider implements CommunicatorProvider {
         try {
             Neighbours neighbours = new Neighbours(rendezvous.rank(), rendezvous.worldSize(), tcp.timeout());
             Neighbourhood neighbourhood = neighbours.meet(links, tcp.where());
-            Mesh mesh = new Mesh(rendezvous.rank(), links, neighbourhood, tcp);
-            TcpCommunicator world = TcpCommunicator.world(mesh, rendezvous.worldSize());
+            Mesh mesh = new Mesh(rendezvous.rank(), links, neighbourhood, tcp.limits());
+            TcpCommunicator world = TcpCommunicator.world(mesh);
             mesh.start();
             return world;
         } catch (IOException e) {

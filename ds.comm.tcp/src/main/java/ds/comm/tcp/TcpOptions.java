@@ -2,6 +2,7 @@ package ds.comm.tcp;
 
 import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
+import ds.comm.tcp.mesh.Mesh;
 import ds.comm.tcp.share.Neighbours;
 import ds.comm.tcp.tls.Tls;
 import ds.comm.tcp.tls.TlsOptions;
@@ -49,6 +50,10 @@ record TcpOptions(
         Optional<String> listenHost = host.isEmpty() ? Optional.empty() : Optional.of(host);
         return new TcpOptions(
                 Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes, sharedMemory, sameHost, tls);
+    }
+
+    Mesh.Limits limits() {
+        return new Mesh.Limits(timeout, inboxBytes);
     }
 
     /** {@return where this rank is, the same text for ranks that can share memory; empty if it is to share none} */

@@ -1,8 +1,12 @@
 /**
- * Collectives over TCP. Read in this order: {@link ds.comm.tcp.TcpCommunicator} (what callers see), {@link ds.comm.tcp.Mesh}
- * (the one thread that moves all bytes), {@link ds.comm.tcp.Lane} and {@link ds.comm.tcp.Operation} (who waits for what),
- * {@link ds.comm.tcp.Reduction}, {@link ds.comm.tcp.RingAllGather}, {@link ds.comm.tcp.HierarchicalReduction} (the algorithms),
- * {@link ds.comm.tcp.Header} (the wire), and package {@link ds.comm.tcp.share} (memory between ranks of one host).
+ * Collectives over TCP. Here is what callers see: {@link ds.comm.tcp.TcpCommunicatorProvider} joins a job,
+ * {@link ds.comm.tcp.TcpCommunicator} checks what it is asked for and hands it on. Then read, from the top: package
+ * {@link ds.comm.tcp.mesh} (the one thread that moves all bytes), {@link ds.comm.tcp.collective} (the algorithms),
+ * {@link ds.comm.tcp.group} (who waits for whom), {@link ds.comm.tcp.connection} (the link to one other rank),
+ * {@link ds.comm.tcp.flow} (operands on their way), {@link ds.comm.tcp.frame} (what is on the wire). Each knows only those that
+ * come after it, and {@code mesh} and {@code collective} do not know each other. Below them are {@link ds.comm.tcp.meet} (how ranks
+ * find and trust each other), {@link ds.comm.tcp.share} (memory between ranks of one host), {@link ds.comm.tcp.pace},
+ * {@link ds.comm.tcp.combine}, {@link ds.comm.tcp.wire} and {@link ds.comm.tcp.tls}.
  *
  * <p>Every rank announces an operation to every other member of its group with a START frame, which says what it is about to
  * do: so ranks that disagree find out, and nobody is ever more than one operation ahead. What a START promises to take is sent

@@ -1,0 +1,197 @@
+package ds.comm.tcp.connection;
+
+import ds.comm.tcp.flow.Outflow;
+import ds.comm.tcp.frame.FrameKind;
+import ds.comm.tcp.frame.Header;
+import ds.comm.tcp.frame.Subject;
+import ds.comm.tcp.wire.FrameChannel;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Frames that leave through one connection: first the small ones that order things, in their order, then a piece of one of the
+ * operands under way, which take turns. Pieces go straight from the operand to the socket.
+ */
+final class FrameWriter {
+    /** How a flush has ended. */
+    enum Progress {
+        /** There is nothing more to write now. */
+        IDLE,
+        /** The socket takes no more now. */
+        BLOCKED,
+        /** There is more; other connections come first. */
+        MORE,
+        /** The last frame has left. */
+        LAST
+    }
+
+    private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
+    private static final int TURN_BYTES = 4 * Header.PIECE_BYTES;
+
+    private final FrameChannel channel;
+    private final List<Outflow> outflows = new ArrayList<>();
+    private final ByteBuffer pieceHeader =
+            ByteBuffer.allocateDirect(Header.BYTES).limit(0);
+    private final Staging staging = new Staging();
+    private final ByteBuffer[] batch = new ByteBuffer[3];
+    private ByteBuffer filling = ByteBuffer.allocateDirect(8192);
+    private ByteBuffer draining = ByteBuffer.allocateDirect(8192).limit(0);
+    private ByteBuffer piece = NOTHING;
+    private Outflow pieceOf;
+    private int pieceBytes;
+    private int turn;
+    private boolean last;
+    private long waitNanos = Long.MAX_VALUE;
+
+    FrameWriter(FrameChannel channel) {
+        this.channel = channel;
+    }
+
+    /**
+     * Announces an operation.
+     *
+     * @param credit pieces that this rank takes before it grants more; 0 if it takes all
+     * @param pace KiB per second in which it takes them; 0 if as many as come
+     * @param inline copied
+     * @return the bytes of the frame
+     */
+    int start(Subject subject, int credit, int pace, MemorySegment inline) {
+        byte[] whole = subject.descriptor().label().getBytes(StandardCharsets.UTF_8);
+        byte[] label = whole.length <= Header.MAX_LABEL_BYTES ? whole : Arrays.copyOf(whole, Header.MAX_LABEL_BYTES);
+        int body = label.length + (int) inline.byteSize();
+        ByteBuffer buffer = room(Header.BYTES + body);
+        subject.start(credit, pace, label.length, body).write(buffer);
+        buffer.put(label);
+        MemorySegment.ofBuffer(buffer).copyFrom(inline);
+        buffer.position(buffer.position() + (int) inline.byteSize());
+        return Header.BYTES + body;
+    }
+
+    void credit(Subject subject, long bytes) {
+        subject.header(FrameKind.CREDIT, bytes, 0).write(room(Header.BYTES));
+    }
+
+    /** Says that this rank leaves a group. */
+    void bye(long group) {
+        Header.control(FrameKind.BYE, group, 0).write(room(Header.BYTES));
+    }
+
+    void alive(boolean asks) {
+        Header.alive(asks).write(room(Header.BYTES));
+    }
+
+    void leave() {
+        Header.control(FrameKind.BYE, 0, 0).write(room(Header.BYTES));
+        last = true;
+    }
+
+    /** Gives up what has not begun to leave. A piece that has is completed, so that the peer can read what follows it. */
+    void abort(String cause) {
+        outflows.clear();
+        filling.clear();
+        pieceOf = null;
+        byte[] text = cause.getBytes(StandardCharsets.UTF_8);
+        int bytes = Math.min(text.length, Header.MAX_TEXT_BYTES);
+        ByteBuffer buffer = room(Header.BYTES + bytes);
+        Header.control(FrameKind.ABORT, 0, bytes).write(buffer);
+        buffer.put(text, 0, bytes);
+        last = true;
+    }
+
+    /** {@return whether bytes of an operand are on their way to the socket} */
+    boolean holdsOperand() {
+        return piece.hasRemaining();
+    }
+
+    void add(Outflow outflow) {
+        outflows.add(outflow);
+    }
+
+    private ByteBuffer room(int bytes) {
+        if (filling.remaining() < bytes) {
+            int size = Math.max(2 * filling.capacity(), filling.position() + bytes);
+            filling = ByteBuffer.allocateDirect(size).put(filling.flip());
+        }
+        return filling;
+    }
+
+    /** Writes until there is nothing more, the socket is full, or others have to get their turn. */
+    Progress flush() throws IOException {
+        for (long budget = TURN_BYTES; budget > 0; ) {
+            if (!channel.flush()) {
+                return Progress.BLOCKED;
+            }
+            if (!remaining() && !next()) {
+                return last ? Progress.LAST : Progress.IDLE;
+            }
+            batch[0] = draining;
+            batch[1] = pieceHeader;
+            batch[2] = piece;
+            budget -= channel.write(batch);
+            if (remaining()) {
+                return Progress.BLOCKED;
+            }
+            sent();
+        }
+        return Progress.MORE;
+    }
+
+    private boolean remaining() {
+        return draining.hasRemaining() || pieceHeader.hasRemaining() || piece.hasRemaining();
+    }
+
+    private void sent() {
+        piece = NOTHING; // an operand that may be freed soon
+        batch[2] = NOTHING;
+        if (pieceOf != null) {
+            Outflow outflow = pieceOf;
+            pieceOf = null;
+            outflow.sent(pieceBytes);
+        }
+    }
+
+    /** Fills the next batch: all small frames, and one piece. */
+    private boolean next() {
+        ByteBuffer empty = draining.clear();
+        draining = filling.flip();
+        filling = empty;
+        Outflow outflow = choose();
+        if (outflow != null) {
+            pieceBytes = outflow.ready();
+            pieceOf = outflow;
+            pieceHeader.clear();
+            outflow.header(pieceBytes).write(pieceHeader);
+            pieceHeader.flip();
+            piece = staging.toWrite(outflow.take(pieceBytes));
+            if (outflow.exhausted()) {
+                outflows.remove(outflow);
+            }
+        }
+        return remaining();
+    }
+
+    /** {@return how long after a flush the next piece may leave, if it keeps to a pace; else the longest time there is} */
+    long waitNanos() {
+        return waitNanos;
+    }
+
+    private Outflow choose() {
+        waitNanos = Long.MAX_VALUE;
+        long now = System.nanoTime();
+        for (int i = 0; i < outflows.size(); i++) {
+            Outflow outflow = outflows.get((turn + i) % outflows.size());
+            long wait = outflow.ready() > 0 ? outflow.waitNanos(now) : Long.MAX_VALUE;
+            waitNanos = Math.min(waitNanos, wait);
+            if (wait <= 0) {
+                turn = (turn + i + 1) % outflows.size();
+                return outflow;
+            }
+        }
+        return null;
+    }
+}

@@ -20,7 +20,7 @@ final class NvrtcLibrary {
 
     /** Loads the first that is found; throws {@link LinkageError} if there is none. */
     NvrtcLibrary(List<String> names) {
-        NativeLibrary library = NativeLibrary.load("NVRTC, CUDA's runtime compiler", names);
+        NativeLibrary library = NativeLibrary.load("NVRTC, CUDA's runtime compiler", names, "libnvrtc-builtins.so");
         version = library.function("nvrtcVersion", JAVA_LONG, JAVA_LONG);
         createProgram =
                 library.function("nvrtcCreateProgram", JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_LONG);

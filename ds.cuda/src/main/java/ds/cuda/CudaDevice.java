@@ -34,7 +34,10 @@ public final class CudaDevice implements AutoCloseable {
         int make(long result);
     }
 
-    /** Takes hold of a device's primary context. */
+    /**
+     * Takes hold of a device's primary context, for as long as the process lives: cuBLASLt and NCCL have state in it, which would not
+     * outlive a context that ends with its last holder.
+     */
     public CudaDevice(CudaDriver driver, CudaDriver.Properties properties) {
         this.driver = driver;
         this.library = driver.library();
@@ -45,7 +48,9 @@ public final class CudaDevice implements AutoCloseable {
         this.device = driver.handle(properties.ordinal());
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment result = arena.allocate(JAVA_LONG);
-            driver.check(library.primaryCtxRetain(result.address(), device), "cuDevicePrimaryCtxRetain");
+            for (int holds = 0; holds < 2; holds++) { // one of them stays
+                check(library.primaryCtxRetain(result.address(), device), "cuDevicePrimaryCtxRetain");
+            }
             this.context = result.get(JAVA_LONG, 0);
         }
     }
@@ -258,6 +263,7 @@ public final class CudaDevice implements AutoCloseable {
     /** Extents in two dims. */
     public record Dims(int x, int y) {}
 
+    /** Ends one hold; see the constructor for the other. */
     @Override
     public void close() {
         check(library.primaryCtxRelease(device), "cuDevicePrimaryCtxRelease");

@@ -2,6 +2,7 @@ package ds.backend.cuda;
 
 import ds.api.Event;
 import ds.cuda.CudaDevice;
+import java.lang.ref.Reference;
 import java.util.OptionalLong;
 
 /** A point in the order of a stream, by an event of the driver, which goes back to its pool once nobody knows this object any more. */
@@ -21,6 +22,10 @@ final class CudaEvent implements Event {
 
     @Override
     public void synchronize() {
-        device.synchronizeEvent(handle);
+        try {
+            device.synchronizeEvent(handle);
+        } finally {
+            Reference.reachabilityFence(this); // once collected, its handle may stand for another point
+        }
     }
 }

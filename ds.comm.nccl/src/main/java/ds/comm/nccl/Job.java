@@ -7,10 +7,10 @@ import ds.cuda.CudaException;
 import ds.cuda.EventPool;
 import java.net.Socket;
 import java.time.Duration;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
@@ -25,7 +25,7 @@ final class Job {
     private final EventPool events;
     private final Control control;
     private final Watchdog watchdog;
-    private final Set<Long> groups = ConcurrentHashMap.newKeySet();
+    private final Set<Long> groups = new HashSet<>(); // of NCCL, open; guarded by itself
     private final AtomicReference<String> failure = new AtomicReference<>();
 
     /** Takes the connections over; starts the watchdog. */
@@ -59,8 +59,29 @@ final class Job {
         return watchdog;
     }
 
-    Set<Long> groups() {
-        return groups;
+    /** Takes note of a group, to end it when the job fails. */
+    void opened(long group) {
+        synchronized (groups) {
+            groups.add(group);
+        }
+    }
+
+    /** {@return whether the group was open; from now on it is the caller's alone, who frees it} */
+    boolean takeOver(long group) {
+        synchronized (groups) {
+            return groups.remove(group);
+        }
+    }
+
+    /**
+     * Looks whether something under way in an open group has failed.
+     *
+     * @throws CudaException if it has
+     */
+    void checkGroups() {
+        synchronized (groups) { // nobody frees one meanwhile
+            groups.forEach(nccl::checkAsync);
+        }
     }
 
     /** Throws if the job has failed. */
@@ -96,8 +117,12 @@ final class Job {
     /** Ends what is under way. The first reason stays. */
     private void end(String reason) {
         if (failure.compareAndSet(null, reason)) {
-            for (Long group : List.copyOf(groups)) {
-                if (groups.remove(group)) { // aborting frees it: once only
+            List<Long> open;
+            synchronized (groups) {
+                open = List.copyOf(groups);
+            }
+            for (long group : open) {
+                if (takeOver(group)) { // aborting frees it: once only
                     gpu.bind();
                     nccl.abort(group);
                 }

@@ -52,7 +52,7 @@ final class NcclCommunicator implements Communicator {
         this.stream = gpu.openStream();
         this.token = gpu.allocate(Integer.BYTES);
         this.place = new Nccl.Place(group, stream);
-        job.groups().add(group);
+        job.opened(group);
     }
 
     @Override
@@ -336,8 +336,12 @@ final class NcclCommunicator implements Communicator {
         }
         closed = true;
         gpu.bind();
-        if (job.groups().remove(group)) { // else an abort has freed it
-            nccl.destroy(group); // waits for what is under way
+        if (!job.failed()) {
+            // Destroying a group must find nothing under way; and as long as it is not taken over it can be aborted.
+            gpu.synchronize(stream);
+        }
+        if (job.takeOver(group)) { // else an abort has freed it
+            nccl.destroy(group);
         }
         gpu.closeStream(stream);
         gpu.free(token);

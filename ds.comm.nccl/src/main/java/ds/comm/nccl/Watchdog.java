@@ -45,9 +45,7 @@ final class Watchdog implements AutoCloseable {
 
     private void look() {
         job.gpu().bind();
-        for (long group : job.groups()) {
-            job.nccl().checkAsync(group);
-        }
+        job.checkGroups();
         for (NcclWork oldest = underWay.peek(); oldest != null && oldest.poll(); oldest = underWay.peek()) {
             underWay.remove();
         }

@@ -138,6 +138,7 @@ int cublasLtMatmulAlgoGetHeuristic(
     bool auxiliary = desc->epilogue == EPILOGUE_GELU_AUX_BIAS || desc->epilogue == EPILOGUE_DGELU;
     bool biased = desc->epilogue == EPILOGUE_BIAS || desc->epilogue == EPILOGUE_GELU_AUX_BIAS;
     if (biased && !desc->bias) return INVALID_VALUE; // its value is what says how it will be aligned
+    if (biased && a->rows % 13 == 0) return INVALID_VALUE; // as of an epilogue that it does not know for these sizes
     if (auxiliary && (!desc->aux || (uintptr_t)desc->aux % 16 || desc->aux_ld % 8 || desc->aux_ld < (int64_t)d->rows))
         return NOT_SUPPORTED;
     memset(results, 0, 96);

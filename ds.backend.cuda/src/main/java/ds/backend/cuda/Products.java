@@ -19,6 +19,8 @@ import java.util.Optional;
  * {@code C = A B} is column-major {@code Cᵀ = Bᵀ Aᵀ}, so that the factors change places and nothing is transposed.
  */
 final class Products implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(Products.class.getName());
+    private static final int LARGE = 1 << 20; // elements of a product that training would wait for
     private static final int TILE = 16;
     private static final int MAX_ALIGNMENT = 16;
     private static final int LEADING_DIMENSION = 8; // of what GELU takes: a multiple of it
@@ -146,6 +148,12 @@ final class Products implements AutoCloseable {
             if (product == null) {
                 device.bind();
                 product = library.prepare(problem);
+                if (product.isEmpty()) {
+                    LOG.log(
+                            c.elements() < LARGE ? System.Logger.Level.DEBUG : System.Logger.Level.WARNING,
+                            "cuBLASLt has no algorithm for {0}: kernels of our own, which are slow, take its place",
+                            problem);
+                }
                 prepared.put(problem, product);
             }
             return product;

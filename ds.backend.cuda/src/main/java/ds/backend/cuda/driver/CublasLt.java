@@ -225,9 +225,8 @@ public final class CublasLt implements AutoCloseable {
                     1,
                     result.address(),
                     found.address());
-            // A version that does not know an epilogue calls it invalid; then it is done by a kernel of its own.
-            boolean unknown = problem.epilogue().auxiliary && status == INVALID_VALUE;
-            if (status != NOT_SUPPORTED && !unknown) {
+            // A version that does not know an epilogue, or not for these sizes, calls it invalid.
+            if (status != NOT_SUPPORTED && status != INVALID_VALUE) {
                 check(status, "cublasLtMatmulAlgoGetHeuristic");
             }
             return status == 0 && found.get(JAVA_INT, 0) > 0 && result.get(JAVA_INT, RESULT_STATE) == 0;

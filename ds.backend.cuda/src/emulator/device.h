@@ -12,7 +12,7 @@
 
 #define DS_EMULATED 1
 #define __device__
-#define __launch_bounds__(n)
+#define __launch_bounds__(...)
 #define __align__(n) alignas(n)
 #define __shared__ static
 #define KERNEL extern "C" DS_GLOBAL void

@@ -14,7 +14,8 @@ final class AttentionKernels {
     private static final int[] TENSOR_CORE_SIZES = {64, 96, 128, 160};
     private static final int LARGEST = 256; // of the other kernels
     private static final String FORWARD = "flash_forward";
-    private static final int ROWS = 64; // of a block on tensor cores
+    private static final int ROWS = 64; // of a block on tensor cores, and of its tiles
+    private static final int DOUBLE_ROWS = 64; // up to this size a block of the forward pass has twice as many
     private static final int DOUBLE_FORWARD = 128; // up to this size the forward pass has two tiles of each kind
     private static final int PADDING = 8; // elements behind each of these
     private static final int THREADS = 128;
@@ -70,9 +71,13 @@ final class AttentionKernels {
 
     private Launcher flash(String name, Tensor qkv, int padded) {
         // Queries, and keys and values of 64 rows each; or two sides of 64 rows, and twice two of 32.
-        int tiles = !name.equals(FORWARD) ? 4 : padded > DOUBLE_FORWARD ? 3 : 5;
+        int tiles = !name.equals(FORWARD) ? 4 : forwardRows(padded) / ROWS + (padded > DOUBLE_FORWARD ? 2 : 4);
         int bytes = tiles * ROWS * (padded + PADDING) * qkv.dtype().byteSize();
-        return launcher.of("flash_attention", name + Checks.suffix(qkv) + "_" + padded, bytes);
+        return launcher.of(KernelSource.FLASH_ATTENTION + padded, name + Checks.suffix(qkv) + "_" + padded, bytes);
+    }
+
+    private static int forwardRows(int padded) {
+        return padded > DOUBLE_ROWS ? ROWS : 2 * ROWS;
     }
 
     private void drop(Dropout dropout) {
@@ -108,7 +113,7 @@ final class AttentionKernels {
                 .number(dims.size())
                 .number(dims.scale());
         drop(attention.dropout());
-        launcher.run(Math.ceilDiv(dims.time(), ROWS), dims.batch() * dims.heads(), THREADS, 1);
+        launcher.run(Math.ceilDiv(dims.time(), forwardRows(padded)), dims.batch() * dims.heads(), THREADS, 1);
     }
 
     /** The last parameters of the kernel with a warp for each row, and its launch. */

@@ -68,13 +68,30 @@ __device__ inline float from_float<float>(float x) {
 }
 template <>
 __device__ inline bf16 from_float<bf16>(float x) {
+#if !defined(DS_EMULATED) && __CUDA_ARCH__ >= 800
+    bf16 y; // the same bits in one instruction, but for NaN, of which there is only one then
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+#else
     bf16 y = {bf16_bits(x)};
+#endif
     return y;
 }
 template <>
 __device__ inline f16 from_float<f16>(float x) {
     f16 y = {f16_bits(x)};
     return y;
+}
+
+#define LOG2_E 1.4426950408889634f
+// 2^x to 22 bits; what is below the smallest normal number is 0.
+__device__ inline float exp2_of(float x) {
+#ifdef DS_EMULATED
+    return exp2f(x);
+#else
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+#endif
 }
 
 // N elements that one instruction loads.

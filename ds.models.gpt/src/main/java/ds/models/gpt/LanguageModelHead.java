@@ -3,6 +3,7 @@ package ds.models.gpt;
 import ds.api.CoreKernels.Operand;
 import ds.api.CoreKernels.Reduction;
 import ds.api.DType;
+import ds.api.Device;
 import ds.api.LayerNorm;
 import ds.api.Shape;
 import ds.api.Tensor;
@@ -27,6 +28,9 @@ import java.util.List;
 final class LanguageModelHead implements Layer {
     /** Bytes of logits that exist at a time: enough rows to multiply fast, whatever the vocabulary and the batch. */
     private static final long CHUNK_BYTES = 128 << 20;
+
+    /** The same of a device, whose hundred multiprocessors want some thousand rows each time, and whose memory has room for them. */
+    private static final long DEVICE_CHUNK_BYTES = 1 << 30;
 
     private final GptConfig config;
     private final Normalization norm;
@@ -167,8 +171,9 @@ final class LanguageModelHead implements Layer {
 
     /** As many rows as fit, in equal chunks, so that the last one is not a sliver. */
     private long chunkRows(Pass pass, long rows) {
-        long most = Math.max(
-                1, CHUNK_BYTES / (vocabulary.mostTokens() * pass.dtype().byteSize()));
+        boolean onHost = pass.kernels().backend().device().equals(Device.HOST);
+        long bytes = onHost ? CHUNK_BYTES : DEVICE_CHUNK_BYTES;
+        long most = Math.max(1, bytes / (vocabulary.mostTokens() * pass.dtype().byteSize()));
         return Math.ceilDiv(rows, Math.ceilDiv(rows, most));
     }
 }

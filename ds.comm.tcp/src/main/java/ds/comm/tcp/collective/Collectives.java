@@ -53,6 +53,9 @@ public final class Collectives {
 
     public Operation allGather(Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
         MemorySegment[] outputs = shards(output, descriptor);
+        if (hierarchy.isPresent() && output.byteSize() >= HIERARCHICAL_BYTES) {
+            return new HierarchicalGather(group, hierarchy.get(), descriptor, after, input, outputs);
+        }
         return group.inRing(descriptor.bytes())
                 ? new RingAllGather(group, descriptor, after, input, outputs)
                 : Exchange.allGather(group, descriptor, after, input, outputs);

@@ -1,8 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.DType;
 import ds.api.Event;
-import ds.api.comm.ReduceOp;
 import ds.comm.tcp.frame.Descriptor;
 import ds.comm.tcp.frame.OperationKind;
 import ds.comm.tcp.group.Group;
@@ -18,12 +16,9 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>The order of summation is that of {@link ds.comm.tcp.combine.Combiner#combine} by hosts: the same for every chunk.
  */
-final class HierarchicalReduction extends Operation {
+final class HierarchicalReduction extends Hierarchical {
     private final MemorySegment[] inputs;
     private final MemorySegment output;
-    private final Hierarchy hierarchy;
-    private final int elementBytes;
-    private int left;
 
     /**
      * Combines.
@@ -38,67 +33,59 @@ final class HierarchicalReduction extends Operation {
             Event after,
             MemorySegment[] inputs,
             MemorySegment output) {
-        super(group, descriptor, after);
+        super(group, hierarchy, descriptor, after);
         this.inputs = inputs;
         this.output = output;
-        this.hierarchy = hierarchy;
-        elementBytes = descriptor.dtype().byteSize();
-    }
-
-    @Override
-    protected void prepare() {
-        hold();
     }
 
     /** All ranks are there, and want the same. */
     @Override
     protected void met() {
         boolean all = descriptor().operation() == OperationKind.ALL_REDUCE;
-        long bytes = all ? inputs[0].byteSize() : output.byteSize();
-        long each = hierarchy.chunkBytes() * (all ? hierarchy.perHost() : 1);
-        int chunks = (int) ((bytes + each - 1) / each);
-        left = chunks;
-        MemorySegment[] parts = Shards.of(all ? inputs[0] : output, bytes / elementBytes, elementBytes, chunks);
-        Operation[] summed = new Operation[chunks];
+        long most = hierarchy().chunkBytes() * (all ? hierarchy().perHost() : 1);
+        MemorySegment[] chunks = chunks(all ? inputs[0] : output, most);
+        consistsOf(chunks.length);
+        Operation[] summed = new Operation[chunks.length];
         long at = 0;
-        for (int chunk = 0; chunk < chunks; chunk++) {
+        for (int chunk = 0; chunk < chunks.length; chunk++) {
             summed[chunk] = all
-                    ? allReduce(chunk, parts[chunk])
+                    ? allReduce(chunk, chunks[chunk])
                     : reduceScatter(
-                            chunk, at, parts[chunk], chunk < Hierarchy.SLOTS ? null : summed[chunk - Hierarchy.SLOTS]);
-            at += parts[chunk].byteSize();
+                            chunk, at, chunks[chunk], chunk < Hierarchy.SLOTS ? null : summed[chunk - Hierarchy.SLOTS]);
+            at += chunks[chunk].byteSize();
         }
     }
 
     private Operation allReduce(int chunk, MemorySegment data) {
-        Group inHost = hierarchy.inHost();
-        MemorySegment[] shares = Shards.of(data, data.byteSize() / elementBytes, elementBytes, inHost.size());
+        Group inHost = hierarchy().inHost();
+        MemorySegment[] shares = parts(data, inHost.size());
         MemorySegment own = shares[inHost.rank()];
-        Operation sum = new Reduction(inHost, part(OperationKind.REDUCE_SCATTER, data), Event.DONE, shares, own);
-        Group rail = hierarchy.rail(chunk);
-        MemorySegment[] ofHosts = Shards.of(own, own.byteSize() / elementBytes, elementBytes, rail.size());
-        Operation across =
-                new Reduction(rail, part(OperationKind.ALL_REDUCE, own), Event.DONE, ofHosts, ofHosts[rail.rank()]);
+        Operation sum =
+                new Reduction(inHost, part(OperationKind.REDUCE_SCATTER, data.byteSize()), Event.DONE, shares, own);
+        Group rail = hierarchy().rail(chunk);
+        MemorySegment[] ofHosts = parts(own, rail.size());
+        Operation across = new Reduction(
+                rail, part(OperationKind.ALL_REDUCE, own.byteSize()), Event.DONE, ofHosts, ofHosts[rail.rank()]);
         Operation spread = Exchange.allGather(
-                hierarchy.backInHost(), part(OperationKind.ALL_GATHER, data), Event.DONE, own, shares);
+                hierarchy().backInHost(), part(OperationKind.ALL_GATHER, data.byteSize()), Event.DONE, own, shares);
         queue(sum, 0);
         queue(across, 1);
         queue(spread, 1);
         sum.then(across::oneIsDone);
         across.then(spread::oneIsDone);
-        spread.then(this::chunkIsDone);
+        spread.then(this::partIsDone);
         return spread;
     }
 
     /** @param before what uses the same slots, or null */
     private Operation reduceScatter(int chunk, long at, MemorySegment result, Operation before) {
-        Group inHost = hierarchy.inHost();
-        Group rail = hierarchy.rail(chunk);
+        Group inHost = hierarchy().inHost();
+        Group rail = hierarchy().rail(chunk);
         RingOrder order = group().ring();
-        MemorySegment[] sums = new MemorySegment[hierarchy.hosts()];
+        MemorySegment[] sums = new MemorySegment[hierarchy().hosts()];
         Operation[] local = new Operation[sums.length];
         for (int host = 0; host < sums.length; host++) {
-            sums[host] = hierarchy.slot(chunk, host).asSlice(0, result.byteSize());
+            sums[host] = hierarchy().slot(chunk, host).asSlice(0, result.byteSize());
             MemorySegment[] shares = new MemorySegment[inHost.size()];
             for (int i = 0; i < shares.length; i++) {
                 shares[i] = inputs[order.member(host * shares.length + i)].asSlice(at, result.byteSize());
@@ -120,34 +107,7 @@ final class HierarchicalReduction extends Operation {
             sum.then(across::oneIsDone);
         }
         queue(across, local.length);
-        across.then(this::chunkIsDone);
+        across.then(this::partIsDone);
         return across;
-    }
-
-    private Descriptor part(OperationKind kind, MemorySegment whole) {
-        return part(kind, whole.byteSize());
-    }
-
-    private Descriptor part(OperationKind kind, long bytes) {
-        DType dtype = descriptor().dtype();
-        return new Descriptor(
-                kind,
-                kind == OperationKind.ALL_GATHER ? ReduceOp.SUM : descriptor().reduce(),
-                dtype,
-                0,
-                bytes / elementBytes,
-                descriptor().label());
-    }
-
-    /** @param others that have to be done before */
-    private void queue(Operation operation, int others) {
-        operation.isPartOf(this, others);
-        operation.group().lane(operation.descriptor().operation(), 0).enqueue(operation);
-    }
-
-    private void chunkIsDone() {
-        if (--left == 0) {
-            finished();
-        }
     }
 }

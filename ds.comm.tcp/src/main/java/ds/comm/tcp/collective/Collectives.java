@@ -53,7 +53,8 @@ public final class Collectives {
 
     public Operation allGather(Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
         MemorySegment[] outputs = shards(output, descriptor);
-        if (hierarchy.isPresent() && output.byteSize() >= HIERARCHICAL_BYTES) {
+        boolean large = output.byteSize() >= HIERARCHICAL_BYTES;
+        if (large && hierarchy.isPresent() && hierarchy.get().hosts() == 2) {
             return new HierarchicalGather(group, hierarchy.get(), descriptor, after, input, outputs);
         }
         return group.inRing(descriptor.bytes())

@@ -11,7 +11,8 @@ import java.lang.foreign.MemorySegment;
 /**
  * A large allGather where several ranks share a host: each rank gets the shards of the ranks in its place on the other hosts, while those
  * that are there spread in each host, in memory. Per host S(H−1)/H bytes are sent and received for S bytes over H hosts, which is
- * the least possible; around a ring of all N ranks it would be S(N−1)/N.
+ * the least possible; around a ring of all N ranks it is S(N−1)/N, which is half as much again for two hosts of two ranks.
+ * Taken for two hosts: with four the ring sends a sixth more, and was faster all the same ({@code ds.bench/notes/communication.md}).
  */
 final class HierarchicalGather extends Hierarchical {
     private final MemorySegment input;
@@ -39,7 +40,7 @@ final class HierarchicalGather extends Hierarchical {
     protected void met() {
         MemorySegment own = outputs[group().rank()];
         Memory.copy(input, own);
-        MemorySegment[] chunks = chunks(own, hierarchy().chunkBytes());
+        MemorySegment[] chunks = chunks(own, hierarchy().chunkBytesInPlace());
         consistsOf(chunks.length * hierarchy().hosts());
         long at = 0;
         for (int chunk = 0; chunk < chunks.length; chunk++) {
@@ -55,9 +56,7 @@ final class HierarchicalGather extends Hierarchical {
             ofHosts[host] = shard(host, hierarchy().inHost().rank(), at, own.byteSize());
         }
         Descriptor part = part(OperationKind.ALL_GATHER, own.byteSize() * ofHosts.length);
-        Operation across = ofHosts.length > 2
-                ? new RingAllGather(rail, part, Event.DONE, own, ofHosts)
-                : Exchange.allGather(rail, part, Event.DONE, own, ofHosts);
+        Operation across = Exchange.allGather(rail, part, Event.DONE, own, ofHosts);
         queue(across, 0);
         for (int host = 0; host < ofHosts.length; host++) {
             boolean here = host == rail.rank();

@@ -42,7 +42,9 @@ final class HierarchicalReduction extends Hierarchical {
     @Override
     protected void met() {
         boolean all = descriptor().operation() == OperationKind.ALL_REDUCE;
-        long most = hierarchy().chunkBytes() * (all ? hierarchy().perHost() : 1);
+        long most = all
+                ? hierarchy().chunkBytesInPlace() * hierarchy().perHost()
+                : hierarchy().chunkBytes();
         MemorySegment[] chunks = chunks(all ? inputs[0] : output, most);
         consistsOf(chunks.length);
         Operation[] summed = new Operation[chunks.length];

@@ -18,6 +18,9 @@ final class Hierarchy {
     static final int SLOTS = 4;
 
     private static final long MOST_CHUNK_BYTES = 1 << 19;
+    private static final long BYTES_TO_EACH_HOST =
+            1 << 18; // of a chunk: as many as leave before the other one has begun
+    private static final long MOST_CHUNK_BYTES_IN_PLACE = 1 << 21;
     private static final long SLOT_BYTES = 8 << 20;
     private static final int PART_SHIFT = 56;
 
@@ -81,7 +84,12 @@ final class Hierarchy {
         return rails[chunk % rails.length];
     }
 
-    /** {@return bytes of what one rank handles of a chunk; whole elements of any type} */
+    /** {@return bytes of what one rank handles of a chunk that needs no memory of its own; whole elements of any type} */
+    long chunkBytesInPlace() {
+        return Math.min(BYTES_TO_EACH_HOST * hosts, MOST_CHUNK_BYTES_IN_PLACE);
+    }
+
+    /** {@return bytes of what one rank handles of a chunk in slots; whole elements of any type} */
     long chunkBytes() {
         return Math.clamp(SLOT_BYTES / SLOTS / hosts / 64 * 64, Header.PIECE_BYTES, MOST_CHUNK_BYTES);
     }

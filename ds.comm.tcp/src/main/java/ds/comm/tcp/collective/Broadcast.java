@@ -12,9 +12,9 @@ import ds.comm.tcp.group.Operation;
 import java.lang.foreign.MemorySegment;
 
 /**
- * A chain from the root through all ranks, those of a host one after the other, along which pieces follow each other: each rank receives S bytes and sends as many,
- * whatever the number of ranks, and the last one has them N−2 pieces later than the second. A small tensor travels straight
- * from the root to all.
+ * A chain from the root through all ranks, those of a host one after the other, along which pieces follow each other: each rank
+ * receives S bytes and sends as many, whatever the number of ranks, and the last one has them N−2 pieces later than the second. A
+ * small tensor travels straight from the root to all.
  */
 final class Broadcast extends Operation {
     private final MemorySegment data;

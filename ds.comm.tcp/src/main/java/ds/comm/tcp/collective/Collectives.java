@@ -2,6 +2,7 @@ package ds.comm.tcp.collective;
 
 import ds.api.Event;
 import ds.comm.tcp.frame.Descriptor;
+import ds.comm.tcp.frame.Header;
 import ds.comm.tcp.frame.OperationKind;
 import ds.comm.tcp.group.Group;
 import ds.comm.tcp.group.Operation;
@@ -53,7 +54,7 @@ public final class Collectives {
 
     public Operation allGather(Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
         MemorySegment[] outputs = shards(output, descriptor);
-        boolean large = output.byteSize() >= HIERARCHICAL_BYTES;
+        boolean large = output.byteSize() >= HIERARCHICAL_BYTES && input.byteSize() > Header.MAX_INLINE_BYTES;
         if (large && hierarchy.isPresent() && hierarchy.get().hosts() == 2) {
             return new HierarchicalGather(group, hierarchy.get(), descriptor, after, input, outputs);
         }

@@ -58,7 +58,11 @@ abstract class Hierarchical extends Operation {
         left = parts;
     }
 
-    /** @param others that have to be done before */
+    /**
+     * Hands a part to its group: it may begin and be done at once, so what follows it has to be known before.
+     *
+     * @param others that have to be done before
+     */
     final void queue(Operation operation, int others) {
         operation.isPartOf(this, others);
         operation.group().lane(operation.descriptor().operation(), 0).enqueue(operation);

@@ -57,16 +57,16 @@ final class HierarchicalGather extends Hierarchical {
         }
         Descriptor part = part(OperationKind.ALL_GATHER, own.byteSize() * ofHosts.length);
         Operation across = Exchange.allGather(rail, part, Event.DONE, own, ofHosts);
-        queue(across, 0);
         for (int host = 0; host < ofHosts.length; host++) {
             boolean here = host == rail.rank();
             Operation spread = spread(here ? hierarchy().inHost() : hierarchy().backInHost(), host, at, ofHosts[host]);
-            queue(spread, here ? 0 : 1);
+            spread.then(this::partIsDone);
             if (!here) {
                 across.then(spread::oneIsDone);
             }
-            spread.then(this::partIsDone);
+            queue(spread, here ? 0 : 1);
         }
+        queue(across, 0);
     }
 
     /** What this rank and the others of its host have of a host's shards. */

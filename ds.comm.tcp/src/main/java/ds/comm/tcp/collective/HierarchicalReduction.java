@@ -70,12 +70,12 @@ final class HierarchicalReduction extends Hierarchical {
                 rail, part(OperationKind.ALL_REDUCE, own.byteSize()), Event.DONE, ofHosts, ofHosts[rail.rank()]);
         Operation spread = Exchange.allGather(
                 hierarchy().backInHost(), part(OperationKind.ALL_GATHER, data.byteSize()), Event.DONE, own, shares);
-        queue(sum, 0);
-        queue(across, 1);
-        queue(spread, 1);
         sum.then(across::oneIsDone);
         across.then(spread::oneIsDone);
         spread.then(this::partIsDone);
+        queue(spread, 1);
+        queue(across, 1);
+        queue(sum, 0);
         return spread;
     }
 
@@ -101,15 +101,15 @@ final class HierarchicalReduction extends Hierarchical {
         }
         Operation across = new Reduction(
                 rail, part(OperationKind.REDUCE_SCATTER, result.byteSize() * sums.length), Event.DONE, sums, result);
+        across.then(this::partIsDone);
+        queue(across, local.length);
         for (Operation sum : local) {
-            queue(sum, before == null ? 0 : 1);
+            sum.then(across::oneIsDone);
             if (before != null) {
                 before.then(sum::oneIsDone);
             }
-            sum.then(across::oneIsDone);
+            queue(sum, before == null ? 0 : 1);
         }
-        queue(across, local.length);
-        across.then(this::partIsDone);
         return across;
     }
 }

@@ -18,8 +18,7 @@ final class Hierarchy {
     static final int SLOTS = 4;
 
     private static final long MOST_CHUNK_BYTES = 1 << 19;
-    private static final long BYTES_TO_EACH_HOST =
-            1 << 18; // of a chunk: as many as leave before the other one has begun
+    private static final long BYTES_TO_EACH_HOST = 1 << 18; // of an allReduce's chunk: as many as leave early
     private static final long MOST_CHUNK_BYTES_IN_PLACE = 1 << 21;
     private static final long SLOT_BYTES = 8 << 20;
     private static final int PART_SHIFT = 56;

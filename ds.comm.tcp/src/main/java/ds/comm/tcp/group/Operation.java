@@ -103,8 +103,11 @@ public abstract class Operation {
         }
     }
 
-    /** Does something when it is done. */
+    /** Does something when it is done, which it must not be yet. */
     public final void then(Runnable next) {
+        if (done()) {
+            throw new IllegalStateException(this + " is done: what follows it would never begin");
+        }
         followers.add(next);
     }
 

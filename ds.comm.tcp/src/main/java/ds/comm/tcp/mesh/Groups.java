@@ -4,8 +4,8 @@ import ds.comm.tcp.group.Group;
 import ds.comm.tcp.group.Job;
 import ds.comm.tcp.group.TcpWork;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -16,7 +16,7 @@ final class Groups {
     private record Departure(Group group, List<Group> parts, TcpWork work) {}
 
     private final Job job;
-    private final Map<Long, Group> groups = new HashMap<>();
+    private final Map<Long, Group> groups = new LinkedHashMap<>();
     private final Set<Long> departed = new HashSet<>();
     private final List<Departure> departures = new ArrayList<>();
 

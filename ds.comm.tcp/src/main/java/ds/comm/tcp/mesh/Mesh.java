@@ -85,8 +85,8 @@ public final class Mesh implements AutoCloseable {
      */
     public void register(Group group, List<Group> parts) {
         commands.execute(() -> {
+            parts.forEach(groups::add); // first, since at a deadline they know better whom they wait for
             groups.add(group);
-            parts.forEach(groups::add);
         });
     }
 

@@ -184,32 +184,6 @@ class HierarchyTest {
         });
     }
 
-    /** Parts so small that they come with their announcement, of an operation that is large in all. */
-    @Test
-    void manyRanksGatherLittleEach() throws Exception {
-        int ranks = 32;
-        int port = Loopback.freePort();
-        long shard = 8192;
-        RankThreads.run(
-                ranks,
-                rank -> Loopback.open(
-                        rank, ranks, port, Map.of("host", rank < ranks / 2 ? "a" : "b", "shared_memory", false)),
-                comm -> {
-                    try (HostTensors memory = new HostTensors()) {
-                        Tensor all = memory.zeros(DType.F32, shard * ranks);
-                        Tensor own = operand(memory, DType.F32, shard, comm.rank());
-                        for (int again = 0; again < 5; again++) {
-                            all.host().fill((byte) 0);
-                            comm.allGather(own, all, Call.now("weights")).await();
-                            for (int rank = 0; rank < ranks; rank++) {
-                                Tensor expected = operand(memory, DType.F32, shard, rank);
-                                assertSame(expected, all.slice(rank * shard, shard), "of " + rank);
-                            }
-                        }
-                    }
-                });
-    }
-
     @Test
     void groupsInsideHaveHierarchiesOfTheirOwn() throws Exception {
         int count = 500_000;

@@ -71,13 +71,9 @@ final class DsCommand implements Callable<Integer> {
             description = "Print where an error was raised, not only its message.")
     private boolean stackTrace;
 
-    /**
-     * {@return the command that the arguments begin with, alone; all, in the order in which the help lists them, if they begin
-     * with none} picocli reads the annotations of every command that it is given, and a start waits for it. A new command is
-     * added here, and nowhere else.
-     */
-    static List<Object> subcommands(Console console, StopRequest stop, String... arguments) {
-        List<Object> all = List.of(
+    /** {@return all commands, in the order in which the help lists them} A new one is added here, and nowhere else. */
+    static List<Object> subcommands(Console console, StopRequest stop) {
+        return List.of(
                 new QuickstartCommand(console),
                 new TrainCommand(console, stop),
                 new LaunchCommand(console, System.getenv()),
@@ -89,14 +85,6 @@ final class DsCommand implements Callable<Integer> {
                 new CheckCommand(console),
                 new BenchCommand(console),
                 new InfoCommand(console));
-        List<Object> named = all.stream()
-                .filter(command -> arguments.length > 0 && name(command).equals(arguments[0]))
-                .toList();
-        return named.isEmpty() ? all : named;
-    }
-
-    private static String name(Object command) {
-        return command.getClass().getAnnotation(Command.class).name();
     }
 
     /** {@return the exit code of the command that the arguments name} */

@@ -16,15 +16,15 @@ public final class Main {
         LauncherWatch.startIfLaunched(environment);
         Console console = Console.ofProcess(environment);
         StopRequest stop = new StopRequest();
-        int code = commandLine(console, stop, args).execute(args);
+        int code = commandLine(console, stop).execute(args);
         console.flush();
         stop.exit(code);
     }
 
-    /** {@return the command line, which writes to this console, as far as these arguments need it; without any, all of it} */
-    static CommandLine commandLine(Console console, StopRequest stop, String... arguments) {
+    /** {@return the whole command line, which writes to this console} */
+    static CommandLine commandLine(Console console, StopRequest stop) {
         CommandLine root = new CommandLine(new DsCommand());
-        DsCommand.subcommands(console, stop, arguments).forEach(root::addSubcommand);
+        DsCommand.subcommands(console, stop).forEach(root::addSubcommand);
         root.getCommandSpec()
                 .usageMessage()
                 .header("DeepSpeed and ZeRO for the JVM."); // here, so that nobody inherits it

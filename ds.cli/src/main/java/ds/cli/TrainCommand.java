@@ -13,7 +13,6 @@ import ds.zero.config.RuntimeConfig;
 import ds.zero.config.json.Resolved;
 import ds.zero.plan.MemoryPlan;
 import ds.zero.plan.RankMemory;
-import ds.zero.run.Stack;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -89,7 +88,6 @@ final class TrainCommand implements Runnable {
             console.out().println(resolved.toJson());
             return;
         }
-        Stack.prepare(resolved.value().zero().runtime());
         MemoryPlan plan = RunPlan.of(resolved.value()).requireFit();
         RunFolder folder = new RunFolder(out);
         boolean first = rendezvous.rank() == 0;

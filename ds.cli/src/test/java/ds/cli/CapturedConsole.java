@@ -14,7 +14,7 @@ final class CapturedConsole {
 
     /** {@return the exit code} */
     int ds(String... arguments) {
-        int code = Main.commandLine(console, new StopRequest(), arguments).execute(arguments);
+        int code = Main.commandLine(console, new StopRequest()).execute(arguments);
         console.flush();
         return code;
     }

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ds.cli.job.StopRequest;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -70,19 +69,6 @@ class MainTest {
     void wrongCommandIsNamedWithWhatWasMeant() {
         assertEquals(2, captured.ds("prepar"));
         assertTrue(captured.err().contains("prepare"), captured.err());
-    }
-
-    @Test
-    void onlyTheCommandThatIsNamedIsMade() {
-        assertEquals(Set.of("info"), made("info", "--json"));
-        assertEquals(made(), made("--log-level", "debug", "info"));
-        assertEquals(made(), made("inf"));
-    }
-
-    private Set<String> made(String... arguments) {
-        return Main.commandLine(captured.console(), new StopRequest(), arguments)
-                .getSubcommands()
-                .keySet();
     }
 
     @Test

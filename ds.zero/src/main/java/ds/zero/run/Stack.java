@@ -3,7 +3,6 @@ package ds.zero.run;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
 import ds.api.comm.Rendezvous;
-import ds.api.spi.ProviderException;
 import ds.api.spi.Providers;
 import ds.zero.config.RuntimeConfig;
 
@@ -15,24 +14,10 @@ import ds.zero.config.RuntimeConfig;
  */
 public record Stack(TensorBackend backend, Communicator communicator) implements AutoCloseable {
     /**
-     * Begins to load what {@link #open} will need, in a thread of its own, and returns at once: a library takes as long to load as
-     * a plan to make. What is wrong with the providers {@code open} says.
-     */
-    public static void prepare(RuntimeConfig config) {
-        Thread.ofPlatform().daemon().name("ds-prepare").start(() -> {
-            try {
-                Providers.backends().get(config.backend());
-            } catch (ProviderException e) {
-                // open meets it again
-            }
-        });
-    }
-
-    /**
      * Opens both; returns once all ranks have joined.
      *
      * @return handed over
-     * @throws ProviderException if a provider is unknown or not available
+     * @throws ds.api.spi.ProviderException if a provider is unknown or not available
      * @throws ds.api.comm.CommunicatorException if not all ranks come within the deadline
      */
     public static Stack open(RuntimeConfig config, Rendezvous rendezvous) {

@@ -1,7 +1,6 @@
 package ds.comm.tcp;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -18,7 +17,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.lang.foreign.ValueLayout;
-import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -31,7 +29,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -190,7 +187,7 @@ class IntrudersTest {
                                         .close())
                         .getMessage(),
                 Loopback.THREADS);
-        try (Socket replay = connect(again, zero)) {
+        try (Socket replay = Loopback.connect(again, zero)) {
             replay.getOutputStream().write(said);
             byte[] answer = replay.getInputStream().readNBytes(56 + 32 + 4);
             assertEquals(2, ByteBuffer.wrap(answer).getInt(88), "wrong secret");
@@ -202,22 +199,10 @@ class IntrudersTest {
         return new Rendezvous(0, 2, 0, "127.0.0.1", port, Optional.of(Loopback.SECRET));
     }
 
-    /** Connects as soon as somebody listens, unless that one has given up. */
-    private static Socket connect(int port, Future<?> listener) throws Exception {
-        while (true) {
-            try {
-                return new Socket(InetAddress.getLoopbackAddress(), port);
-            } catch (ConnectException e) {
-                assertFalse(listener.isDone(), "nobody listens any more");
-                Thread.sleep(2);
-            }
-        }
-    }
-
     /** Passes everything on, and keeps what the caller says first. */
     private static void overhear(ServerSocket between, int port, byte[] said) {
         try (Socket caller = between.accept();
-                Socket listener = connect(port, new CompletableFuture<>())) {
+                Socket listener = Loopback.connect(port, new CompletableFuture<>())) {
             var back = CompletableFuture.runAsync(() -> pass(listener, caller, new byte[0]), Loopback.THREADS);
             pass(caller, listener, said);
             back.join();

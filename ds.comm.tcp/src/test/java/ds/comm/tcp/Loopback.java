@@ -1,6 +1,7 @@
 package ds.comm.tcp;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 
 import ds.api.comm.Communicator;
 import ds.api.comm.Rendezvous;
@@ -9,12 +10,17 @@ import ds.api.spi.ProviderOptions;
 import ds.tck.comm.RankBody;
 import ds.tck.comm.RankThreads;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
+import java.util.concurrent.locks.LockSupport;
 
 /** Jobs whose ranks are threads of this JVM, over real sockets of the loopback interface. */
 final class Loopback {
@@ -45,6 +51,20 @@ final class Loopback {
                 .filter(name -> name.startsWith("ds.comm.tcp"))
                 .toList();
         assertEquals(List.of(), threads);
+    }
+
+    /** {@return a connection to a port as soon as somebody listens there, unless that one has given up} */
+    static Socket connect(int port, Future<?> listener) {
+        while (true) {
+            try {
+                return new Socket(InetAddress.getLoopbackAddress(), port);
+            } catch (ConnectException e) {
+                assertFalse(listener.isDone(), "nobody listens any more");
+                LockSupport.parkNanos(2_000_000);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
     }
 
     static int freePort() throws IOException {

@@ -1,7 +1,6 @@
 package ds.comm.tcp;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -16,7 +15,6 @@ import ds.api.spi.Providers;
 import ds.tck.comm.RankThreads;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.UncheckedIOException;
 import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -29,7 +27,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Future;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -79,7 +76,7 @@ class RendezvousTest {
     void whoSendsTheListenersProofBackIsNotLetIn() throws Exception {
         int port = Loopback.freePort();
         var zero = refusal(place(0, 2, port, Loopback.SECRET));
-        try (Socket mirror = connect(port, zero)) {
+        try (Socket mirror = Loopback.connect(port, zero)) {
             ByteBuffer hello =
                     ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(3);
             hello.putInt(2).putInt(1).putInt(0).putInt(0).putInt(1);
@@ -141,7 +138,7 @@ class RendezvousTest {
         String request = "GET / HTTP/1.1\r\nHost: this is longer than the first message of a rank\r\n\r\n";
         List<Socket> strangers = new ArrayList<>();
         for (int i = 0; i < 150; i++) {
-            Socket stranger = connect(port, new CompletableFuture<>());
+            Socket stranger = Loopback.connect(port, new CompletableFuture<>());
             strangers.add(stranger);
             if (i % 3 == 0) {
                 write(stranger, request.getBytes(StandardCharsets.UTF_8));
@@ -150,20 +147,6 @@ class RendezvousTest {
             }
         }
         return strangers;
-    }
-
-    /** Connects as soon as somebody listens, unless that one has given up. */
-    private static Socket connect(int port, Future<?> listener) {
-        while (true) {
-            try {
-                return new Socket(InetAddress.getLoopbackAddress(), port);
-            } catch (ConnectException e) {
-                assertFalse(listener.isDone(), "nobody listens any more");
-                Thread.onSpinWait();
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        }
     }
 
     private static void write(Socket socket, byte[] bytes) {
@@ -223,7 +206,7 @@ class RendezvousTest {
     void anotherVersionIsNamed() throws Exception {
         int port = Loopback.freePort();
         var zero = refusal(place(0, 2, port, Loopback.SECRET));
-        try (Socket future = connect(port, zero)) {
+        try (Socket future = Loopback.connect(port, zero)) {
             ByteBuffer hello =
                     ByteBuffer.allocate(64).putLong(0x44535443502d2d31L).putInt(99);
             write(future, hello.array());

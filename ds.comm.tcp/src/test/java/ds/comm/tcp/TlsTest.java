@@ -19,7 +19,6 @@ import java.io.DataInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.ValueLayout;
-import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -219,22 +218,10 @@ class TlsTest {
         }
     }
 
-    /** Connects as soon as somebody listens, unless that one has given up; a socket that was refused once cannot try again. */
-    private static void connect(Socket socket, int port, Future<?> listener) throws Exception {
-        while (!listens(port)) {
-            assertFalse(listener.isDone(), "nobody listens any more");
-            Thread.sleep(5);
-        }
+    /** Connects as soon as somebody listens: a socket that was refused once cannot try again. */
+    private static void connect(Socket socket, int port, Future<?> listener) throws IOException {
+        Loopback.connect(port, listener).close();
         socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-    }
-
-    private static boolean listens(int port) throws IOException {
-        try {
-            new Socket(InetAddress.getLoopbackAddress(), port).close();
-            return true;
-        } catch (ConnectException e) {
-            return false;
-        }
     }
 
     @Test

@@ -34,7 +34,7 @@ abstract class Hierarchical extends Operation {
 
     /** {@return these bytes in chunks, of at most so many bytes each} */
     final MemorySegment[] chunks(MemorySegment whole, long most) {
-        return parts(whole, (int) ((whole.byteSize() + most - 1) / most));
+        return parts(whole, (int) Math.ceilDiv(whole.byteSize(), most));
     }
 
     /** {@return these bytes in so many parts of whole elements} */

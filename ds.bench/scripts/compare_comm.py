@@ -27,6 +27,7 @@ parser.add_argument("--ranks", type=int, default=2, help="on loopback")
 parser.add_argument("--hosts", type=int, default=4, help="namespaces")
 parser.add_argument("--ranks-per-host", type=int, default=1)
 parser.add_argument("--rates", default="", help="such as 100mbit,1gbit,10gbit; none: loopback")
+parser.add_argument("--congestion-control", help="of the namespaces, such as cubic or bbr; default the system's")
 parser.add_argument("--rounds", type=int, default=3)
 parser.add_argument("--python", default=sys.executable, help="that has torch")
 parser.add_argument("--no-peer", action="store_true")
@@ -35,6 +36,7 @@ parser.add_argument("--bytes", default="4096,65536,1048576,4194304,67108864")
 parser.add_argument("--dtype", default="fp32")
 parser.add_argument("--repeats", type=int, default=3)
 parser.add_argument("--seconds", type=float, default=0.1)
+parser.add_argument("--warm-up", type=float, default=0.2, help="seconds of each operation and size; the peer's is its own")
 parser.add_argument("--option", action="append", default=[], help="KEY=VALUE for `ds bench comm`; repeatable")
 args = parser.parse_args()
 
@@ -70,7 +72,7 @@ def parse(text):
 def compare(network, rate):
     common = ["--ops", args.ops, "--bytes", args.bytes, "--dtype", args.dtype, "--repeats", str(args.repeats), "--seconds",
               str(args.seconds), "--json"]
-    ours_command = [os.path.join(ROOT, "ds"), "bench", "comm"] + common
+    ours_command = [os.path.join(ROOT, "ds"), "bench", "comm", "--warm-up", str(args.warm_up)] + common
     for option in args.option:
         ours_command += ["--option", option]
     peer_command = [args.python, os.path.join(HERE, "pytorch_comm.py")] + common
@@ -90,6 +92,7 @@ def compare(network, rate):
             return statistics.median(run[key][field] for run in runs)
         line = {"op": key[0], "bytes": key[1], "ranks": ours[0][key]["ranks"], "dtype": args.dtype}
         if network:
+            line |= {"congestion_control": args.congestion_control or "the system's"}
             line |= {"rate": rate, "ranks_per_host": args.ranks_per_host, "link_bytes_per_second": round(link)}
         line |= {"seconds": median(ours, "seconds"), "bus_bytes_per_second": round(median(ours, "bus_bytes_per_second")),
                  "cpu_seconds": median(ours, "cpu_seconds")}
@@ -107,7 +110,7 @@ def compare(network, rate):
 if args.rates:
     require()
     for rate in args.rates.split(","):
-        with Network(args.hosts, rate) as network:
+        with Network(args.hosts, rate, args.congestion_control) as network:
             compare(network, rate)
 else:
     compare(None, None)

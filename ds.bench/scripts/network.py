@@ -67,7 +67,8 @@ def run(*command):
 class Network:
     """Hosts on a switch, all of them namespaces; nothing outside of them is touched."""
 
-    def __init__(self, hosts, rate):
+    def __init__(self, hosts, rate, congestion_control=None):
+        self.congestion_control = congestion_control  # None: the system's
         self.rate, self.prefix = rate, f"ds{os.getpid()}"
         self.switch = self.prefix + "sw"
         self.names = [f"{self.prefix}h{h}" for h in range(hosts)]
@@ -92,8 +93,16 @@ class Network:
             run("ip", "-n", name, "addr", "add", self.address(h) + "/24", "dev", "eth0")
             run("ip", "-n", name, "link", "set", "lo", "up")
             run("ip", "-n", name, "link", "set", "eth0", "up")
+            self.control_congestion(name)
             self.limit(name, "eth0")
             self.limit(self.switch, f"p{h}")
+
+    def control_congestion(self, name):
+        key = "net.ipv4.tcp_congestion_control"
+        wanted = self.congestion_control
+        if wanted and subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw", f"{key}={wanted}"], check=False).returncode:
+            sys.exit(f"{key} = {wanted}: not allowed in a namespace; `sysctl net.ipv4.tcp_allowed_congestion_control` of the host says "
+                     "what is, and sets it")
 
     def limit(self, namespace, device):
         burst = "64kb" if self.rate == "100mbit" else "256kb" if self.rate == "1gbit" else "2mb"

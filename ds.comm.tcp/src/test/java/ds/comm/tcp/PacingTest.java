@@ -18,18 +18,23 @@ import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 
-/** Streams that meet at a rank are told how fast to come, and keep to it. */
+/** Streams that meet at a rank are told how fast to come, and keep to it where the system can be told. */
 @Timeout(60)
 class PacingTest {
     private static final Map<String, ?> SOCKETS = Map.of("shared_memory", false);
-    private static final int PIECES = 16;
+    private static final int PIECES = 32;
     private static final long ELEMENTS = (long) PIECES * Header.PIECE_BYTES / Float.BYTES;
 
+    /** The system lets bursts pass, and what was sent before this rank knew how fast; no more. */
     @Test
-    void nothingComesFasterThanItWasAskedFor() throws Exception {
+    @EnabledOnOs(OS.LINUX)
+    void nothingComesMuchFasterThanItWasAskedFor() throws Exception {
         int port = Loopback.freePort();
         int kibPerSecond = 2048;
+        int piecesAtOnce = 8; // early ones, those that wait in the socket, and two segments of loopback, 64 KiB each
         CompletableFuture<Void> receiver = RawPeer.playing(1, 2, port, false, peer -> {
             long begin = System.nanoTime();
             peer.start(OperationKind.BROADCAST, DType.F32, 1, ELEMENTS, "weights", kibPerSecond);
@@ -37,9 +42,9 @@ class PacingTest {
                 assertEquals(
                         (long) piece * Header.PIECE_BYTES,
                         peer.awaitFrame(FrameKind.DATA, 1).value());
-                double due = (double) piece * (Header.PIECE_BYTES >> 10) / kibPerSecond;
+                double due = (double) (piece - piecesAtOnce) * (Header.PIECE_BYTES >> 10) / kibPerSecond;
                 double seconds = (System.nanoTime() - begin) * 1e-9;
-                assertTrue(seconds > due - 0.005, "piece " + piece + " after " + seconds + " s, due at " + due);
+                assertTrue(seconds > due, "piece " + piece + " after " + seconds + " s, due at " + due);
             }
         });
         try (HostTensors memory = new HostTensors();
@@ -50,8 +55,9 @@ class PacingTest {
         }
     }
 
-    /** Two send at once, a piece every 20 ms each: they are asked for twice the rate that they have reached, not for all they can. */
+    /** Two send at once, a piece every 20 ms each: they are asked for half as much again as they have reached, not for all they can. */
     @Test
+    @EnabledOnOs(OS.LINUX)
     void whoIsSentBySeveralAsksForWhatHasComeAndSomeMore() throws Exception {
         int port = Loopback.freePort();
         RawPeer.Part sender = peer -> {
@@ -62,11 +68,9 @@ class PacingTest {
                 peer.data(OperationKind.GATHER, 1, (long) piece * Header.PIECE_BYTES);
             }
             int pace = peer.awaitFrame(FrameKind.START, 2).pace();
-            int most = 4
-                    * 2
-                    * (Header.PIECE_BYTES >> 10)
-                    * 1000
-                    / 20; // four times that, if its thread is late for the first
+            int reached = (Header.PIECE_BYTES >> 10) * 1000 / 20;
+            int most =
+                    reached * 2; // half as much again, and a piece of each more in a window of at least eight of each
             assertTrue(pace > 0 && pace <= most, "asks for " + pace + " KiB/s, at most " + most);
         };
         CompletableFuture<Void> first = RawPeer.playing(1, 3, port, false, sender);

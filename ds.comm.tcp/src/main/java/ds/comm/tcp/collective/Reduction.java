@@ -84,6 +84,11 @@ final class Reduction extends Operation {
     }
 
     @Override
+    protected boolean meetsOthers(FrameKind kind) {
+        return kind == FrameKind.DATA || !ringed;
+    }
+
+    @Override
     protected int credit() {
         return (int) (group().windowBytes() / Header.PIECE_BYTES);
     }

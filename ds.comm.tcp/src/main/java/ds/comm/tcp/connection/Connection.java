@@ -26,10 +26,11 @@ public final class Connection {
     private final FrameReader reader;
     private final FrameWriter writer;
     private final SelectionKey key;
+    private final Optional<NativeSocket> socket;
     private boolean left;
     private boolean ended;
     private boolean blocked;
-    private long dueNanos;
+    private long bytesPerSecond;
     private long heardNanos = System.nanoTime();
 
     /**
@@ -45,9 +46,10 @@ public final class Connection {
         this.link = link;
         this.shared = shared;
         link.wire().socket().configureBlocking(false);
-        if (shared.isEmpty()) {
-            NativeSocket.of(link.wire().socket()).ifPresent(socket -> socket.holdAtMost(HELD_BYTES));
-        }
+        socket = shared.isPresent()
+                ? Optional.empty()
+                : NativeSocket.of(link.wire().socket());
+        socket.ifPresent(system -> system.holdAtMost(HELD_BYTES));
         FrameChannel channel = shared.isPresent() ? shared.get() : link.wire();
         reader = new FrameReader(channel);
         writer = new FrameWriter(channel);
@@ -204,6 +206,7 @@ public final class Connection {
             return;
         }
         try {
+            keepTo(writer.bytesPerSecond());
             FrameWriter.Progress progress = writer.flush();
             blocked = progress == FrameWriter.Progress.BLOCKED;
             int interest = SelectionKey.OP_READ | (blocked && shared.isEmpty() ? SelectionKey.OP_WRITE : 0);
@@ -212,9 +215,6 @@ public final class Connection {
             }
             if (progress == FrameWriter.Progress.MORE) {
                 wake();
-            } else if (progress == FrameWriter.Progress.IDLE && writer.waitNanos() < Long.MAX_VALUE) {
-                dueNanos = System.nanoTime() + writer.waitNanos();
-                wakeups.wakeLater(this);
             } else if (progress == FrameWriter.Progress.LAST) {
                 shutdownOutput();
             }
@@ -224,9 +224,16 @@ public final class Connection {
         }
     }
 
-    /** {@return when the next piece may leave that has been kept back} */
-    long dueNanos() {
-        return dueNanos;
+    private void keepTo(long rate) {
+        if (rate != bytesPerSecond) {
+            bytesPerSecond = rate;
+            socket.ifPresent(system -> system.keepTo(rate));
+        }
+    }
+
+    /** {@return how many bytes have come over the network, read or not; 0 if the system does not say} */
+    public long receivedBytes() {
+        return ended || socket.isEmpty() ? 0 : socket.get().receivedBytes();
     }
 
     private void shutdownOutput() throws IOException {

@@ -46,7 +46,7 @@ final class FrameWriter {
     private int pieceBytes;
     private int turn;
     private boolean last;
-    private long waitNanos = Long.MAX_VALUE;
+    private long bytesPerSecond;
 
     FrameWriter(FrameChannel channel) {
         this.channel = channel;
@@ -175,23 +175,30 @@ final class FrameWriter {
         return remaining();
     }
 
-    /** {@return how long after a flush the next piece may leave, if it keeps to a pace; else the longest time there is} */
-    long waitNanos() {
-        return waitNanos;
-    }
-
     private Outflow choose() {
-        waitNanos = Long.MAX_VALUE;
-        long now = System.nanoTime();
         for (int i = 0; i < outflows.size(); i++) {
             Outflow outflow = outflows.get((turn + i) % outflows.size());
-            long wait = outflow.ready() > 0 ? outflow.waitNanos(now) : Long.MAX_VALUE;
-            waitNanos = Math.min(waitNanos, wait);
-            if (wait <= 0) {
+            if (outflow.ready() > 0) {
                 turn = (turn + i + 1) % outflows.size();
                 return outflow;
             }
         }
         return null;
+    }
+
+    /**
+     * {@return how many bytes per second should leave; 0: as many as can} It is what the fastest of those wants that have something to
+     * send, as it was before if none has.
+     */
+    long bytesPerSecond() {
+        long most = -1;
+        for (Outflow outflow : outflows) {
+            if (outflow.ready() > 0) {
+                long rate = outflow.bytesPerSecond();
+                most = rate == 0 ? Long.MAX_VALUE : Math.max(most, rate);
+            }
+        }
+        bytesPerSecond = most < 0 ? bytesPerSecond : most == Long.MAX_VALUE ? 0 : most;
+        return bytesPerSecond;
     }
 }

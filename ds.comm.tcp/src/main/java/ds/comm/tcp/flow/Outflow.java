@@ -3,7 +3,6 @@ package ds.comm.tcp.flow;
 import ds.comm.tcp.frame.FrameKind;
 import ds.comm.tcp.frame.Header;
 import ds.comm.tcp.frame.Subject;
-import ds.comm.tcp.pace.Pace;
 import java.lang.foreign.MemorySegment;
 import java.util.function.IntConsumer;
 
@@ -17,7 +16,7 @@ public final class Outflow {
     private long granted;
     private long taken;
     private long sent;
-    private Pace pace = new Pace(0, 0);
+    private long bytesPerSecond;
 
     /**
      * Sends nothing yet.
@@ -48,14 +47,14 @@ public final class Outflow {
         granted = Math.min(source.total(), Math.max(granted, bytes));
     }
 
-    /** From now on leaves no faster than this, or as fast as it can if 0. */
-    public void keepTo(long bytesPerSecond) {
-        pace = new Pace(bytesPerSecond, System.nanoTime());
+    /** From now on should leave no faster than this, or as fast as it can if 0. */
+    public void keepTo(long rate) {
+        bytesPerSecond = rate;
     }
 
-    /** {@return how long the next piece has to wait for its time; not positive if not at all} */
-    public long waitNanos(long nowNanos) {
-        return pace.waitNanos(nowNanos);
+    /** {@return how fast it should leave; 0: as fast as it can} */
+    public long bytesPerSecond() {
+        return bytesPerSecond;
     }
 
     /** {@return the bytes of the next piece; 0 if there is none now} */
@@ -71,7 +70,6 @@ public final class Outflow {
     public MemorySegment take(int bytes) {
         MemorySegment piece = source.slice(taken, bytes);
         taken += bytes;
-        pace.sent(bytes, System.nanoTime());
         return piece;
     }
 

@@ -9,7 +9,7 @@ import java.util.Map;
 
 /** What moves for one operation: at most one flow of each kind from each member, and one to each. */
 final class Flows {
-    private static final List<FrameKind> KINDS = List.of(FrameKind.DATA, FrameKind.RESULT);
+    static final List<FrameKind> KINDS = List.of(FrameKind.DATA, FrameKind.RESULT);
 
     private final int size;
     private final Map<FrameKind, Inflow[]> in = new EnumMap<>(FrameKind.class);

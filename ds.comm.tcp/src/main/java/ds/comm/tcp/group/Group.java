@@ -5,7 +5,6 @@ import ds.comm.tcp.connection.Connection;
 import ds.comm.tcp.frame.Descriptor;
 import ds.comm.tcp.frame.Header;
 import ds.comm.tcp.frame.OperationKind;
-import ds.comm.tcp.pace.LinkRate;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -27,7 +26,6 @@ public final class Group {
     private final Lane[] receives;
     private final boolean[] left;
     private final long[] bytesPerSecond; // that each member asked for last
-    private final LinkRate linkRate = new LinkRate();
     private final Counters counters;
     private final Arena arena = Arena.ofShared();
     private final Inboxes inboxes;
@@ -191,10 +189,6 @@ public final class Group {
     /** A member asks for so many bytes per second. */
     void asks(int member, long rate) {
         bytesPerSecond[member] = rate;
-    }
-
-    LinkRate linkRate() {
-        return linkRate;
     }
 
     boolean left(int member) {

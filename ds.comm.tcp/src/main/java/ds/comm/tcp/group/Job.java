@@ -5,6 +5,7 @@ import ds.comm.tcp.combine.Combiner;
 import ds.comm.tcp.connection.Connection;
 import ds.comm.tcp.connection.Vicinity;
 import ds.comm.tcp.frame.Header;
+import ds.comm.tcp.pace.LinkRate;
 import java.util.ArrayDeque;
 import java.util.EnumMap;
 import java.util.List;
@@ -41,6 +42,7 @@ public final class Job {
     private final Map<DType, Combiner> combiners = new EnumMap<>(DType.class);
     private final ArrayDeque<Lane> advancing = new ArrayDeque<>();
     private final AtomicInteger groupNumbers = new AtomicInteger(1);
+    private final LinkRate linkRate = new LinkRate(this::receivedBytes, System::nanoTime);
     private State state = State.RUNNING;
     private long endNanos;
     private String failure = "";
@@ -102,6 +104,18 @@ public final class Job {
                 action.accept(connection);
             }
         }
+    }
+
+    LinkRate linkRate() {
+        return linkRate;
+    }
+
+    private long receivedBytes() {
+        long bytes = 0;
+        for (Connection connection : connections) {
+            bytes += connection == null ? 0 : connection.receivedBytes();
+        }
+        return bytes;
     }
 
     /** {@return the connections through shared memory} */

@@ -35,7 +35,6 @@ public abstract class Operation {
     private int missing;
     private int unfinished;
     private boolean ready;
-    private int streams;
     private int pace;
     private long lastProgressNanos;
 
@@ -140,15 +139,15 @@ public abstract class Operation {
         unfinished = lane.peers().length;
         missing = lane.peers().length;
         prepare();
-        streams = streams();
-        pace = (int) (group.linkRate().share(streams) >> 10);
-        if (streams > 1) {
-            group.linkRate().begin();
+        int streams = streams();
+        if (streams > 0) {
+            group.job().linkRate().begin();
+            pace = (int) (group.job().linkRate().share(streams) >> 10);
         }
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));
+            keepTo(group.askedBy(peer), peer);
             if (outflow(FrameKind.DATA, peer) != null) {
-                outflow(FrameKind.DATA, peer).keepTo(group.askedBy(peer));
                 grant(FrameKind.DATA, peer, group.earlyBytes());
             }
         }
@@ -157,6 +156,20 @@ public abstract class Operation {
         }
         if (unfinished == 0) {
             complete();
+        }
+    }
+
+    /** {@return whether flows of this kind meet others at their receiver} */
+    protected boolean meetsOthers(FrameKind kind) {
+        return kind == FrameKind.DATA;
+    }
+
+    /** Sends to a member no faster than it asks. */
+    private void keepTo(long bytesPerSecond, int member) {
+        for (FrameKind kind : Flows.KINDS) {
+            if (outflow(kind, member) != null && meetsOthers(kind)) {
+                outflow(kind, member).keepTo(bytesPerSecond);
+            }
         }
     }
 
@@ -175,9 +188,9 @@ public abstract class Operation {
         begun[member] = true;
         missing--;
         take(member, announcement.inline());
+        keepTo(announcement.bytesPerSecond(), member);
         if (outflow(FrameKind.DATA, member) != null) {
             group.asks(member, announcement.bytesPerSecond());
-            outflow(FrameKind.DATA, member).keepTo(announcement.bytesPerSecond());
             grant(FrameKind.DATA, member, announcement.granted());
         }
         if (outflow(FrameKind.RESULT, member) != null) {
@@ -219,8 +232,8 @@ public abstract class Operation {
 
     public final void received(FrameKind kind, int member, int bytes) {
         progress();
-        if (streams > 1 && group.isFar(member)) {
-            group.linkRate().arrived(bytes, lastProgressNanos);
+        if (group.isFar(member)) {
+            group.job().linkRate().arrived();
         }
         add(kind, member, bytes);
     }
@@ -251,9 +264,6 @@ public abstract class Operation {
 
     private void complete() {
         finish();
-        if (streams > 1) {
-            group.linkRate().end();
-        }
         work.complete();
         if (whole == null) {
             event.done(descriptor, work.queuedNanos());

@@ -174,7 +174,6 @@ public final class Mesh implements AutoCloseable {
     }
 
     private void turn() throws IOException {
-        wakeups.wakeWhoIsDue();
         if (wakeups.any() || vicinity.pending()) {
             selector.selectNow(this::ready);
         } else {
@@ -206,8 +205,7 @@ public final class Mesh implements AutoCloseable {
         if (vicinity.pending()) { // since a neighbour may have looked just before we said that we sleep
             selector.selectNow(this::ready);
         } else {
-            long nanos = wakeups.nanosUntilDue(deadlines.checkNanos());
-            selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(nanos)));
+            selector.select(this::ready, Math.max(1, TimeUnit.NANOSECONDS.toMillis(deadlines.checkNanos())));
         }
         vicinity.sleeps(false);
     }

@@ -1,71 +1,107 @@
 package ds.comm.tcp.pace;
 
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 
 /**
- * How fast bytes of other hosts reach this rank in the operations of a group, and how fast each of several that send at once
- * should: a little more than its share. Streams that meet at a link share it evenly only after a while, if ever; the one that falls
- * behind ends alone, too slow for the link. What is asked for grows with what comes, so a link that gets faster is
- * noticed, and one that gets slower is forgotten after a few operations.
+ * What the link of this rank carries: the most that has lately come from other hosts within a window of time. And how fast each of several
+ * streams that meet there should come: a little more than its share. Streams level out by themselves only after a while, if ever; the one
+ * that falls behind ends alone, too slow for the link.
  *
- * <p>Measured is from the first piece to the last one, and not how long an operation takes: else what precedes the first would be
- * taken for a slow link, and the next asked to be slower still.
+ * <p>What comes is what the system has received, not what this rank has read: else a thread that is late would find more than
+ * the link carries. The most is forgotten slowly, since ranks that are late look like a slow link, and to ask for too little
+ * slows an operation, while to ask for too much is to ask for nothing.
  */
 public final class LinkRate {
-    /** A piece of a faster stream takes less than 3 ms, too short for a timer that wakes a rank by the millisecond. */
-    static final long FASTEST_STREAM = 25_000_000;
+    /** A switch or a shaper lets shorter bursts pass faster than the link. */
+    static final long WINDOW_NANOS = TimeUnit.MILLISECONDS.toNanos(20);
 
-    /** Less says more about buffers than about the link. */
-    private static final long LEAST_BYTES = 1 << 20;
+    /** Nor do fewer bytes say anything, if the link is slow. */
+    static final long WINDOW_BYTES = 1 << 20;
 
-    private static final long LEAST_NANOS = TimeUnit.MILLISECONDS.toNanos(4);
+    /** What carries more is not the limit, but the processor: less than the link carries comes, and to ask for it makes it less. */
+    static final double FASTEST = 150_000_000;
 
-    /** What keeps a link filled while streams of the same size differ a little. */
-    private static final double MORE = 1.1;
-    /** While each operation is faster than the one before: it was the rate asked for that limited it. */
-    private static final double MUCH_MORE = 2;
+    /** Fills a link while streams differ a little. */
+    static final double MORE = 1.05;
 
-    private static final double GROWTH = 1.05;
-    private static final double KEPT = 0.9;
+    /** Finds out what a link carries that is not known well: it may be what was asked for that limits it. */
+    static final double MUCH_MORE = 1.5;
 
+    /** A link is known when so many windows have brought no more than this, of what came before. */
+    static final int WINDOWS_UNTIL_KNOWN = 8;
+
+    private static final double GROWTH = 1.1;
+
+    /** In a row, that brought what was asked for and no less: then it may be known wrongly. */
+    private static final int WINDOWS_AS_ASKED = 4;
+
+    private static final double AS_ASKED = 0.98;
+
+    /** Of what is known, in a window with less. */
+    private static final double KEPT = 0.99;
+
+    private final LongSupplier receivedBytes;
+    private final LongSupplier clock;
     private double bytesPerSecond;
-    private boolean growing;
-    private long bytes;
-    private long firstNanos;
-    private long lastNanos;
+    private int windowsWithoutGrowth;
+    private int windowsAsAsked;
+    private double asked; // of all streams together; 0: as many as they can
+    private boolean measures;
+    private long startNanos;
+    private long startBytes;
 
-    /** An operation begins. */
+    /**
+     * Knows nothing yet.
+     *
+     * @param receivedBytes over all links from other hosts, read or not
+     * @param clock nanoseconds since any time
+     */
+    public LinkRate(LongSupplier receivedBytes, LongSupplier clock) {
+        this.receivedBytes = receivedBytes;
+        this.clock = clock;
+    }
+
+    /** An operation begins; what comes between two says little about the link. */
     public void begin() {
-        bytes = -1;
+        measures = false;
     }
 
-    /** A piece has come. */
-    public void arrived(long pieceBytes, long nowNanos) {
-        if (bytes < 0) { // how long the first one took is not known
-            bytes = 0;
-            firstNanos = nowNanos;
-        } else {
-            bytes += pieceBytes;
-            lastNanos = nowNanos;
+    /** A piece of an operation under way has come. */
+    public void arrived() {
+        long now = clock.getAsLong();
+        if (measures && now - startNanos < WINDOW_NANOS) {
+            return;
         }
+        long bytes = receivedBytes.getAsLong();
+        if (measures) {
+            if (bytes - startBytes < WINDOW_BYTES) {
+                return;
+            }
+            long nanos =
+                    clock.getAsLong() - startNanos; // from before the first count to after the last: never too short
+            add((bytes - startBytes) * 1e9 / nanos);
+        }
+        measures = true;
+        startNanos = now;
+        startBytes = bytes;
     }
 
-    /** The operation is done. */
-    public void end() {
-        if (bytes >= LEAST_BYTES && lastNanos - firstNanos >= LEAST_NANOS) {
-            double rate = bytes * 1e9 / (lastNanos - firstNanos);
-            growing = rate > GROWTH * bytesPerSecond;
-            bytesPerSecond = Math.max(rate, KEPT * bytesPerSecond);
-        }
+    private void add(double rate) {
+        windowsAsAsked = asked > 0 && rate > AS_ASKED * asked ? windowsAsAsked + 1 : 0;
+        boolean unknown = rate > GROWTH * bytesPerSecond || windowsAsAsked >= WINDOWS_AS_ASKED;
+        windowsWithoutGrowth = unknown ? 0 : windowsWithoutGrowth + 1;
+        bytesPerSecond = Math.max(KEPT * bytesPerSecond, rate);
     }
 
     /**
      * {@return bytes per second that each of several streams should take; 0 if as many as it can}
      *
-     * @param streams of the same size that come at once
+     * @param streams that come at once
      */
     public long share(int streams) {
-        double share = bytesPerSecond * (growing ? MUCH_MORE : MORE) / streams;
-        return streams < 2 || share > FASTEST_STREAM ? 0 : (long) share;
+        double more = windowsWithoutGrowth < WINDOWS_UNTIL_KNOWN ? MUCH_MORE : MORE;
+        asked = streams < 2 || bytesPerSecond > FASTEST ? 0 : more * bytesPerSecond;
+        return (long) (asked / streams);
     }
 }

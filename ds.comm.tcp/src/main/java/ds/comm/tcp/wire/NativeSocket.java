@@ -3,6 +3,7 @@ package ds.comm.tcp.wire;
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT;
 
 import java.io.File;
@@ -21,18 +22,24 @@ import java.nio.channels.SocketChannel;
 import java.util.Optional;
 
 /**
- * An option of a TCP socket that Java does not know (tcp(7)): how much the system takes that it cannot send yet. Linux on 64 bits, where
- * native access is granted to this module; elsewhere there is none. The socket's number is found among those of this process by
- * its addresses, and is valid as long as the socket is open.
+ * What Java does not know of a TCP socket (socket(7), tcp(7)): how much the system takes that it cannot send yet, how fast it sends, and how
+ * much it has received. Linux on 64 bits, where native access is granted to this module; elsewhere there is none. The socket's number is
+ * found among those of this process by its addresses, and is valid as long as the socket is open. For one thread.
  */
 public final class NativeSocket {
     private static final int IPPROTO_TCP = 6;
     private static final int TCP_NOTSENT_LOWAT = 25;
+    private static final int TCP_INFO = 11;
+    private static final int BYTES_RECEIVED = 128; // where in struct tcp_info; since Linux 4.1
+    private static final int SOL_SOCKET = 1;
+    private static final int SO_MAX_PACING_RATE = 47;
     private static final int AF_INET = 2;
     private static final int AF_INET6 = 10;
     private static final int ADDRESS_BYTES = 128; // struct sockaddr_storage
 
     private final int number;
+    private final MemorySegment value = Arena.ofAuto().allocate(BYTES_RECEIVED + Long.BYTES, Long.BYTES);
+    private final MemorySegment valueBytes = Arena.ofAuto().allocate(JAVA_INT);
 
     private NativeSocket(int number) {
         this.number = number;
@@ -43,6 +50,8 @@ public final class NativeSocket {
         private static final Linker LINKER = Linker.nativeLinker();
         private static final MethodHandle SET_OPTION = function(
                 "setsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT));
+        private static final MethodHandle GET_OPTION =
+                function("getsockopt", FunctionDescriptor.of(JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
         private static final MethodHandle OWN_ADDRESS =
                 function("getsockname", FunctionDescriptor.of(JAVA_INT, JAVA_INT, ADDRESS, ADDRESS));
         private static final MethodHandle PEER_ADDRESS =
@@ -116,13 +125,38 @@ public final class NativeSocket {
      * this goes on without it.
      */
     public void holdAtMost(int bytes) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment value = arena.allocateFrom(JAVA_INT, bytes);
-            int ignored = (int) Functions.SET_OPTION.invokeExact(
-                    number, IPPROTO_TCP, TCP_NOTSENT_LOWAT, value, (int) value.byteSize());
+        value.set(JAVA_INT, 0, bytes);
+        set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, Integer.BYTES);
+    }
+
+    /**
+     * Has the system send no faster. A system that does not know this goes on without it.
+     *
+     * @param bytesPerSecond 0: as fast as it can
+     */
+    public void keepTo(long bytesPerSecond) {
+        value.set(JAVA_LONG, 0, bytesPerSecond == 0 ? -1 : bytesPerSecond);
+        set(SOL_SOCKET, SO_MAX_PACING_RATE, Long.BYTES);
+    }
+
+    private void set(int level, int option, int bytes) {
+        try {
+            int ignored = (int) Functions.SET_OPTION.invokeExact(number, level, option, value, bytes);
         } catch (Throwable e) {
             throw new IllegalStateException("setting an option of a socket", e);
         }
+    }
+
+    /** {@return how many bytes have come so far, read or not; 0 if the system does not say} */
+    public long receivedBytes() {
+        value.set(JAVA_LONG, BYTES_RECEIVED, 0);
+        valueBytes.set(JAVA_INT, 0, (int) value.byteSize());
+        try {
+            int ignored = (int) Functions.GET_OPTION.invokeExact(number, IPPROTO_TCP, TCP_INFO, value, valueBytes);
+        } catch (Throwable e) {
+            throw new IllegalStateException("asking for the state of a socket", e);
+        }
+        return value.get(JAVA_LONG, BYTES_RECEIVED);
     }
 
     /** {@return the number by which the system knows the socket} */

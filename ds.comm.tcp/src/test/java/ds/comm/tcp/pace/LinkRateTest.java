@@ -9,83 +9,112 @@ import org.junit.jupiter.api.Test;
 class LinkRateTest {
     private static final long MEGABYTE = 1_000_000;
     private static final int STREAMS = 3;
+    private static final int PIECE = 65536;
 
-    private final LinkRate rate = new LinkRate();
     private long nanos;
+    private long received;
+    private final LinkRate rate = new LinkRate(() -> received, () -> nanos);
 
     /** An operation over a link of this rate, whose streams keep to what they were asked. */
-    private void operate(long bytesPerSecond) {
+    private void operate(long bytesPerSecond, int pieces) {
+        rate.begin();
         long asked = STREAMS * rate.share(STREAMS);
         long reached = asked == 0 ? bytesPerSecond : Math.min(asked, bytesPerSecond);
-        rate.begin();
         nanos += TimeUnit.SECONDS.toNanos(1); // until the first one comes, whatever the link
-        for (int megabyte = 0; megabyte < 5; megabyte++) {
-            rate.arrived(MEGABYTE, nanos);
-            nanos += TimeUnit.SECONDS.toNanos(MEGABYTE) / reached;
-        }
-        rate.end();
-    }
-
-    private void operate(long bytesPerSecond, int times) {
-        for (int i = 0; i < times; i++) {
-            operate(bytesPerSecond);
+        for (int piece = 0; piece < pieces; piece++) {
+            nanos += TimeUnit.SECONDS.toNanos(PIECE) / reached;
+            received += PIECE;
+            rate.arrived();
         }
     }
 
-    private void assertAsksForShareOf(long bytesPerSecond) {
+    private void operate(long bytesPerSecond) {
+        operate(bytesPerSecond, 100);
+    }
+
+    private void assertAsksFor(double more, long bytesPerSecond) {
         double share = (double) bytesPerSecond / STREAMS;
-        assertEquals(1.1 * share, rate.share(STREAMS), 0.06 * share, "a tenth more than a third");
+        assertEquals(more * share, rate.share(STREAMS), 0.01 * share, more + " times a third of " + bytesPerSecond);
     }
 
     @Test
     void streamsAreFreeUntilTheLinkIsKnown() {
         assertEquals(0, rate.share(STREAMS));
-        rate.begin();
-        rate.arrived(1000, 0);
-        rate.arrived(1000, 1000);
-        rate.end();
-        assertEquals(0, rate.share(STREAMS), "a thousand bytes say nothing");
+        int sixteenMillis = 16_000_000 / PIECE;
+        for (int i = 0; i < 10; i++) {
+            operate(1000 * MEGABYTE, sixteenMillis);
+        }
+        assertEquals(0, rate.share(STREAMS), "too short to say anything, and what lies between them says nothing");
+        operate(MEGABYTE, (int) (LinkRate.WINDOW_BYTES / PIECE));
+        assertEquals(0, rate.share(STREAMS), "too little to say anything");
     }
 
     @Test
     void eachGetsALittleMoreThanItsShare() {
-        operate(60 * MEGABYTE, 2);
-        assertAsksForShareOf(60 * MEGABYTE);
+        operate(60 * MEGABYTE);
+        assertAsksFor(LinkRate.MUCH_MORE, 60 * MEGABYTE);
+        operate(60 * MEGABYTE);
+        operate(60 * MEGABYTE);
+        assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
         assertEquals(0, rate.share(1), "who sends alone");
     }
 
     @Test
-    void aLinkTenTimesAsFastIsFoundOutInAFewOperations() {
-        operate(6 * MEGABYTE, 2);
-        operate(60 * MEGABYTE, 6); // 1.1, 2.2, 4.4, 8.8 and 10 times as fast, then no faster
-        assertAsksForShareOf(60 * MEGABYTE);
+    void whatThisRankReadsLateCountsWhenItCame() {
+        rate.begin();
+        rate.arrived();
+        for (int i = 0; i < 40; i++) { // 100 ms nothing is read, then all at once
+            nanos += TimeUnit.MILLISECONDS.toNanos(100);
+            received += 6 * MEGABYTE;
+            for (int piece = 0; piece < 90; piece++) {
+                rate.arrived();
+            }
+        }
+        assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
+    }
+
+    @Test
+    void aLinkTenTimesAsFastIsFoundOut() {
+        for (int i = 0; i < 10; i++) {
+            operate(6 * MEGABYTE);
+        }
+        for (int i = 0;
+                i < 60;
+                i++) { // a twentieth more each time, unless something that keeps to nothing shows it sooner
+            operate(60 * MEGABYTE);
+        }
+        assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
     }
 
     @Test
     void aSlowOperationIsNotTakenForASlowLink() {
-        operate(60 * MEGABYTE, 2);
+        for (int i = 0; i < 5; i++) {
+            operate(60 * MEGABYTE);
+        }
         operate(20 * MEGABYTE);
-        assertTrue(STREAMS * rate.share(STREAMS) > 59 * MEGABYTE, "no less than what is known to come");
-        operate(60 * MEGABYTE, 2);
-        assertAsksForShareOf(60 * MEGABYTE);
+        assertTrue(STREAMS * rate.share(STREAMS) > 54 * MEGABYTE, "a hundredth less a window, and a little more");
+        for (int i = 0; i < 4; i++) { // finds out whether it was what it asked for
+            operate(60 * MEGABYTE);
+        }
+        assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
     }
 
     @Test
     void aSlowLinkIsFoundOutInTheEnd() {
-        operate(60 * MEGABYTE, 2);
-        operate(30 * MEGABYTE, 10); // 0.9 to the power of 10: 0.35
-        assertAsksForShareOf(30 * MEGABYTE);
+        for (int i = 0; i < 5; i++) {
+            operate(60 * MEGABYTE);
+        }
+        for (int i = 0; i < 20; i++) {
+            operate(30 * MEGABYTE);
+        }
+        assertAsksFor(LinkRate.MORE, 30 * MEGABYTE);
     }
 
     @Test
-    void whatIsFasterThanTheTimerIsLeftAlone() {
-        for (int operation = 0; operation < 2; operation++) {
-            rate.begin();
-            rate.arrived(1, 0);
-            rate.arrived(STREAMS * LinkRate.FASTEST_STREAM / 10, TimeUnit.MILLISECONDS.toNanos(100));
-            rate.end();
+    void fastLinksAreLeftAlone() {
+        for (int i = 0; i < 5; i++) {
+            operate(200 * MEGABYTE);
         }
         assertEquals(0, rate.share(STREAMS));
-        assertTrue(rate.share(2 * STREAMS) > 0, "but not where there are more of them");
     }
 }

@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -16,6 +18,7 @@ import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.net.ServerSocket;
 import java.net.SocketException;
+import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import org.junit.jupiter.api.Test;
@@ -24,7 +27,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The right socket of several gets the option, whatever the family of its addresses. */
+/** The right socket of several gets the options, whatever the family of its addresses. */
 @EnabledOnOs(OS.LINUX)
 class NativeSocketTest {
     private static final int IPPROTO_TCP = 6;
@@ -47,6 +50,51 @@ class NativeSocketTest {
             assertEquals(131072, held(told.number()));
             assertNotEquals(131072, held(end.number()));
             assertNotEquals(131072, held(notTold.number()));
+        }
+    }
+
+    @Test
+    void whatHasComeCountsBeforeItIsRead() throws Exception {
+        try (ServerSocketChannel server =
+                        ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+                SocketChannel one = SocketChannel.open(server.getLocalAddress());
+                SocketChannel otherEnd = server.accept()) {
+            NativeSocket end = NativeSocket.of(otherEnd).orElseThrow();
+            assertEquals(0, end.receivedBytes());
+            one.write(ByteBuffer.allocate(1000));
+            otherEnd.read(ByteBuffer.allocate(1)); // waits until they are there
+            assertEquals(1000, end.receivedBytes());
+            assertEquals(0, NativeSocket.of(one).orElseThrow().receivedBytes());
+        }
+    }
+
+    /** 2 MiB at 8 MiB a second take a quarter of one, but for bursts; without a limit loopback takes some milliseconds. */
+    @Test
+    void theSystemSendsNoFasterThanItIsTold() throws Exception {
+        try (ServerSocketChannel server =
+                        ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+                SocketChannel one = SocketChannel.open(server.getLocalAddress());
+                SocketChannel otherEnd = server.accept()) {
+            NativeSocket.of(one).orElseThrow().keepTo(8 << 20);
+            long begin = System.nanoTime();
+            Thread sender = Thread.startVirtualThread(() -> write(one, ByteBuffer.allocate(2 << 20)));
+            ByteBuffer received = ByteBuffer.allocate(2 << 20);
+            while (received.hasRemaining()) {
+                otherEnd.read(received);
+            }
+            double seconds = (System.nanoTime() - begin) * 1e-9;
+            sender.join();
+            assertTrue(seconds > 0.15, "2 MiB in " + seconds + " s");
+        }
+    }
+
+    private static void write(SocketChannel socket, ByteBuffer bytes) {
+        try {
+            while (bytes.hasRemaining()) {
+                socket.write(bytes);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 

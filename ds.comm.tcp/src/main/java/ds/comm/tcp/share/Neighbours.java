@@ -62,23 +62,25 @@ public final class Neighbours {
      * @param links blocking, by rank
      * @param where this rank's host, as {@link #thisHost} says; empty if it shares with nobody
      * @return handed over
-     * @throws IOException if a link breaks
+     * @throws IOException if a link breaks; thrown when all others are met, who would else take this rank for the lost one
      */
     public Neighbourhood meet(List<Link> links, String where) throws IOException {
         Neighbourhood found = new Neighbourhood(new ArrayList<>(), new HashMap<>());
         byte[][] places = new byte[links.size() + 1][];
         places[rank] = where.isEmpty() ? new byte[WHERE_BYTES] : digest(where);
+        List<IOException> failures = new ArrayList<>();
         boolean met = false;
         try {
-            for (Link link : links) {
-                write(link, places[rank]);
-            }
-            for (Link link : links) {
+            forEach(links, failures, link -> write(link, places[rank]));
+            forEach(links, failures, link -> {
                 places[link.rank()] = read(link, WHERE_BYTES);
                 if (!where.isEmpty() && Arrays.equals(places[rank], places[link.rank()])) {
                     Optional<SharedChannel> channel = rank < link.rank() ? offer(link) : accept(link);
                     channel.ifPresent(memory -> found.channels().put(link.rank(), memory));
                 }
+            });
+            if (!failures.isEmpty()) {
+                throw failures.getFirst();
             }
             for (int r = 0; r < places.length; r++) {
                 found.hosts().add(host(places, r));
@@ -88,6 +90,20 @@ public final class Neighbours {
         } finally {
             if (!met) {
                 found.close();
+            }
+        }
+    }
+
+    private interface Step {
+        void with(Link link) throws IOException;
+    }
+
+    private static void forEach(List<Link> links, List<IOException> failures, Step step) {
+        for (Link link : links) {
+            try {
+                step.with(link);
+            } catch (IOException e) {
+                failures.add(e);
             }
         }
     }

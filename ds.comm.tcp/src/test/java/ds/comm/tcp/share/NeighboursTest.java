@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import ds.comm.tcp.meet.Link;
 import ds.comm.tcp.wire.PlainWire;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.StandardSocketOptions;
@@ -86,9 +87,7 @@ class NeighboursTest {
 
     private static Neighbourhood meet(int rank, SocketChannel channel, String where) {
         try {
-            InetSocketAddress address = (InetSocketAddress) channel.getRemoteAddress();
-            Link link = new Link(1 - rank, address, 0, new PlainWire(channel));
-            return new Neighbours(rank, 2, Duration.ofSeconds(5)).meet(List.of(link), where);
+            return new Neighbours(rank, 2, Duration.ofSeconds(5)).meet(List.of(link(1 - rank, channel)), where);
         } catch (IOException e) {
             throw new AssertionError(e);
         }
@@ -155,6 +154,40 @@ class NeighboursTest {
         high.close();
         AssertionError e = assertThrows(AssertionError.class, () -> meet(0, low, "here"));
         assertTrue(e.getCause().getMessage().contains("rank 1 ("), e.getCause().toString());
+    }
+
+    /** Rank 1 is dead; rank 0 finds that out first, and closes its links, for which rank 2 must not take it for the dead one. */
+    @Test
+    void allOthersNameWhoIsKilledWhileRanksMeet() throws Exception {
+        try (ServerSocketChannel server = ServerSocketChannel.open()) {
+            server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+            SocketChannel zeroToOne = SocketChannel.open(server.getLocalAddress());
+            server.accept().setOption(StandardSocketOptions.SO_LINGER, 0).close();
+            SocketChannel twoToOne = SocketChannel.open(server.getLocalAddress());
+            SocketChannel oneToTwo = server.accept();
+            var zero = CompletableFuture.supplyAsync(
+                    () -> messageOfMeeting(0, List.of(link(1, zeroToOne), link(2, low))), THREADS);
+            var two = CompletableFuture.supplyAsync(
+                    () -> messageOfMeeting(2, List.of(link(0, high), link(1, twoToOne))), THREADS);
+            assertTrue(zero.get().contains("rank 1 ("), zero.get());
+            oneToTwo.setOption(StandardSocketOptions.SO_LINGER, 0).close(); // of which rank 2 hears later
+            assertTrue(two.get().contains("rank 1 ("), two.get());
+        }
+    }
+
+    private static Link link(int rank, SocketChannel channel) {
+        try {
+            return new Link(rank, (InetSocketAddress) channel.getRemoteAddress(), 0, new PlainWire(channel));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static String messageOfMeeting(int rank, List<Link> links) {
+        IOException e = assertThrows(
+                IOException.class, () -> new Neighbours(rank, 3, Duration.ofSeconds(5)).meet(links, "here"));
+        links.forEach(Link::close);
+        return e.getMessage();
     }
 
     @Test

@@ -30,7 +30,7 @@ public final class Connection {
     private boolean left;
     private boolean ended;
     private boolean blocked;
-    private long bytesPerSecond;
+    private long bytesPerSecond; // to which the system keeps
     private long heardNanos = System.nanoTime();
 
     /**
@@ -206,7 +206,7 @@ public final class Connection {
             return;
         }
         try {
-            keepTo(writer.bytesPerSecond());
+            socket.ifPresent(this::keepToPace);
             FrameWriter.Progress progress = writer.flush();
             blocked = progress == FrameWriter.Progress.BLOCKED;
             int interest = SelectionKey.OP_READ | (blocked && shared.isEmpty() ? SelectionKey.OP_WRITE : 0);
@@ -224,10 +224,11 @@ public final class Connection {
         }
     }
 
-    private void keepTo(long rate) {
+    private void keepToPace(NativeSocket system) {
+        long rate = writer.bytesPerSecond(bytesPerSecond);
         if (rate != bytesPerSecond) {
             bytesPerSecond = rate;
-            socket.ifPresent(system -> system.keepTo(rate));
+            system.keepTo(rate);
         }
     }
 

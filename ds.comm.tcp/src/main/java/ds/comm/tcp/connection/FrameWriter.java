@@ -46,7 +46,6 @@ final class FrameWriter {
     private int pieceBytes;
     private int turn;
     private boolean last;
-    private long bytesPerSecond;
 
     FrameWriter(FrameChannel channel) {
         this.channel = channel;
@@ -188,17 +187,20 @@ final class FrameWriter {
 
     /**
      * {@return how many bytes per second should leave; 0: as many as can} It is what the fastest of those wants that have something to
-     * send, as it was before if none has.
+     * send.
+     *
+     * @param before what it was, and is still if none has
      */
-    long bytesPerSecond() {
+    long bytesPerSecond(long before) {
         long most = -1;
         for (Outflow outflow : outflows) {
             if (outflow.ready() > 0) {
-                long rate = outflow.bytesPerSecond();
-                most = rate == 0 ? Long.MAX_VALUE : Math.max(most, rate);
+                if (outflow.bytesPerSecond() == 0) {
+                    return 0;
+                }
+                most = Math.max(most, outflow.bytesPerSecond());
             }
         }
-        bytesPerSecond = most < 0 ? bytesPerSecond : most == Long.MAX_VALUE ? 0 : most;
-        return bytesPerSecond;
+        return most < 0 ? before : most;
     }
 }

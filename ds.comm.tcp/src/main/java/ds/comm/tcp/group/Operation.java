@@ -141,8 +141,7 @@ public abstract class Operation {
         prepare();
         int streams = streams();
         if (streams > 0) {
-            group.job().linkRate().begin();
-            pace = (int) (group.job().linkRate().share(streams) >> 10);
+            pace = (int) (group.job().linkRate().begin(streams) >> 10);
         }
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));

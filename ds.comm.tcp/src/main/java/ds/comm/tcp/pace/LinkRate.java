@@ -62,9 +62,17 @@ public final class LinkRate {
         this.clock = clock;
     }
 
-    /** An operation begins; what comes between two says little about the link. */
-    public void begin() {
+    /**
+     * An operation begins; what comes between two says little about the link.
+     *
+     * @param streams that will come at once
+     * @return bytes per second that each of them should take; 0 if as many as it can
+     */
+    public long begin(int streams) {
         measures = false;
+        double more = windowsWithoutGrowth < WINDOWS_UNTIL_KNOWN ? MUCH_MORE : MORE;
+        asked = streams < 2 || bytesPerSecond > FASTEST ? 0 : more * bytesPerSecond;
+        return (long) (asked / streams);
     }
 
     /** A piece of an operation under way has come. */
@@ -92,16 +100,5 @@ public final class LinkRate {
         boolean unknown = rate > GROWTH * bytesPerSecond || windowsAsAsked >= WINDOWS_AS_ASKED;
         windowsWithoutGrowth = unknown ? 0 : windowsWithoutGrowth + 1;
         bytesPerSecond = Math.max(KEPT * bytesPerSecond, rate);
-    }
-
-    /**
-     * {@return bytes per second that each of several streams should take; 0 if as many as it can}
-     *
-     * @param streams that come at once
-     */
-    public long share(int streams) {
-        double more = windowsWithoutGrowth < WINDOWS_UNTIL_KNOWN ? MUCH_MORE : MORE;
-        asked = streams < 2 || bytesPerSecond > FASTEST ? 0 : more * bytesPerSecond;
-        return (long) (asked / streams);
     }
 }

@@ -16,9 +16,8 @@ class LinkRateTest {
     private final LinkRate rate = new LinkRate(() -> received, () -> nanos);
 
     /** An operation over a link of this rate, whose streams keep to what they were asked. */
-    private void operate(long bytesPerSecond, int pieces) {
-        rate.begin();
-        long asked = STREAMS * rate.share(STREAMS);
+    private void operation(long bytesPerSecond, int pieces) {
+        long asked = STREAMS * rate.begin(STREAMS);
         long reached = asked == 0 ? bytesPerSecond : Math.min(asked, bytesPerSecond);
         nanos += TimeUnit.SECONDS.toNanos(1); // until the first one comes, whatever the link
         for (int piece = 0; piece < pieces; piece++) {
@@ -28,40 +27,41 @@ class LinkRateTest {
         }
     }
 
-    private void operate(long bytesPerSecond) {
-        operate(bytesPerSecond, 100);
+    private void operate(long bytesPerSecond, int times) {
+        for (int i = 0; i < times; i++) {
+            operation(bytesPerSecond, 100);
+        }
     }
 
     private void assertAsksFor(double more, long bytesPerSecond) {
         double share = (double) bytesPerSecond / STREAMS;
-        assertEquals(more * share, rate.share(STREAMS), 0.01 * share, more + " times a third of " + bytesPerSecond);
+        assertEquals(more * share, rate.begin(STREAMS), 0.01 * share, more + " times a third of " + bytesPerSecond);
     }
 
     @Test
     void streamsAreFreeUntilTheLinkIsKnown() {
-        assertEquals(0, rate.share(STREAMS));
+        assertEquals(0, rate.begin(STREAMS));
         int sixteenMillis = 16_000_000 / PIECE;
         for (int i = 0; i < 10; i++) {
-            operate(1000 * MEGABYTE, sixteenMillis);
+            operation(1000 * MEGABYTE, sixteenMillis);
         }
-        assertEquals(0, rate.share(STREAMS), "too short to say anything, and what lies between them says nothing");
-        operate(MEGABYTE, (int) (LinkRate.WINDOW_BYTES / PIECE));
-        assertEquals(0, rate.share(STREAMS), "too little to say anything");
+        assertEquals(0, rate.begin(STREAMS), "too short to say anything, and what lies between them says nothing");
+        operation(MEGABYTE, (int) (LinkRate.WINDOW_BYTES / PIECE));
+        assertEquals(0, rate.begin(STREAMS), "too little to say anything");
     }
 
     @Test
     void eachGetsALittleMoreThanItsShare() {
-        operate(60 * MEGABYTE);
+        operate(60 * MEGABYTE, 1);
         assertAsksFor(LinkRate.MUCH_MORE, 60 * MEGABYTE);
-        operate(60 * MEGABYTE);
-        operate(60 * MEGABYTE);
+        operate(60 * MEGABYTE, 2);
         assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
-        assertEquals(0, rate.share(1), "who sends alone");
+        assertEquals(0, rate.begin(1), "who sends alone");
     }
 
     @Test
     void whatThisRankReadsLateCountsWhenItCame() {
-        rate.begin();
+        rate.begin(STREAMS);
         rate.arrived();
         for (int i = 0; i < 40; i++) { // 100 ms nothing is read, then all at once
             nanos += TimeUnit.MILLISECONDS.toNanos(100);
@@ -75,46 +75,30 @@ class LinkRateTest {
 
     @Test
     void aLinkTenTimesAsFastIsFoundOut() {
-        for (int i = 0; i < 10; i++) {
-            operate(6 * MEGABYTE);
-        }
-        for (int i = 0;
-                i < 60;
-                i++) { // a twentieth more each time, unless something that keeps to nothing shows it sooner
-            operate(60 * MEGABYTE);
-        }
+        operate(6 * MEGABYTE, 10);
+        operate(60 * MEGABYTE, 10); // 1.05, 1.6, 2.4, 3.5, 5.3, 8 and 10 times as fast, then no faster
         assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
     }
 
     @Test
     void aSlowOperationIsNotTakenForASlowLink() {
-        for (int i = 0; i < 5; i++) {
-            operate(60 * MEGABYTE);
-        }
-        operate(20 * MEGABYTE);
-        assertTrue(STREAMS * rate.share(STREAMS) > 54 * MEGABYTE, "a hundredth less a window, and a little more");
-        for (int i = 0; i < 4; i++) { // finds out whether it was what it asked for
-            operate(60 * MEGABYTE);
-        }
+        operate(60 * MEGABYTE, 5);
+        operate(20 * MEGABYTE, 1);
+        assertTrue(STREAMS * rate.begin(STREAMS) > 54 * MEGABYTE, "a hundredth less a window, and a little more");
+        operate(60 * MEGABYTE, 4); // finds out whether it was what it asked for
         assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
     }
 
     @Test
     void aSlowLinkIsFoundOutInTheEnd() {
-        for (int i = 0; i < 5; i++) {
-            operate(60 * MEGABYTE);
-        }
-        for (int i = 0; i < 20; i++) {
-            operate(30 * MEGABYTE);
-        }
+        operate(60 * MEGABYTE, 5);
+        operate(30 * MEGABYTE, 20);
         assertAsksFor(LinkRate.MORE, 30 * MEGABYTE);
     }
 
     @Test
     void fastLinksAreLeftAlone() {
-        for (int i = 0; i < 5; i++) {
-            operate(200 * MEGABYTE);
-        }
-        assertEquals(0, rate.share(STREAMS));
+        operate(200 * MEGABYTE, 5);
+        assertEquals(0, rate.begin(STREAMS));
     }
 }

@@ -21,6 +21,7 @@ import java.net.SocketException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -78,10 +79,7 @@ class NativeSocketTest {
             NativeSocket.of(one).orElseThrow().keepTo(8 << 20);
             long begin = System.nanoTime();
             Thread sender = Thread.startVirtualThread(() -> write(one, ByteBuffer.allocate(2 << 20)));
-            ByteBuffer received = ByteBuffer.allocate(2 << 20);
-            while (received.hasRemaining()) {
-                otherEnd.read(received);
-            }
+            new PlainWire(otherEnd).read(2 << 20, Deadline.in(Duration.ofSeconds(60)));
             double seconds = (System.nanoTime() - begin) * 1e-9;
             sender.join();
             assertTrue(seconds > 0.15, "2 MiB in " + seconds + " s");
@@ -90,9 +88,7 @@ class NativeSocketTest {
 
     private static void write(SocketChannel socket, ByteBuffer bytes) {
         try {
-            while (bytes.hasRemaining()) {
-                socket.write(bytes);
-            }
+            new PlainWire(socket).send(bytes);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

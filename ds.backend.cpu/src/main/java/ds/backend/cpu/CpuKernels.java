@@ -150,7 +150,7 @@ final class CpuKernels extends CpuCoreKernels {
         long heads = requireHeads("attentionBackward", qkv, attention.heads(), dy);
         requireEqual("attentionBackward", "elements", qkv.elements(), dqkv.elements());
         if (tiled.takes(qkv, y, dy, dqkv)) {
-            tiled.backward(dy, qkv, attention, y, logSumExp, dqkv);
+            tiled.backward(dy, qkv, attention, logSumExp, dqkv);
         } else {
             pool.run(
                     heads, 1, (part, worker) -> AttentionKernel.backward(dy, qkv, attention, y, logSumExp, dqkv, part));

@@ -9,6 +9,7 @@ import ds.api.DType;
 import ds.api.Kernels;
 import ds.api.Shape;
 import ds.api.Tensor;
+import ds.api.TensorBackend;
 import ds.api.spi.ProviderOptions;
 import ds.tck.ReferenceKernels;
 import java.lang.foreign.ValueLayout;
@@ -30,39 +31,55 @@ class MatrixProductsTest {
     @CsvSource({"33, 65, 17", "257, 520, 31", "40, 33, 4100", "5, 3, 2"})
     void agreeWithThePlainLoop(long m, long n, long k) {
         try (var backend = new CpuBackendProvider().open(0, new ProviderOptions("test", Map.of("threads", 2)))) {
-            Kernels kernels = backend.kernels(backend.computeStream());
-            Kernels reference = new ReferenceKernels(backend, backend.computeStream());
             for (DType[] types : TYPES) {
                 for (int orientation = 0; orientation < 4; orientation++) {
-                    Tensor a = random(backend.allocate(types[0], Shape.of(m, k), "test"), kernels, 1);
-                    Tensor b = random(backend.allocate(types[0], Shape.of(k, n), "test"), kernels, 2);
-                    Tensor c = random(backend.allocate(types[1], Shape.of(m, n), "test"), kernels, 3);
-                    Tensor expected = backend.allocate(DType.F32, Shape.of(m, n), "test");
-                    kernels.copy(c, expected);
-                    boolean left = (orientation & 1) != 0;
-                    boolean right = (orientation & 2) != 0;
-                    var p = new Operand(left ? a.reshape(k, m) : a, left);
-                    var q = new Operand(right ? b.reshape(n, k) : b, right);
-                    float beta = left ? 1 : 0;
-                    reference.matmul(p, q, expected, beta);
-                    kernels.matmul(p, q, c, beta);
-                    Tensor actual = backend.allocate(DType.F32, Shape.of(m, n), "test");
-                    kernels.copy(c, actual);
-                    double unit = types[1] == DType.F32 ? 0x1p-23 : types[1] == DType.F16 ? 0x1p-11 : 0x1p-8;
-                    for (long i = 0; i < m * n; i++) {
-                        double e = expected.host().getAtIndex(ValueLayout.JAVA_FLOAT, i);
-                        double error = Math.abs(e - actual.host().getAtIndex(ValueLayout.JAVA_FLOAT, i));
-                        double bound = unit * Math.abs(e) + 0x1p-22 * Math.sqrt(k) * (k + 1) / 4;
-                        if (error > bound) {
-                            assertEquals(e, e - error, bound, types[0] + " to " + types[1] + ", element " + i);
-                        }
-                    }
-                    for (Tensor t : new Tensor[] {a, b, c, expected, actual}) {
-                        t.buffer().close();
-                    }
+                    compare(backend, types, new long[] {m, n, k}, (orientation & 1) != 0, (orientation & 2) != 0);
                 }
             }
             assertTrue(backend.memory().liveBytes() < 200 << 20);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1100, 5, 4090", "33, 1030, 4090"})
+    void severalBlocksAgreeToo(long m, long n, long k) {
+        try (var backend = new CpuBackendProvider().open(0, new ProviderOptions("test", Map.of("threads", 2)))) {
+            for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+                compare(backend, new DType[] {dtype, dtype}, new long[] {m, n, k}, true, false);
+            }
+        }
+    }
+
+    /** A product of {@code mnk}, of the first of these types to the second; added to what is there if the left factor is transposed. */
+    private static void compare(TensorBackend backend, DType[] types, long[] mnk, boolean left, boolean right) {
+        long m = mnk[0];
+        long n = mnk[1];
+        long k = mnk[2];
+        Kernels kernels = backend.kernels(backend.computeStream());
+        Kernels reference = new ReferenceKernels(backend, backend.computeStream());
+        Tensor a = random(backend.allocate(types[0], Shape.of(m, k), "test"), kernels, 1);
+        Tensor b = random(backend.allocate(types[0], Shape.of(k, n), "test"), kernels, 2);
+        Tensor c = random(backend.allocate(types[1], Shape.of(m, n), "test"), kernels, 3);
+        Tensor expected = backend.allocate(DType.F32, Shape.of(m, n), "test");
+        kernels.copy(c, expected);
+        var p = new Operand(left ? a.reshape(k, m) : a, left);
+        var q = new Operand(right ? b.reshape(n, k) : b, right);
+        float beta = left ? 1 : 0;
+        reference.matmul(p, q, expected, beta);
+        kernels.matmul(p, q, c, beta);
+        Tensor actual = backend.allocate(DType.F32, Shape.of(m, n), "test");
+        kernels.copy(c, actual);
+        double unit = types[1] == DType.F32 ? 0x1p-23 : types[1] == DType.F16 ? 0x1p-11 : 0x1p-8;
+        for (long i = 0; i < m * n; i++) {
+            double e = expected.host().getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            double error = Math.abs(e - actual.host().getAtIndex(ValueLayout.JAVA_FLOAT, i));
+            double bound = unit * Math.abs(e) + 0x1p-22 * Math.sqrt(k) * (k + 1) / 4;
+            if (error > bound) {
+                assertEquals(e, e - error, bound, types[0] + " to " + types[1] + ", element " + i);
+            }
+        }
+        for (Tensor t : new Tensor[] {a, b, c, expected, actual}) {
+            t.buffer().close();
         }
     }
 

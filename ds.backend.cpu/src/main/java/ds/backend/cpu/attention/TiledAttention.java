@@ -27,7 +27,7 @@ import java.util.function.LongFunction;
  * <p>With P the probabilities, F the factors of dropout:
  *
  * <pre>
- * dV = (P F)ᵀ dY      dP = (dY Vᵀ) F      dS = P (dP - sum of dY Y over the row)
+ * dV = (P F)ᵀ dY      dP = (dY Vᵀ) F      dS = P (dP - sum of P dP over the row)
  * dQ = dS K / √D      dK = dSᵀ Q / √D
  * </pre>
  *
@@ -86,15 +86,14 @@ public final class TiledAttention implements AutoCloseable {
     }
 
     /** See {@link ds.api.Kernels#attentionBackward}. One call at a time. */
-    public synchronized void backward(
-            Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
+    public synchronized void backward(Tensor dy, Tensor qkv, Attention attention, Tensor logSumExp, Tensor dqkv) {
         Heads heads = new Heads(qkv, attention);
         pool.run(heads.number(), 1, (part, worker) -> {
             Worker own = new Worker(heads, part, worker);
             int time = heads.shape.time();
             for (long head = part.first(); head < part.last(); head++) {
                 Elements.of(logSumExp).read(head * time, own.rows.logSumExp(), 0, time);
-                own.backward(head, new Operands(dy, qkv, y, dqkv));
+                own.backward(head, new Operands(dy, qkv, dqkv));
             }
         });
     }
@@ -107,7 +106,7 @@ public final class TiledAttention implements AutoCloseable {
         }
     }
 
-    private record Operands(Tensor dy, Tensor qkv, Tensor y, Tensor dqkv) {}
+    private record Operands(Tensor dy, Tensor qkv, Tensor dqkv) {}
 
     /** All heads of one call. Memory is reserved for every worker: which of them get a head is chance, what is allocated is not. */
     private final class Heads {
@@ -156,7 +155,7 @@ public final class TiledAttention implements AutoCloseable {
         private final AttentionMemory memory;
         private final AttentionRows rows;
         private final int number;
-        private final float[] perQuery = new float[AttentionRows.QUERIES]; // sums forward, deltas backward
+        private final float[] sums = new float[AttentionRows.QUERIES]; // of exponentials, of a block's queries
 
         Worker(Heads heads, Part part, int number) {
             this.heads = heads;
@@ -172,16 +171,15 @@ public final class TiledAttention implements AutoCloseable {
             for (Block block : heads.products.blocks()) {
                 AttentionRows.Block at = block.of(head);
                 multiply(block.scores(), q.address(block.first()), keys, memory.scores());
-                rows.softmax(at, memory.scores(), memory.probabilities(), perQuery);
+                rows.softmax(at, memory.scores(), memory.probabilities(), sums);
                 multiply(block.results(), memory.probabilities().memory().address(), values, memory.rows());
-                rows.writeResults(at, memory.rows(), perQuery, heads.results(y, head));
+                rows.writeResults(at, memory.rows(), sums, heads.results(y, head));
             }
         }
 
         void backward(long head, Operands tensors) {
             HeadRows q = heads.rows(tensors.qkv, head, 0);
             HeadRows dy = heads.results(tensors.dy, head);
-            HeadRows y = heads.results(tensors.y, head);
             long keys = heads.rows(tensors.qkv, head, 1).address(0);
             long values = heads.rows(tensors.qkv, head, 2).address(0);
             long p = memory.probabilities().memory().address();
@@ -192,8 +190,7 @@ public final class TiledAttention implements AutoCloseable {
                 long dResults = dy.address(block.first());
                 multiply(block.scores(), queries, keys, memory.scores());
                 multiply(block.dProbabilities(), dResults, values, memory.dProbabilities());
-                rows.deltas(at, dy, y, perQuery);
-                rows.softmaxBackward(at, memory.gradients(), perQuery);
+                rows.softmaxBackward(at, memory.gradients());
                 multiply(block.dValues(), p, dResults, memory.dValues());
                 multiply(block.dKeys(), ds, queries, memory.dKeys());
                 multiply(block.dQueries(), ds, keys, memory.rows());

@@ -1,42 +1,41 @@
 package ds.backend.cpu.core;
 
 import ds.api.CoreKernels.Operand;
+import ds.api.DType;
 import ds.backend.cpu.threads.Part;
 import ds.backend.cpu.threads.Scratch;
 import ds.backend.cpu.vector.Lanes;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
 
 /**
- * The right factor of a matrix product, rearranged so that its kernel reads it front to back: panels of {@link #WIDTH} columns,
- * one after the other, each with its rows one after the other, in F32, filled up with zeros. oneDNN calls this layout
- * {@code BA16a32b}.
+ * The right factor of a matrix product, rearranged so that its kernel reads it front to back: panels of some columns, one after
+ * the other, each with its rows one after the other, filled up with zeros. Of BF16 two rows are interleaved. oneDNN calls these
+ * layouts {@code BA16a32b} and so on, and {@code BA16a64b2a}.
  */
 public final class Panels {
-    /** Columns of a panel. */
-    public static final int WIDTH = 32;
-
-    private static final int DEPTH = 16; // the number of rows is filled up to a multiple of it
-    private static final int BAND = 128; // rows of a piece
-    private static final int GROUP = 8 * WIDTH; // columns of a piece
-
-    private static final int HALF = BAND * Lanes.COUNT / 2; // of the elements that one transposition takes
-
-    /** Each lane of the lower, and of the upper, half of a vector, twice. */
-    private static final VectorShuffle<Float> LOWER = VectorShuffle.fromOp(Lanes.F32, i -> i / 2);
-
-    private static final VectorShuffle<Float> UPPER = VectorShuffle.fromOp(Lanes.F32, i -> (Lanes.COUNT + i) / 2);
-    private static final VectorMask<Float> ODD = VectorMask.fromLong(Lanes.F32, 0xAAAA_AAAA_AAAA_AAAAL);
+    private static final int DEPTH = 16; // words; their number is filled up to a multiple of it
+    private static final int ROWS = 16; // of words, in a piece of a factor that lies as it is multiplied
+    private static final int BAND = Transposition.LENGTH; // rows in a piece of one that lies transposed
+    private static final int PANELS = 8; // in such a piece
 
     private Panels() {}
 
-    /** {@return elements of a panel of {@code depth} rows} */
-    public static long elements(long depth) {
-        return Math.ceilDiv(depth, DEPTH) * DEPTH * WIDTH;
+    /**
+     * What panels hold.
+     *
+     * @param dtype F32, or BF16 for a factor of that type that does not lie transposed
+     * @param width columns of a panel; a multiple of {@link Lanes#COUNT}
+     */
+    public record Format(DType dtype, int width) {
+        /** {@return bytes of a panel of {@code depth} rows} */
+        public long panelBytes(long depth) {
+            return Math.ceilDiv(Words.count(dtype, depth), DEPTH) * DEPTH * rowBytes();
+        }
+
+        private long rowBytes() {
+            return (long) width * Float.BYTES;
+        }
     }
 
     /**
@@ -49,14 +48,20 @@ public final class Panels {
      * @param columns of the block
      */
     public record Block(Operand b, long row, long column, long depth, long columns) {
-        /** {@return elements of all panels} */
-        public long elements() {
-            return Math.ceilDiv(columns, WIDTH) * Panels.elements(depth);
+        /** {@return bytes of all panels} */
+        public long bytes(Format format) {
+            return Math.ceilDiv(columns, format.width) * format.panelBytes(depth);
         }
 
         /** {@return into how many pieces {@link Panels#pack} divides the work} */
-        public long pieces() {
-            return Math.ceilDiv(depth, BAND) * Math.ceilDiv(columns, GROUP);
+        public long pieces(Format format) {
+            return b.transposed()
+                    ? Math.ceilDiv(depth, BAND) * groups(format)
+                    : Math.ceilDiv(Words.count(format.dtype, depth), ROWS);
+        }
+
+        private long groups(Format format) {
+            return Math.ceilDiv(columns, PANELS * format.width);
         }
     }
 
@@ -64,109 +69,95 @@ public final class Panels {
      * Rearranges a part of a block.
      *
      * @param part of the pieces
-     * @param panels F32; panel p begins at element {@code p · elements(depth)}
+     * @param panels panel p begins at byte {@code p · panelBytes(depth)}
      */
-    public static void pack(Part part, Block block, MemorySegment panels) {
-        AnyElements from = AnyElements.of(block.b.tensor());
-        long groups = Math.ceilDiv(block.columns, GROUP);
+    public static void pack(Part part, Block block, Format format, MemorySegment panels) {
+        Packing packing = new Packing(block, format, AnyElements.of(block.b.tensor()), panels, part.scratch());
         for (long piece = part.first(); piece < part.last(); piece++) {
-            long k = piece / groups * BAND;
-            long j = piece % groups * GROUP;
             if (block.b.transposed()) {
-                packTransposed(part.scratch(), block, from, k, j, panels);
+                long groups = block.groups(format);
+                packing.packTransposed(piece / groups * BAND, piece % groups * PANELS * format.width);
             } else {
-                packRows(part.scratch(), block, from, k, j, panels);
+                packing.packRows(piece * ROWS);
             }
-            fillUp(block, k, j, panels);
         }
     }
 
-    private static void packRows(Scratch scratch, Block block, AnyElements from, long k, long j, MemorySegment panels) {
-        int rows = (int) Math.min(BAND, block.depth - k);
-        int columns = (int) Math.min(GROUP, block.columns - j);
-        long stride = block.b.tensor().shape().columns();
-        long panelBytes = elements(block.depth) * Float.BYTES;
-        float[] row = scratch.floats(0, GROUP);
-        Arrays.fill(row, columns, GROUP, 0f);
-        for (int i = 0; i < rows; i++) {
-            from.read((block.row + k + i) * stride + block.column + j, row, columns);
-            for (int c = 0; c < columns; c += WIDTH) {
-                long to = (j + c) / WIDTH * panelBytes + (k + i) * WIDTH * Float.BYTES;
-                for (int lane = 0; lane < WIDTH; lane += Lanes.COUNT) {
-                    FloatVector.fromArray(Lanes.F32, row, c + lane)
-                            .intoMemorySegment(panels, to + (long) lane * Float.BYTES, ByteOrder.nativeOrder());
+    /** What all pieces of a part have in common. */
+    private record Packing(Block block, Format format, AnyElements from, MemorySegment panels, Scratch scratch) {
+        /** Some rows of words over all columns, so that memory is read front to back. */
+        void packRows(long k) {
+            long words = Words.count(format.dtype, block.depth);
+            for (long i = k; i < Math.min(words, k + ROWS); i++) {
+                packRow(i);
+            }
+            if (k + ROWS >= words) {
+                fillUp(words, 0, block.columns);
+            }
+        }
+
+        private void packRow(long k) {
+            long row = k * Words.elements(format.dtype);
+            long first = (block.row + row) * stride() + block.column;
+            long second = row + 1 < block.depth ? first + stride() : -1;
+            boolean fast = from.dtype() == format.dtype && (format.dtype == DType.F32 || second >= 0);
+            long whole = fast ? block.columns / format.width * format.width : 0;
+            if (format.dtype == DType.F32) {
+                Words.copy(from.memory(), first, whole, pieces(k, 0));
+            } else {
+                Words.interleave(from.memory(), first, second, whole, pieces(k, 0));
+            }
+            int chunk = Lanes.CHUNK / format.width * format.width;
+            float[] words = scratch.floats(0, chunk);
+            for (long c = whole; c < block.columns; c += chunk) {
+                int n = (int) Math.min(chunk, block.columns - c);
+                int padded = Math.ceilDiv(n, format.width) * format.width;
+                Words.read(from, format.dtype, first + c, second < 0 ? -1 : second + c, words, 0, n);
+                Arrays.fill(words, n, padded, 0f);
+                Words.copy(words, padded, pieces(k, c));
+            }
+        }
+
+        private Words.Pieces pieces(long k, long column) {
+            return new Words.Pieces(panels, address(k, column), format.panelBytes(block.depth), format.width);
+        }
+
+        /** A band of rows over some panels. */
+        void packTransposed(long k, long j) {
+            int rows = (int) Math.min(BAND, block.depth - k);
+            int columns = (int) Math.min((long) PANELS * format.width, block.columns - j);
+            float[] lines = scratch.floats(0, Transposition.ELEMENTS);
+            float[] other = scratch.floats(1, Transposition.ELEMENTS);
+            for (int c = 0; c < Math.ceilDiv(columns, format.width) * format.width; c += Lanes.COUNT) {
+                int count = Math.clamp(columns - c, 0, Lanes.COUNT);
+                for (int line = 0; line < count; line++) {
+                    long first = (block.column + j + c + line) * stride() + block.row + k;
+                    Lanes.read(from.memory(), from.dtype(), first, lines, line * BAND, rows);
                 }
+                Arrays.fill(lines, count * BAND, Transposition.ELEMENTS, 0f);
+                Transposition.transpose(lines, other, panels, address(k, j + c), format.rowBytes(), rows);
+            }
+            if (k + BAND >= block.depth) {
+                fillUp(block.depth, j, j + columns);
             }
         }
-    }
 
-    private static void packTransposed(
-            Scratch scratch, Block block, AnyElements from, long k, long j, MemorySegment panels) {
-        int rows = (int) Math.min(BAND, block.depth - k);
-        int columns = (int) Math.min(GROUP, block.columns - j);
-        long stride = block.b.tensor().shape().columns();
-        long panelBytes = elements(block.depth) * Float.BYTES;
-        float[] lines = scratch.floats(0, BAND * Lanes.COUNT);
-        float[] other = scratch.floats(1, BAND * Lanes.COUNT);
-        for (int c = 0; c < Math.ceilDiv(columns, WIDTH) * WIDTH; c += Lanes.COUNT) {
-            int count = Math.clamp(columns - c, 0, Lanes.COUNT);
-            for (int line = 0; line < count; line++) {
-                long at = (block.column + j + c + line) * stride + block.row + k;
-                Lanes.read(from.memory(), from.dtype(), at, lines, line * BAND, rows);
-            }
-            Arrays.fill(lines, count * BAND, Lanes.COUNT * BAND, 0f);
-            long to = (j + c) / WIDTH * panelBytes + (k * WIDTH + c % WIDTH) * Float.BYTES;
-            transpose(lines, other, panels, to, rows);
-        }
-    }
-
-    /** Zeros the rows that follow the last one of the block, in the panels of one piece. */
-    private static void fillUp(Block block, long k, long j, MemorySegment panels) {
-        if (k + BAND < block.depth) {
-            return;
-        }
-        long bytes = elements(block.depth) * Float.BYTES;
-        long used = block.depth * WIDTH * Float.BYTES;
-        for (long c = j; c < Math.min(block.columns, j + GROUP); c += WIDTH) {
-            panels.asSlice(c / WIDTH * bytes + used, bytes - used).fill((byte) 0);
-        }
-    }
-
-    /**
-     * {@code to[i, j] = lines[j, i]} for as many lines as a vector has lanes; overwrites them. Interleaving the two halves of an
-     * array moves the highest bit of every element's index to the lowest place; doing that once for every bit of j makes (j, i)
-     * into (i, j), one vector for each i.
-     */
-    private static void transpose(float[] lines, float[] other, MemorySegment to, long byteOffset, int rows) {
-        float[] x = lines;
-        float[] y = other;
-        for (int bit = 2; bit < Lanes.COUNT; bit *= 2) {
-            for (int i = 0; i < HALF; i += Lanes.COUNT) {
-                FloatVector even = FloatVector.fromArray(Lanes.F32, x, i);
-                FloatVector odd = FloatVector.fromArray(Lanes.F32, x, HALF + i);
-                lower(even, odd).intoArray(y, 2 * i);
-                upper(even, odd).intoArray(y, 2 * i + Lanes.COUNT);
-            }
-            float[] swapped = x;
-            x = y;
-            y = swapped;
-        }
-        for (int i = 0; 2 * i < rows * Lanes.COUNT; i += Lanes.COUNT) {
-            FloatVector even = FloatVector.fromArray(Lanes.F32, x, i);
-            FloatVector odd = FloatVector.fromArray(Lanes.F32, x, HALF + i);
-            long row = byteOffset + 2 * i / Lanes.COUNT * (long) (WIDTH * Float.BYTES);
-            lower(even, odd).intoMemorySegment(to, row, ByteOrder.nativeOrder());
-            if (2 * i + Lanes.COUNT < rows * Lanes.COUNT) {
-                upper(even, odd).intoMemorySegment(to, row + WIDTH * Float.BYTES, ByteOrder.nativeOrder());
+        /** Zeros the rows that follow the last one. */
+        private void fillUp(long words, long firstColumn, long lastColumn) {
+            for (long c = firstColumn; c < lastColumn; c += format.width) {
+                long end = address(0, c) + format.panelBytes(block.depth);
+                panels.asSlice(address(words, c), end - address(words, c)).fill((byte) 0);
             }
         }
-    }
 
-    private static FloatVector lower(FloatVector even, FloatVector odd) {
-        return even.rearrange(LOWER).blend(odd.rearrange(LOWER), ODD);
-    }
+        private long stride() {
+            return block.b.tensor().shape().columns();
+        }
 
-    private static FloatVector upper(FloatVector even, FloatVector odd) {
-        return even.rearrange(UPPER).blend(odd.rearrange(UPPER), ODD);
+        /** {@return where the word of this row and column lies in the panels} */
+        private long address(long k, long column) {
+            long panel = column / format.width;
+            return panel * format.panelBytes(block.depth) + k * format.rowBytes() + column % format.width * Float.BYTES;
+        }
     }
 }

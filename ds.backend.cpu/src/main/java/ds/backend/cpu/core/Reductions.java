@@ -1,14 +1,21 @@
 package ds.backend.cpu.core;
 
 import static jdk.incubator.vector.VectorOperators.F2D;
+import static jdk.incubator.vector.VectorOperators.LSHL;
+import static jdk.incubator.vector.VectorOperators.ZERO_EXTEND_S2I;
 
 import ds.api.CoreKernels.Reduction;
 import ds.api.Tensor;
 import ds.backend.cpu.threads.Part;
 import ds.backend.cpu.vector.Lanes;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.Arrays;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Kernels that make one number of many. The order of summation depends on the dims alone. */
@@ -17,7 +24,10 @@ public final class Reductions {
     public static final long BLOCK = 64 * Lanes.CHUNK;
 
     private static final VectorSpecies<Double> F64 = DoubleVector.SPECIES_PREFERRED;
-    private static final int SUMS = 4 * F64.length(); // as many chains of additions as keep the vector units busy
+    private static final VectorSpecies<Short> I16 =
+            VectorSpecies.of(short.class, VectorShape.forBitSize(Lanes.F32.vectorBitSize() / 2));
+    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
+    private static final int SUMS = 2 * F64.length(); // the elements of an F32 vector
     private static final long BLOCK_ROWS = 64; // summed by themselves first: shorter chains of rounding errors
 
     private Reductions() {}
@@ -106,12 +116,17 @@ public final class Reductions {
     /** {@return the sum of x² over a part of the elements, at most {@link #BLOCK}} */
     public static double sumOfSquares(Part part, Tensor x) {
         AnyElements from = AnyElements.of(x);
+        double[] sums = new double[SUMS]; // of elements i mod SUMS
+        long whole = part.first() + (part.last() - part.first()) / SUMS * SUMS;
+        switch (x.dtype()) {
+            case F32 -> addSquares(from.memory(), part.first(), whole, sums);
+            case BF16 -> addSquaresOfBf16(from.memory(), part.first(), whole, sums);
+            case F16, F64, I32 -> whole = part.first();
+        }
         float[] chunk = part.scratch().floats(0, Lanes.CHUNK);
-        double[] sums = new double[SUMS];
-        for (long i = part.first(); i < part.last(); i += Lanes.CHUNK) {
+        for (long i = whole; i < part.last(); i += Lanes.CHUNK) {
             int n = (int) Math.min(Lanes.CHUNK, part.last() - i);
             from.read(i, chunk, n);
-            Arrays.fill(chunk, n, Math.ceilDiv(n, SUMS) * SUMS, 0f);
             addSquares(chunk, n, sums);
         }
         double total = 0;
@@ -132,27 +147,40 @@ public final class Reductions {
     }
 
     /** {@code sums[j] += x[i]²} for j = i mod {@link #SUMS}, in F64: no square overflows or vanishes. */
-    private static void addSquares(float[] x, int n, double[] sums) {
-        int lanes = F64.length();
-        DoubleVector s0 = DoubleVector.fromArray(F64, sums, 0);
-        DoubleVector s1 = DoubleVector.fromArray(F64, sums, lanes);
-        DoubleVector s2 = DoubleVector.fromArray(F64, sums, 2 * lanes);
-        DoubleVector s3 = DoubleVector.fromArray(F64, sums, 3 * lanes);
-        for (int i = 0; i < n; i += SUMS) {
-            FloatVector first = FloatVector.fromArray(Lanes.F32, x, i);
-            FloatVector second = FloatVector.fromArray(Lanes.F32, x, i + Lanes.COUNT);
-            DoubleVector d0 = (DoubleVector) first.convertShape(F2D, F64, 0);
-            DoubleVector d1 = (DoubleVector) first.convertShape(F2D, F64, 1);
-            DoubleVector d2 = (DoubleVector) second.convertShape(F2D, F64, 0);
-            DoubleVector d3 = (DoubleVector) second.convertShape(F2D, F64, 1);
-            s0 = d0.fma(d0, s0);
-            s1 = d1.fma(d1, s1);
-            s2 = d2.fma(d2, s2);
-            s3 = d3.fma(d3, s3);
+    private static void addSquares(MemorySegment x, long first, long last, double[] sums) {
+        DoubleVector lower = DoubleVector.fromArray(F64, sums, 0);
+        DoubleVector upper = DoubleVector.fromArray(F64, sums, F64.length());
+        for (long i = first; i < last; i += SUMS) {
+            FloatVector floats = FloatVector.fromMemorySegment(Lanes.F32, x, i * Float.BYTES, ORDER);
+            DoubleVector d0 = (DoubleVector) floats.convertShape(F2D, F64, 0);
+            DoubleVector d1 = (DoubleVector) floats.convertShape(F2D, F64, 1);
+            lower = d0.fma(d0, lower);
+            upper = d1.fma(d1, upper);
         }
-        s0.intoArray(sums, 0);
-        s1.intoArray(sums, lanes);
-        s2.intoArray(sums, 2 * lanes);
-        s3.intoArray(sums, 3 * lanes);
+        lower.intoArray(sums, 0);
+        upper.intoArray(sums, F64.length());
+    }
+
+    /** The same for BF16. More of it in one loop, or parts of it in methods, and the compiler makes objects of vectors. */
+    private static void addSquaresOfBf16(MemorySegment x, long first, long last, double[] sums) {
+        DoubleVector lower = DoubleVector.fromArray(F64, sums, 0);
+        DoubleVector upper = DoubleVector.fromArray(F64, sums, F64.length());
+        for (long i = first; i < last; i += SUMS) {
+            ShortVector halves = ShortVector.fromMemorySegment(I16, x, i * Short.BYTES, ORDER);
+            IntVector bits = (IntVector) halves.convertShape(ZERO_EXTEND_S2I, Lanes.I32, 0);
+            FloatVector floats = bits.lanewise(LSHL, Short.SIZE).reinterpretAsFloats();
+            DoubleVector d0 = (DoubleVector) floats.convertShape(F2D, F64, 0);
+            DoubleVector d1 = (DoubleVector) floats.convertShape(F2D, F64, 1);
+            lower = d0.fma(d0, lower);
+            upper = d1.fma(d1, upper);
+        }
+        lower.intoArray(sums, 0);
+        upper.intoArray(sums, F64.length());
+    }
+
+    private static void addSquares(float[] x, int n, double[] sums) {
+        for (int i = 0; i < n; i++) {
+            sums[i % SUMS] += (double) x[i] * x[i];
+        }
     }
 }

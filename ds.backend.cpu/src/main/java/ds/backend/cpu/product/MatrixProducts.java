@@ -6,11 +6,13 @@ import ds.api.DType;
 import ds.api.Tensor;
 import ds.api.spi.HostBuffer;
 import ds.backend.cpu.core.Copies;
+import ds.backend.cpu.core.LeftRows;
 import ds.backend.cpu.core.Panels;
 import ds.backend.cpu.memory.WorkMemory;
 import ds.backend.cpu.product.TileProduct.Layout;
 import ds.backend.cpu.threads.Part;
 import ds.backend.cpu.threads.WorkerPool;
+import java.lang.foreign.MemorySegment;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.LongFunction;
@@ -33,16 +35,13 @@ import java.util.function.LongFunction;
  * logits   [768, 50257]ᵀ       61                 58                 67
  * </pre>
  *
- * <p>On that machine, oneDNN reads a right factor as it lies in memory at half its speed or less where the rows are a multiple of
- * the page size apart, and knows no BF16 at all. So the right factor is first made into {@link Panels} in F32, and what is not
- * F32 is converted, in blocks ({@link Blocking}). With AVX-512 neither is needed: {@link #direct}.
+ * <p>What a kernel of oneDNN reads it reads fastest front to back. As factors lie in memory they cost it a fifth of its speed and
+ * more: rows that are a multiple of the page size apart meet in few places of the cache, and every tile rearranges again what it
+ * cannot use as it is. So the right factor is made into {@link Panels} once, and a left one that lies transposed into
+ * {@link LeftRows}, by our threads together. What the processor does not multiply itself is converted to F32 on the way. Both
+ * happen in blocks ({@link Blocking}), so that what they need is bounded.
  */
 public final class MatrixProducts implements AutoCloseable {
-    // With fewer rows than these, rearranging the right factor takes longer than it saves; oneDNN transposes faster
-    // than we do.
-    private static final long FEW_ROWS = 32;
-    private static final long FEW_ROWS_TRANSPOSED = 512;
-
     private static final long NO_BIAS = 0;
 
     private final OneDnn library;
@@ -75,32 +74,14 @@ public final class MatrixProducts implements AutoCloseable {
 
     /** {@code c = a · b}, plus what was in c if {@code add}. One call at a time. */
     public synchronized void multiply(Operand a, Operand b, Tensor c, boolean add) {
-        run(new Product(a, b, NO_BIAS, c, add));
+        new Product(a, b, NO_BIAS, c, add).run();
     }
 
     /** {@code c = a · b + bias}, which is {@code [n]}. One call at a time. */
     public synchronized void multiplyAndAddBias(Operand a, Operand b, Tensor bias, Tensor c) {
         Tensor converted = biases.f32(bias.elements());
         pool.run(1, 1, (part, worker) -> Copies.copy(new Part(0, bias.elements(), part.scratch()), bias, converted));
-        run(new Product(a, b, converted.address(), c, false));
-    }
-
-    private static void run(Product product) {
-        if (product.direct) {
-            product.multiplyBlock(0, 0, 0);
-        } else {
-            product.multiplyBlocks();
-        }
-    }
-
-    /** {@return whether oneDNN multiplies these types as they are, and as fast as the machine can} */
-    private boolean direct(Operand a, Operand b, Tensor c) {
-        long fewRows = b.transposed() ? FEW_ROWS_TRANSPOSED : FEW_ROWS;
-        return switch (a.tensor().dtype()) {
-            case F32 -> c.dtype() == DType.F32 && (library.hasAvx512() || a.rows() <= fewRows);
-            case BF16 -> c.dtype() != DType.F16 && library.hasBf16();
-            case F16, F64, I32 -> false;
-        };
+        new Product(a, b, converted.address(), c, false).run();
     }
 
     @Override
@@ -122,13 +103,14 @@ public final class MatrixProducts implements AutoCloseable {
         private final long bias;
         private final Tensor c;
         private final boolean add;
-        private final boolean direct;
-        private final boolean convertLeft;
-        private final boolean convertResult;
         private final long m;
         private final long n;
         private final long k;
+        private final Factors factors;
+        private final boolean convertResult;
         private final Blocking blocking;
+        private long panelsColumn = -1; // where the block begins that the panels hold
+        private long panelsRow = -1;
 
         Product(Operand a, Operand b, long bias, Tensor c, boolean add) {
             if (a.columns() != b.rows() || c.elements() != a.rows() * b.columns()) {
@@ -144,60 +126,86 @@ public final class MatrixProducts implements AutoCloseable {
             this.bias = bias;
             this.c = c;
             this.add = add;
-            this.direct = direct(a, b, c);
-            this.convertLeft = !direct && a.tensor().dtype() != DType.F32;
-            this.convertResult = !direct && c.dtype() != DType.F32;
             this.m = a.rows();
             this.n = b.columns();
             this.k = a.columns();
-            this.blocking = direct
-                    ? Blocking.direct(m, n, k, a.transposed())
-                    : Blocking.packed(m, n, k, !convertLeft && !convertResult);
+            this.factors = Factors.of(library, a, b, c.dtype());
+            boolean written = factors.writes(c.dtype());
+            this.blocking = factors.blocking(m, n, k, written);
+            // A sum over several blocks stays in F32 until it is complete.
+            this.convertResult = !written || (c.dtype() != DType.F32 && blocking.depth() < k);
         }
 
-        void multiplyBlocks() {
+        void run() {
             for (long i = 0; i < m; i += blocking.rows()) {
                 for (long j = 0; j < n; j += blocking.columns()) {
                     for (long l = 0; l < k; l += blocking.depth()) {
-                        pack(j, l);
-                        if (convertLeft) {
-                            convertLeft(i, l);
-                        }
-                        multiplyBlock(i, j, l);
+                        multiply(block(i, j, l));
                     }
                 }
             }
         }
 
-        private void pack(long j, long l) {
-            long columns = Math.min(blocking.columns(), n - j);
-            Panels.Block block = new Panels.Block(b, l, j, Math.min(blocking.depth(), k - l), columns);
-            Tensor to = right.f32(block.elements());
-            pool.run(block.pieces(), 1, (part, worker) -> Panels.pack(part, block, to.host()));
+        private Block block(long i, long j, long l) {
+            return new Block(
+                    i,
+                    j,
+                    l,
+                    Math.min(blocking.rows(), m - i),
+                    Math.min(blocking.columns(), n - j),
+                    Math.min(blocking.depth(), k - l));
         }
 
-        private void convertLeft(long i, long l) {
-            long rows = Math.min(blocking.rows(), m - i);
-            long depth = Math.min(blocking.depth(), k - l);
+        private void multiply(Block block) {
+            if (factors.panels() != null && (block.j != panelsColumn || block.l != panelsRow)) {
+                pack(block);
+                panelsColumn = block.j;
+                panelsRow = block.l;
+            }
+            switch (factors.left()) {
+                case AS_IT_IS -> {}
+                case ROWS -> transposeLeft(block);
+                case CONVERTED -> convertLeft(block);
+            }
+            multiplyTiles(block);
+        }
+
+        private void pack(Block block) {
+            Panels.Block factor = new Panels.Block(b, block.l, block.j, block.depth, block.columns);
+            Panels.Format format = factors.panels();
+            MemorySegment to = right.memory(factor.bytes(format));
+            pool.run(factor.pieces(format), 1, (part, worker) -> Panels.pack(part, factor, format, to));
+        }
+
+        private void transposeLeft(Block block) {
+            LeftRows.Block factor = leftRows(block);
+            MemorySegment to = left.memory(factor.bytes());
+            pool.run(factor.pieces(), 1, (part, worker) -> LeftRows.transpose(part, factor, to));
+        }
+
+        private LeftRows.Block leftRows(Block block) {
+            return new LeftRows.Block(a, block.i, block.l, block.rows, block.depth);
+        }
+
+        private void convertLeft(Block block) {
+            long rows = block.rows;
+            long depth = block.depth;
             Tensor to = left.f32(rows * depth);
             long stride = a.tensor().shape().columns();
             if (a.transposed()) {
-                Rows from = new Rows(a.tensor(), l * stride + i, stride);
+                Rows from = new Rows(a.tensor(), block.l * stride + block.i, stride);
                 pool.run(depth, 16, (part, w) -> Copies.copyRows(part, from, new Rows(to, 0, rows), rows));
             } else {
-                Rows from = new Rows(a.tensor(), i * stride + l, stride);
+                Rows from = new Rows(a.tensor(), block.i * stride + block.l, stride);
                 pool.run(rows, 16, (part, w) -> Copies.copyRows(part, from, new Rows(to, 0, depth), depth));
             }
         }
 
-        void multiplyBlock(long i, long j, long l) {
-            long rows = Math.min(blocking.rows(), m - i);
-            long columns = Math.min(blocking.columns(), n - j);
-            long across = Math.ceilDiv(columns, blocking.tileColumns());
-            Tensor sums = convertResult ? result.f32(rows * columns) : c;
-            Block block = new Block(i, j, l, rows, columns);
+        private void multiplyTiles(Block block) {
+            long across = Math.ceilDiv(block.columns, blocking.tileColumns());
+            Tensor sums = convertResult ? result.f32(block.rows * block.columns) : c;
             reserveScratchpads(block, sums);
-            pool.run(Math.ceilDiv(rows, blocking.tileRows()) * across, 1, (part, worker) -> {
+            pool.run(Math.ceilDiv(block.rows, blocking.tileRows()) * across, 1, (part, worker) -> {
                 for (long tile = part.first(); tile < part.last(); tile++) {
                     long row = tile / across * blocking.tileRows();
                     long column = tile % across * blocking.tileColumns();
@@ -226,9 +234,9 @@ public final class MatrixProducts implements AutoCloseable {
             return tile(new TileProduct.Shape(
                     Math.min(blocking.tileRows(), block.rows - row),
                     Math.min(blocking.tileColumns(), block.columns - column),
-                    Math.min(blocking.depth(), k - block.l),
+                    block.depth,
                     leftLayout(block),
-                    direct ? operandLayout(b) : Layout.PANELS,
+                    factors.panels() == null ? operandLayout(b) : Layout.of(factors.panels()),
                     Layout.of(sums.dtype(), false, convertResult ? block.columns : n),
                     bias != NO_BIAS && block.l == 0,
                     add || block.l > 0));
@@ -237,7 +245,6 @@ public final class MatrixProducts implements AutoCloseable {
         private void multiplyTile(Block block, long row, long column, Tensor sums, Part part, int worker) {
             long rows = Math.min(blocking.tileRows(), block.rows - row);
             long columns = Math.min(blocking.tileColumns(), block.columns - column);
-            long depth = Math.min(blocking.depth(), k - block.l);
             Rows own = new Rows(sums, row * block.columns + column, block.columns);
             Rows target = new Rows(c, (block.i + row) * n + block.j + column, n);
             Part all = new Part(0, rows, part.scratch());
@@ -254,32 +261,32 @@ public final class MatrixProducts implements AutoCloseable {
                     bias == NO_BIAS ? NO_BIAS : bias + (block.j + column) * Float.BYTES,
                     sums.address() + sumAt * sums.dtype().byteSize(),
                     scratchpads[worker].address(tile.scratchpadBytes()));
-            if (convertResult && block.l + depth == k) {
+            if (convertResult && block.l + block.depth == k) {
                 Copies.copyRows(all, own, target, columns);
             }
         }
 
         private Layout leftLayout(Block block) {
-            if (!convertLeft) {
-                return operandLayout(a);
-            }
-            long depth = Math.min(blocking.depth(), k - block.l);
-            return Layout.of(DType.F32, a.transposed(), a.transposed() ? block.rows : depth);
+            return switch (factors.left()) {
+                case AS_IT_IS -> operandLayout(a);
+                case ROWS ->
+                    Layout.of(a.tensor().dtype(), false, leftRows(block).stride());
+                case CONVERTED -> Layout.of(DType.F32, a.transposed(), a.transposed() ? block.rows : block.depth);
+            };
         }
 
         private long leftAddress(Block block, long row) {
             Layout layout = leftLayout(block);
-            return convertLeft
-                    ? left.address(1) + layout.byteOffset(row, 0)
-                    : a.tensor().address() + layout.byteOffset(block.i + row, block.l);
+            return factors.left() == Factors.Left.AS_IT_IS
+                    ? a.tensor().address() + layout.byteOffset(block.i + row, block.l)
+                    : left.address(1) + layout.byteOffset(row, 0);
         }
 
         private long rightAddress(Block block, long column) {
-            if (direct) {
-                return b.tensor().address() + operandLayout(b).byteOffset(block.l, block.j + column);
-            }
-            long depth = Math.min(blocking.depth(), k - block.l);
-            return right.address(1) + column / Panels.WIDTH * Panels.elements(depth) * Float.BYTES;
+            Panels.Format panels = factors.panels();
+            return panels == null
+                    ? b.tensor().address() + operandLayout(b).byteOffset(block.l, block.j + column)
+                    : right.address(1) + column / panels.width() * panels.panelBytes(block.depth);
         }
 
         private static Layout operandLayout(Operand operand) {
@@ -294,5 +301,5 @@ public final class MatrixProducts implements AutoCloseable {
     }
 
     /** A block of a product, by its first row, column and depth. */
-    private record Block(long i, long j, long l, long rows, long columns) {}
+    private record Block(long i, long j, long l, long rows, long columns, long depth) {}
 }

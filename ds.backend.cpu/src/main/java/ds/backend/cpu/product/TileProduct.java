@@ -18,11 +18,13 @@ public final class TileProduct implements AutoCloseable {
     /**
      * How a matrix lies in memory: elements from one row, and from one column, to the next; one of the two is 1.
      *
-     * @param rowStride 0 stands for panels of {@link Panels#WIDTH} columns, as {@link Panels} makes them
+     * @param rowStride 0 stands for panels of {@code columnStride} columns, as {@link Panels} makes them
      */
     public record Layout(DType dtype, long rowStride, long columnStride) {
-        /** Panels in F32. */
-        static final Layout PANELS = new Layout(DType.F32, 0, 0);
+        /** {@return the layout of panels} */
+        static Layout of(Panels.Format panels) {
+            return new Layout(panels.dtype(), 0, panels.width());
+        }
 
         /** {@return the layout of a matrix whose rows, or columns if transposed, are {@code stride} elements apart} */
         public static Layout of(DType dtype, boolean transposed, long stride) {
@@ -71,9 +73,19 @@ public final class TileProduct implements AutoCloseable {
 
     private static memory.desc describe(long rows, long columns, Layout layout) {
         long[] dims = {rows, columns};
-        return layout.equals(Layout.PANELS)
-                ? new memory.desc(dims, memory.data_type.f32, memory.format_tag.BA16a32b)
+        return layout.rowStride() == 0
+                ? new memory.desc(dims, type(layout.dtype()), panels(layout.dtype(), layout.columnStride()))
                 : new memory.desc(dims, type(layout.dtype()), new long[] {layout.rowStride(), layout.columnStride()});
+    }
+
+    private static memory.format_tag panels(DType dtype, long width) {
+        return switch (dtype + " " + width) {
+            case "F32 32" -> memory.format_tag.BA16a32b;
+            case "F32 48" -> memory.format_tag.BA16a48b;
+            case "F32 64" -> memory.format_tag.BA16a64b;
+            case "BF16 64" -> memory.format_tag.BA16a64b2a;
+            default -> throw new IllegalArgumentException("panels of " + width + " columns in " + dtype);
+        };
     }
 
     private static memory.data_type type(DType dtype) {

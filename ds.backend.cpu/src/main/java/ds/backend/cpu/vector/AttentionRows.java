@@ -29,8 +29,6 @@ public final class AttentionRows {
     private final float[] probabilities; // of one query, as are the gradients and factors of dropout
     private final float[] gradients;
     private final float[] factors;
-    private final float[] row; // D elements
-    private final float[] other;
 
     /**
      * Prepares for heads of one shape.
@@ -47,8 +45,6 @@ public final class AttentionRows {
         this.probabilities = scratch.floats(1, Lanes.padded(time));
         this.gradients = scratch.floats(2, Lanes.padded(time));
         this.factors = scratch.floats(3, Lanes.padded(time));
-        this.row = scratch.floats(4, Lanes.padded(size));
-        this.other = scratch.floats(5, Lanes.padded(size));
     }
 
     /**
@@ -180,57 +176,59 @@ public final class AttentionRows {
         }
     }
 
-    /** Sets {@code deltas[i]} to the sum of {@code dY Y} over the row of query i. */
-    public void deltas(Block block, HeadRows dResults, HeadRows results, float[] deltas) {
-        for (int i = 0; i < block.count; i++) {
-            dResults.read(block.first + i, row, 0);
-            results.read(block.first + i, other, 0);
-            deltas[i] = RowSums.dot(row, 0, other, Lanes.padded(size));
-        }
-    }
-
     /**
      * What the backward pass makes of one block, all {@code [count, keys]}.
      *
      * @param scores F32, {@code Q Kᵀ}; read
      * @param dProbabilities F32, {@code dY Vᵀ}; read
      * @param probabilities {@code P F}; written; may be the memory of {@code scores} if they are F32
-     * @param dScores {@code P (dP F - delta)}; written; may be the memory of {@code dProbabilities} if they are F32
+     * @param dScores {@code P (dP F - delta)}, where delta is the sum of {@code P dP F} over the row; written; may be the memory of {@code dProbabilities} if they are F32
      */
     public record Gradients(
             MemorySegment scores, MemorySegment dProbabilities, Elements probabilities, Elements dScores) {}
 
-    /** The gradient of the softmax, with {@link #logSumExp} of the forward pass and {@link #deltas}. */
-    public void softmaxBackward(Block block, Gradients operands, float[] deltas) {
+    /** The gradient of the softmax, with {@link #logSumExp} of the forward pass. */
+    public void softmaxBackward(Block block, Gradients operands) {
         for (int i = 0; i < block.count; i++) {
             long at = (long) i * block.stride();
             int n = Lanes.padded(block.visible(i));
+            float shift = logSumExp[block.first + i];
             fill(operands.scores, at + block.visible(i), at + n, Float.NEGATIVE_INFINITY);
             fill(operands.dProbabilities, at + block.visible(i), at + n, 0);
             if (attention.dropout().active()) {
-                exponentials(operands.scores, at * Float.BYTES, n, logSumExp[block.first + i]);
+                exponentials(operands.scores, at * Float.BYTES, n, shift);
                 Lanes.read(operands.dProbabilities, DType.F32, at, gradients, 0, n);
                 dropout(block, i, n);
                 DropoutKernel.multiply(factors, gradients, 0, n);
-                differentiate(n, deltas[i]);
+                differentiate(n, RowSums.dot(probabilities, 0, gradients, n));
                 DropoutKernel.multiply(factors, probabilities, 0, n);
             } else {
-                differentiate(operands, at * Float.BYTES, n, logSumExp[block.first + i], deltas[i]);
+                float delta = exponentialsAndDot(operands, at * Float.BYTES, n, shift);
+                differentiate(operands.dProbabilities, at * Float.BYTES, n, delta);
             }
             write(probabilities, n, block, operands.probabilities, at);
             write(gradients, n, block, operands.dScores, at);
         }
     }
 
-    /** From scores and dP of a row to P and {@code P (dP - delta)}. */
-    private void differentiate(Gradients operands, long byteOffset, int n, float shift, float delta) {
+    /** As {@link #exponentials}, but returns the sum of {@code P dP}. */
+    private float exponentialsAndDot(Gradients operands, long byteOffset, int n, float shift) {
         FloatVector factor = FloatVector.broadcast(Lanes.F32, scale);
         FloatVector minus = FloatVector.broadcast(Lanes.F32, -shift);
+        FloatVector sum = FloatVector.zero(Lanes.F32);
         for (int i = 0; i < n; i += Lanes.COUNT) {
             FloatVector p =
                     Exponential.of(vector(operands.scores, byteOffset, i).fma(factor, minus));
             p.intoArray(probabilities, i);
-            vector(operands.dProbabilities, byteOffset, i).sub(delta).mul(p).intoArray(gradients, i);
+            sum = p.fma(vector(operands.dProbabilities, byteOffset, i), sum);
+        }
+        return Lanes.sum(sum);
+    }
+
+    private void differentiate(MemorySegment dProbabilities, long byteOffset, int n, float delta) {
+        for (int i = 0; i < n; i += Lanes.COUNT) {
+            FloatVector p = FloatVector.fromArray(Lanes.F32, probabilities, i);
+            vector(dProbabilities, byteOffset, i).sub(delta).mul(p).intoArray(gradients, i);
         }
     }
 

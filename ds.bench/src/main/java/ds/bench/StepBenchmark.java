@@ -33,8 +33,6 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Full training steps of a GPT on random tokens: forward, backward, communication, clipping, AdamW. */
 public final class StepBenchmark {
-    private static final int WARMUP_STEPS = 2;
-
     /** Labels of what the ZeRO paper counts. */
     private static final List<String> MODEL_STATES =
             List.of("weights", "gradients", "masterWeights", "optimizerStates");
@@ -73,10 +71,11 @@ public final class StepBenchmark {
                 losses.add(results.getLast().loss());
                 return (System.nanoTime() - start) * 1e-9;
             };
-            double[] warmup = DoubleStream.generate(step).limit(WARMUP_STEPS).toArray();
+            double[] warmUp =
+                    DoubleStream.generate(step).limit(setup.warmUp() - 1L).toArray();
             engine.awaitWeights();
             Traffic before = stack.communicator().traffic();
-            warmup[WARMUP_STEPS - 1] =
+            double last =
                     step.getAsDouble(); // finds all weights there; the next ones wait for those of the step before
             results.clear();
             timeline.ifPresent(file -> engine.startTimeline());
@@ -93,7 +92,9 @@ public final class StepBenchmark {
             double across = engine.sumOverRanks(sent.bytesAcrossHosts());
             result.put("all_ranks_bytes_across_hosts_per_step", Math.round(across / counted));
             ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
-            DoubleStream.concat(Arrays.stream(warmup), Arrays.stream(seconds)).forEach(all::add);
+            Arrays.stream(warmUp).forEach(all::add);
+            all.add(last);
+            Arrays.stream(seconds).forEach(all::add);
             result.put("parameters", engine.parameterElements());
             result.put("loss", losses.getLast());
             result.put("gradient_norm", results.getLast().gradientNorm());

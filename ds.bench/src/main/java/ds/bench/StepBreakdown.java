@@ -25,8 +25,6 @@ import tools.jackson.databind.node.ObjectNode;
  * @param json one line
  */
 public record StepBreakdown(String table, String json) {
-    private static final int WARMUP_STEPS = 3;
-
     /** {@return what one rank measured; all ranks run it at once, and rank 0's is the result} */
     public static StepBreakdown run(StepSetup setup, Rendezvous rendezvous) {
         ZeroConfig config = setup.config(rendezvous.worldSize());
@@ -38,7 +36,7 @@ public record StepBreakdown(String table, String json) {
                 ZeroEngine engine = ZeroEngine.initialize(new Gpt(shape, mesh.tensor()).layers(), config, mesh)) {
             Batch batch = RandomTokens.batch(
                     stack.backend(), engine.dataParallelRank(), setup.microBatch(), setup.time(), shape.vocabulary());
-            for (int i = -WARMUP_STEPS; i < setup.steps(); i++) {
+            for (int i = -setup.warmUp(); i < setup.steps(); i++) {
                 if (i == 0) {
                     times.forgetSteps();
                 }

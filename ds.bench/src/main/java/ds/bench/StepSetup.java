@@ -20,7 +20,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param dtype F32, BF16 or F16
  * @param stage ZeRO stage
  * @param tensorParallel over how many ranks each layer is split
- * @param steps measured, after two that are not
+ * @param warmUp steps before those that are measured
+ * @param steps measured
  * @param backend name of a provider
  * @param communicator name of a provider
  * @param overlap whether communication and compute may overlap
@@ -34,6 +35,7 @@ public record StepSetup(
         DType dtype,
         int stage,
         int tensorParallel,
+        int warmUp,
         int steps,
         String backend,
         String communicator,
@@ -45,6 +47,7 @@ public record StepSetup(
         positive("--seq", time);
         positive("--accumulation", accumulation);
         positive("--tensor-parallel", tensorParallel);
+        positive("--warm-up", warmUp);
         positive("--steps", steps);
     }
 

@@ -131,10 +131,18 @@ final class BenchCommand implements Runnable {
         private int accumulation;
 
         @Option(
+                names = "--warm-up",
+                paramLabel = "W",
+                defaultValue = "3",
+                description =
+                        "Steps before those that are measured; default ${DEFAULT-VALUE}. Code that runs once a layer is compiled after some 15.")
+        private int warmUp;
+
+        @Option(
                 names = "--steps",
                 paramLabel = "N",
                 defaultValue = "5",
-                description = "Steps measured, after two that are not; default ${DEFAULT-VALUE}.")
+                description = "Steps measured; default ${DEFAULT-VALUE}.")
         private int steps;
 
         @Option(
@@ -194,6 +202,7 @@ final class BenchCommand implements Runnable {
                     stack.dtype(),
                     stack.stage(),
                     tensorParallel,
+                    warmUp,
                     steps,
                     stack.backend(),
                     stack.communicator(),

@@ -27,7 +27,7 @@ import java.util.List;
  */
 final class LanguageModelHead implements Layer {
     /** Bytes of logits that exist at a time: enough rows to multiply fast, whatever the vocabulary and the batch. */
-    private static final long CHUNK_BYTES = 128 << 20;
+    private static final long CHUNK_BYTES = 256 << 20;
 
     /** The same of a device, whose hundred multiprocessors want some thousand rows each time, and whose memory has room for them. */
     private static final long DEVICE_CHUNK_BYTES = 1 << 30;

@@ -11,8 +11,8 @@ package ds.backend.cpu.product;
 record Blocking(long rows, long columns, long depth, long tileRows, long tileColumns) {
     private static final long BLOCK_ELEMENTS = 4 << 20; // 8 or 16 MiB: about half of what the last-level cache holds
     private static final long MOST_DEPTH = 4096;
-    private static final long MOST_ROWS = 512;
-    private static final long MOST_COLUMNS = 128;
+    private static final long MOST_ROWS = 1024;
+    private static final long MOST_COLUMNS = 256;
     private static final long VECTOR = 32; // columns that a kernel computes together
     private static final long FEWEST_COLUMNS = 64;
     private static final long FEW_TILES = 12; // three for two threads would leave one of them idle a third of the time

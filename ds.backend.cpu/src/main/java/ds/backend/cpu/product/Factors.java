@@ -15,10 +15,11 @@ import ds.backend.cpu.product.Blocking.Tile;
  * @param tile what one thread computes at a time; null if the factors are used as they lie
  */
 record Factors(DType dtype, Left left, Panels.Format panels, Tile tile) {
-    // With fewer rows than these, rearranging the right factor takes longer than it saves; oneDNN transposes faster
-    // than we do.
-    private static final long FEW_ROWS = 32;
-    private static final long FEW_ROWS_TRANSPOSED = 512;
+    // With no more rows than these, rearranging the right factor takes longer than it saves.
+    private static final long FEW_ROWS = 128;
+    private static final long FEW_ROWS_OF_BF16 = 256;
+    private static final long FEW_ROWS_WITH_AVX2 = 32;
+    private static final long FEW_ROWS_TRANSPOSED_WITH_AVX2 = 512; // oneDNN transposes faster than we do
 
     /** What becomes of the left factor. */
     enum Left {
@@ -32,9 +33,8 @@ record Factors(DType dtype, Left left, Panels.Format panels, Tile tile) {
         DType dtype = a.tensor().dtype();
         boolean wide = library.hasAvx512();
         if (dtype == DType.F32 || (dtype == DType.BF16 && library.hasBf16())) {
-            long few = b.transposed() && !wide ? FEW_ROWS_TRANSPOSED : FEW_ROWS;
             boolean written = c == DType.F32 || c == dtype;
-            if (a.rows() <= few || (b.transposed() && wide && written)) {
+            if (a.rows() <= fewRows(dtype, b, wide) || (b.transposed() && wide && written)) {
                 return new Factors(dtype, Left.AS_IT_IS, null, null);
             }
         }
@@ -47,6 +47,13 @@ record Factors(DType dtype, Left left, Panels.Format panels, Tile tile) {
             return new Factors(DType.F32, Left.CONVERTED, panels, tile);
         }
         return new Factors(dtype, wide ? left(a) : Left.AS_IT_IS, panels, tile);
+    }
+
+    private static long fewRows(DType dtype, Operand b, boolean wide) {
+        if (wide) {
+            return dtype == DType.BF16 ? FEW_ROWS_OF_BF16 : FEW_ROWS;
+        }
+        return b.transposed() ? FEW_ROWS_TRANSPOSED_WITH_AVX2 : FEW_ROWS_WITH_AVX2;
     }
 
     private static Left left(Operand a) {

@@ -27,7 +27,7 @@ parser.add_argument("--micro-batch", type=int, default=2, help="sequences of eac
 parser.add_argument("--accumulation", type=int, default=1, help="micro-batches of a step of ds; default 1")
 parser.add_argument("--seq", type=int, default=256)
 parser.add_argument("--dtype", default="bf16", choices=["fp32", "bf16"])
-parser.add_argument("--steps", type=int, default=4, help="measured, after two that are not; default 4")
+parser.add_argument("--steps", type=int, default=4, help="measured, after three that are not; default 4")
 parser.add_argument("--runs", default="1,2,3,1-,2-,3-", help="ZeRO stages; with a minus: without overlap; default %(default)s")
 parser.add_argument("--peer", action="store_true", help="PyTorch's DDP too")
 parser.add_argument("--python", default=sys.executable, help="that has torch")

@@ -23,8 +23,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The head tells that its part of the token table's gradient is complete when it is, with several chunks of logits too. */
 class HeadTellsTest {
-    private static final int T = 12;
-    private static final int TWO_CHUNKS = 3_000_000; // tokens, of which 11 rows are a chunk of 128 MiB
+    private static final int T = 24;
+    private static final int TWO_CHUNKS = 3_000_000; // tokens, of which 22 rows are a chunk of 256 MiB
 
     /** Has a copy of each gradient of which it is told. */
     private record Told(LocalWeights inner, List<Parameter> parameters, List<float[]> gradients) implements Weights {

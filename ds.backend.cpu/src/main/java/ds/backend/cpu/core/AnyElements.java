@@ -16,11 +16,16 @@ record AnyElements(MemorySegment memory, DType dtype) {
 
     /** Brings {@code n} elements into {@code to[0 ..]}. */
     void read(long first, float[] to, int n) {
+        read(first, to, 0, n);
+    }
+
+    /** Brings {@code n} elements into {@code to[at ..]}. */
+    void read(long first, float[] to, int at, int n) {
         switch (dtype) {
-            case F32, BF16, F16 -> Lanes.read(memory, dtype, first, to, 0, n);
+            case F32, BF16, F16 -> Lanes.read(memory, dtype, first, to, at, n);
             case F64, I32 -> {
                 for (int i = 0; i < n; i++) {
-                    to[i] = (float) number(first + i);
+                    to[at + i] = (float) number(first + i);
                 }
             }
         }

@@ -8,7 +8,7 @@ import ds.backend.cpu.vector.Lanes;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 
-/** The left factor of a matrix product where it lies transposed, {@code [k, m]}: made into rows, {@code [m, k]}, once for all tiles. */
+/** The left factor of a matrix product where it lies transposed, {@code [k, m]}: made into rows, {@code [m, k]}. */
 public final class LeftRows {
     private static final int BAND = Transposition.LENGTH; // rows of the result in a piece
     private static final int DEPTH = 128; // words of the sum in a piece

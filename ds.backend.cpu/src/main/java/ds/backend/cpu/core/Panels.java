@@ -132,7 +132,7 @@ public final class Panels {
                 int count = Math.clamp(columns - c, 0, Lanes.COUNT);
                 for (int line = 0; line < count; line++) {
                     long first = (block.column + j + c + line) * stride() + block.row + k;
-                    Lanes.read(from.memory(), from.dtype(), first, lines, line * BAND, rows);
+                    from.read(first, lines, line * BAND, rows);
                 }
                 Arrays.fill(lines, count * BAND, Transposition.ELEMENTS, 0f);
                 Transposition.transpose(lines, other, panels, address(k, j + c), format.rowBytes(), rows);

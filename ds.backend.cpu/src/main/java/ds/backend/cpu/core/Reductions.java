@@ -15,17 +15,14 @@ import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
-import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Kernels that make one number of many. The order of summation depends on the dims alone. */
 public final class Reductions {
-    /** AnyElements whose squares are summed to one number: what one call of {@link #sumOfSquares} is given. */
+    /** Elements whose squares are summed to one number: what one call of {@link #sumOfSquares} is given. */
     public static final long BLOCK = 64 * Lanes.CHUNK;
 
     private static final VectorSpecies<Double> F64 = DoubleVector.SPECIES_PREFERRED;
-    private static final VectorSpecies<Short> I16 =
-            VectorSpecies.of(short.class, VectorShape.forBitSize(Lanes.F32.vectorBitSize() / 2));
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
     private static final int SUMS = 2 * F64.length(); // the elements of an F32 vector
     private static final long BLOCK_ROWS = 64; // summed by themselves first: shorter chains of rounding errors
@@ -166,7 +163,7 @@ public final class Reductions {
         DoubleVector lower = DoubleVector.fromArray(F64, sums, 0);
         DoubleVector upper = DoubleVector.fromArray(F64, sums, F64.length());
         for (long i = first; i < last; i += SUMS) {
-            ShortVector halves = ShortVector.fromMemorySegment(I16, x, i * Short.BYTES, ORDER);
+            ShortVector halves = ShortVector.fromMemorySegment(Lanes.I16, x, i * Short.BYTES, ORDER);
             IntVector bits = (IntVector) halves.convertShape(ZERO_EXTEND_S2I, Lanes.I32, 0);
             FloatVector floats = bits.lanewise(LSHL, Short.SIZE).reinterpretAsFloats();
             DoubleVector d0 = (DoubleVector) floats.convertShape(F2D, F64, 0);

@@ -10,8 +10,6 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The factors of a product in words of 32 bits, which is what its kernel takes at a time: one F32, or two BF16 that follow each
@@ -20,8 +18,6 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class Words {
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
-    private static final VectorSpecies<Short> HALVES =
-            VectorSpecies.of(short.class, VectorShape.forBitSize(Lanes.F32.vectorBitSize() / 2));
 
     private Words() {}
 
@@ -45,7 +41,7 @@ final class Words {
      */
     static void read(AnyElements from, DType dtype, long first, long second, float[] to, int at, int n) {
         if (dtype == DType.F32) {
-            Lanes.read(from.memory(), from.dtype(), first, to, at, n);
+            from.read(first, to, at, n);
         } else if (second < 0) {
             for (int i = 0; i < n; i++) {
                 to[at + i] = word(short16(from.memory(), first + i), (short) 0);
@@ -57,7 +53,7 @@ final class Words {
 
     private static void interleave(MemorySegment from, long first, long second, float[] to, int at, int n) {
         int i = 0;
-        for (int whole = HALVES.loopBound(n); i < whole; i += Lanes.COUNT) {
+        for (int whole = Lanes.I16.loopBound(n); i < whole; i += Lanes.COUNT) {
             interleaved(from, (first + i) * Short.BYTES, (second + i) * Short.BYTES)
                     .reinterpretAsFloats()
                     .intoArray(to, at + i);
@@ -122,7 +118,7 @@ final class Words {
     }
 
     private static IntVector widened(MemorySegment from, long byteOffset) {
-        return (IntVector) ShortVector.fromMemorySegment(HALVES, from, byteOffset, ORDER)
+        return (IntVector) ShortVector.fromMemorySegment(Lanes.I16, from, byteOffset, ORDER)
                 .convertShape(VectorOperators.ZERO_EXTEND_S2I, Lanes.I32, 0);
     }
 

@@ -1,7 +1,7 @@
 package ds.backend.cpu.product;
 
 /**
- * How a matrix product {@code [m, k] · [k, n]} is cut into blocks and these into tiles. It depends on the dims and types alone,
+ * How a matrix product {@code [m, k] · [k, n]} is cut into blocks and these into tiles. It depends on the dims, types and instructions alone,
  * never on the number of threads, and neither therefore do the bits of the result.
  *
  * <p>A block is {@code rows × columns} of the result and {@code depth} of the sum: what must be converted or rearranged of both
@@ -11,8 +11,6 @@ package ds.backend.cpu.product;
 record Blocking(long rows, long columns, long depth, long tileRows, long tileColumns) {
     private static final long BLOCK_ELEMENTS = 4 << 20; // 8 or 16 MiB: about half of what the last-level cache holds
     private static final long MOST_DEPTH = 4096;
-    private static final long MOST_ROWS = 1024;
-    private static final long MOST_COLUMNS = 256;
     private static final long VECTOR = 32; // columns that a kernel computes together
     private static final long FEWEST_COLUMNS = 64;
     private static final long FEW_TILES = 12; // three for two threads would leave one of them idle a third of the time
@@ -22,10 +20,17 @@ record Blocking(long rows, long columns, long depth, long tileRows, long tileCol
      *
      * <p>For every tile oneDNN rearranges the tile's columns of the right factor, where it must. High and narrow tiles repeat the
      * least of that.
+     *
+     * @param most rows and columns of a tile, at most
      */
-    static Blocking direct(long m, long n, long k) {
-        long rows = even(m, MOST_ROWS, 1);
-        return new Blocking(m, n, k, rows, narrow(m, rows, n, even(n, MOST_COLUMNS, VECTOR), VECTOR));
+    static Blocking direct(long m, long n, long k, Tile most) {
+        long rows = even(m, most.rows, 1);
+        return new Blocking(m, n, k, rows, narrow(m, rows, n, even(n, most.columns, VECTOR), VECTOR));
+    }
+
+    /** {@return whether a sum of {@code k} products is made in several blocks, if the right factor is made into panels} */
+    static boolean cutsDepth(long k) {
+        return k > MOST_DEPTH;
     }
 
     /**

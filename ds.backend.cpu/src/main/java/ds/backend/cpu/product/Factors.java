@@ -4,6 +4,7 @@ import ds.api.CoreKernels.Operand;
 import ds.api.DType;
 import ds.backend.cpu.core.Panels;
 import ds.backend.cpu.product.Blocking.Tile;
+import java.util.Optional;
 
 /**
  * In which form oneDNN gets the factors of a product: as they lie in memory, rearranged, or converted to F32. Panels and tiles
@@ -11,10 +12,10 @@ import ds.backend.cpu.product.Blocking.Tile;
  *
  * @param dtype in which is multiplied: F32 or BF16
  * @param left the left factor
- * @param panels the right factor; null if it is used as it lies
- * @param tile what one thread computes at a time; null if the factors are used as they lie
+ * @param panels the right factor; none if it is used as it lies
+ * @param tile what one thread computes at a time, at most
  */
-record Factors(DType dtype, Left left, Panels.Format panels, Tile tile) {
+record Factors(DType dtype, Left left, Optional<Panels.Format> panels, Tile tile) {
     // With no more rows than these, rearranging the right factor takes longer than it saves.
     private static final long FEW_ROWS = 128;
     private static final long FEW_ROWS_OF_BF16 = 256;
@@ -32,21 +33,19 @@ record Factors(DType dtype, Left left, Panels.Format panels, Tile tile) {
     static Factors of(OneDnn library, Operand a, Operand b, DType c) {
         DType dtype = a.tensor().dtype();
         boolean wide = library.hasAvx512();
-        if (dtype == DType.F32 || (dtype == DType.BF16 && library.hasBf16())) {
-            boolean written = c == DType.F32 || c == dtype;
-            if (a.rows() <= fewRows(dtype, b, wide) || (b.transposed() && wide && written)) {
-                return new Factors(dtype, Left.AS_IT_IS, null, null);
-            }
+        boolean known = dtype == DType.F32 || (dtype == DType.BF16 && library.hasBf16());
+        boolean written = c == DType.F32 || c == dtype;
+        if (known && written && (a.rows() <= fewRows(dtype, b, wide) || (b.transposed() && wide))) {
+            return new Factors(dtype, Left.AS_IT_IS, Optional.empty(), new Tile(1024, 256));
         }
-        if (dtype == DType.BF16 && library.hasBf16() && !b.transposed()) {
-            return new Factors(dtype, left(a), new Panels.Format(dtype, 64), new Tile(512, 128));
+        if (known && dtype == DType.BF16 && !b.transposed()) {
+            return new Factors(dtype, left(a), panels(dtype, 64), new Tile(512, 128));
         }
-        Panels.Format panels = new Panels.Format(DType.F32, wide ? 48 : 32);
-        Tile tile = wide ? new Tile(512, 192) : new Tile(256, 256);
-        if (dtype != DType.F32) {
-            return new Factors(DType.F32, Left.CONVERTED, panels, tile);
-        }
-        return new Factors(dtype, wide ? left(a) : Left.AS_IT_IS, panels, tile);
+        Left left = dtype == DType.F32 ? left(a) : Left.CONVERTED;
+        return wide
+                ? new Factors(DType.F32, left, panels(DType.F32, 48), new Tile(512, 192))
+                : new Factors(
+                        DType.F32, left == Left.ROWS ? Left.AS_IT_IS : left, panels(DType.F32, 32), new Tile(256, 256));
     }
 
     private static long fewRows(DType dtype, Operand b, boolean wide) {
@@ -60,15 +59,19 @@ record Factors(DType dtype, Left left, Panels.Format panels, Tile tile) {
         return a.transposed() ? Left.ROWS : Left.AS_IT_IS;
     }
 
-    /** {@return whether sums can be written as this type} */
-    boolean writes(DType c) {
-        return c == DType.F32 || c == dtype;
+    private static Optional<Panels.Format> panels(DType dtype, int width) {
+        return Optional.of(new Panels.Format(dtype, width));
     }
 
-    /** {@return how {@code [m, k] · [k, n]} is cut} */
-    Blocking blocking(long m, long n, long k, boolean written) {
-        return panels == null
-                ? Blocking.direct(m, n, k)
-                : Blocking.packed(m, n, k, panels.width(), tile, written && left == Left.AS_IT_IS);
+    /** {@return whether sums over k stay in F32, in memory of their own, until they are complete} */
+    boolean convertsResult(DType c, long k) {
+        return c != DType.F32 && (c != dtype || (panels.isPresent() && Blocking.cutsDepth(k)));
+    }
+
+    /** {@return how {@code [m, k] · [k, n]} into this type is cut} */
+    Blocking blocking(long m, long n, long k, DType c) {
+        boolean allRows = left == Left.AS_IT_IS && !convertsResult(c, k);
+        return panels.map(format -> Blocking.packed(m, n, k, format.width(), tile, allRows))
+                .orElseGet(() -> Blocking.direct(m, n, k, tile));
     }
 }

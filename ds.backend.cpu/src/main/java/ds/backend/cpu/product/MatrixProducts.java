@@ -37,9 +37,9 @@ import java.util.function.LongFunction;
  *
  * <p>What a kernel of oneDNN reads it reads fastest front to back. As factors lie in memory they cost it a fifth of its speed and
  * more: rows that are a multiple of the page size apart meet in few places of the cache, and every tile rearranges again what it
- * cannot use as it is. So the right factor is made into {@link Panels} once, and a left one that lies transposed into
- * {@link LeftRows}, by our threads together. What the processor does not multiply itself is converted to F32 on the way. Both
- * happen in blocks ({@link Blocking}), so that what they need is bounded.
+ * cannot use as it is. So the right factor is made into {@link Panels} beforehand, and a left one that lies transposed into
+ * {@link LeftRows}, by our threads together, where that is worth it ({@link Factors}). What the processor does not multiply itself
+ * is converted to F32 on the way. All this happens in blocks ({@link Blocking}), so that the memory that it needs is bounded.
  */
 public final class MatrixProducts implements AutoCloseable {
     private static final long NO_BIAS = 0;
@@ -109,8 +109,8 @@ public final class MatrixProducts implements AutoCloseable {
         private final Factors factors;
         private final boolean convertResult;
         private final Blocking blocking;
-        private long panelsColumn = -1; // where the block begins that the panels hold
-        private long panelsRow = -1;
+        private Block packed = Block.NONE; // of the right factor
+        private Block prepared = Block.NONE; // of the left factor
 
         Product(Operand a, Operand b, long bias, Tensor c, boolean add) {
             if (a.columns() != b.rows() || c.elements() != a.rows() * b.columns()) {
@@ -130,10 +130,8 @@ public final class MatrixProducts implements AutoCloseable {
             this.n = b.columns();
             this.k = a.columns();
             this.factors = Factors.of(library, a, b, c.dtype());
-            boolean written = factors.writes(c.dtype());
-            this.blocking = factors.blocking(m, n, k, written);
-            // A sum over several blocks stays in F32 until it is complete.
-            this.convertResult = !written || (c.dtype() != DType.F32 && blocking.depth() < k);
+            this.convertResult = factors.convertsResult(c.dtype(), k);
+            this.blocking = factors.blocking(m, n, k, c.dtype());
         }
 
         void run() {
@@ -157,24 +155,29 @@ public final class MatrixProducts implements AutoCloseable {
         }
 
         private void multiply(Block block) {
-            if (factors.panels() != null && (block.j != panelsColumn || block.l != panelsRow)) {
-                pack(block);
-                panelsColumn = block.j;
-                panelsRow = block.l;
+            if (block.j != packed.j || block.l != packed.l) {
+                factors.panels().ifPresent(format -> pack(block, format));
+                packed = block;
             }
+            if (block.i != prepared.i || block.l != prepared.l) {
+                prepareLeft(block);
+                prepared = block;
+            }
+            multiplyTiles(block);
+        }
+
+        private void pack(Block block, Panels.Format format) {
+            Panels.Block factor = new Panels.Block(b, block.l, block.j, block.depth, block.columns);
+            MemorySegment to = right.memory(factor.bytes(format));
+            pool.run(factor.pieces(format), 1, (part, worker) -> Panels.pack(part, factor, format, to));
+        }
+
+        private void prepareLeft(Block block) {
             switch (factors.left()) {
                 case AS_IT_IS -> {}
                 case ROWS -> transposeLeft(block);
                 case CONVERTED -> convertLeft(block);
             }
-            multiplyTiles(block);
-        }
-
-        private void pack(Block block) {
-            Panels.Block factor = new Panels.Block(b, block.l, block.j, block.depth, block.columns);
-            Panels.Format format = factors.panels();
-            MemorySegment to = right.memory(factor.bytes(format));
-            pool.run(factor.pieces(format), 1, (part, worker) -> Panels.pack(part, factor, format, to));
         }
 
         private void transposeLeft(Block block) {
@@ -236,7 +239,7 @@ public final class MatrixProducts implements AutoCloseable {
                     Math.min(blocking.tileColumns(), block.columns - column),
                     block.depth,
                     leftLayout(block),
-                    factors.panels() == null ? operandLayout(b) : Layout.of(factors.panels()),
+                    factors.panels().map(Layout::of).orElseGet(() -> operandLayout(b)),
                     Layout.of(sums.dtype(), false, convertResult ? block.columns : n),
                     bias != NO_BIAS && block.l == 0,
                     add || block.l > 0));
@@ -283,10 +286,9 @@ public final class MatrixProducts implements AutoCloseable {
         }
 
         private long rightAddress(Block block, long column) {
-            Panels.Format panels = factors.panels();
-            return panels == null
-                    ? b.tensor().address() + operandLayout(b).byteOffset(block.l, block.j + column)
-                    : right.address(1) + column / panels.width() * panels.panelBytes(block.depth);
+            return factors.panels()
+                    .map(format -> right.address(1) + column / format.width() * format.panelBytes(block.depth))
+                    .orElseGet(() -> b.tensor().address() + operandLayout(b).byteOffset(block.l, block.j + column));
         }
 
         private static Layout operandLayout(Operand operand) {
@@ -301,5 +303,8 @@ public final class MatrixProducts implements AutoCloseable {
     }
 
     /** A block of a product, by its first row, column and depth. */
-    private record Block(long i, long j, long l, long rows, long columns, long depth) {}
+    private record Block(long i, long j, long l, long rows, long columns, long depth) {
+        /** None yet. */
+        static final Block NONE = new Block(-1, -1, -1, 0, 0, 0);
+    }
 }

@@ -59,7 +59,7 @@ public final class OneDnn {
         return dnnl.get_effective_cpu_isa().toString();
     }
 
-    /** {@return whether products of F32 matrices come near the machine's peak as the matrices lie in memory} */
+    /** {@return whether its vectors have 512 bits} */
     public boolean hasAvx512() {
         return has(dnnl.dnnl_cpu_isa_avx512_core);
     }

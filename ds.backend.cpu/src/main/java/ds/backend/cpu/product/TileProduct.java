@@ -82,7 +82,6 @@ public final class TileProduct implements AutoCloseable {
         return switch (dtype + " " + width) {
             case "F32 32" -> memory.format_tag.BA16a32b;
             case "F32 48" -> memory.format_tag.BA16a48b;
-            case "F32 64" -> memory.format_tag.BA16a64b;
             case "BF16 64" -> memory.format_tag.BA16a64b2a;
             default -> throw new IllegalArgumentException("panels of " + width + " columns in " + dtype);
         };

@@ -78,7 +78,7 @@ public final class AdamBf16Kernel {
             FloatVector w = FloatVector.fromMemorySegment(Lanes.F32, x.weights, at, ORDER);
             FloatVector m = FloatVector.fromMemorySegment(Lanes.F32, x.moments, at, ORDER);
             FloatVector v = FloatVector.fromMemorySegment(Lanes.F32, x.squares, at, ORDER);
-            ShortVector halves = ShortVector.fromMemorySegment(Bf16Kernel.I16, x.gradients, half, ORDER);
+            ShortVector halves = ShortVector.fromMemorySegment(Lanes.I16, x.gradients, half, ORDER);
             IntVector widened = (IntVector) halves.convertShape(ZERO_EXTEND_S2I, Lanes.I32, 0);
             FloatVector g = widened.lanewise(LSHL, 16).reinterpretAsFloats();
             FloatVector gradient = w.fma(decay, g.mul(c.scale));
@@ -94,7 +94,7 @@ public final class AdamBf16Kernel {
             IntVector nearest = bits.add(upper.and(1)).add(0x7fff).lanewise(LSHR, 16);
             VectorMask<Integer> nan = bits.and(0x7fffffff).compare(GT, 0x7f800000);
             IntVector rounded = nearest.blend(upper.or(0x40), nan);
-            ((ShortVector) rounded.convertShape(I2S, Bf16Kernel.I16, 0)).intoMemorySegment(x.rounded, half, ORDER);
+            ((ShortVector) rounded.convertShape(I2S, Lanes.I16, 0)).intoMemorySegment(x.rounded, half, ORDER);
         }
     }
 

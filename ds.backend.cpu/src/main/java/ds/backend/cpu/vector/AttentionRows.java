@@ -182,7 +182,8 @@ public final class AttentionRows {
      * @param scores F32, {@code Q Kᵀ}; read
      * @param dProbabilities F32, {@code dY Vᵀ}; read
      * @param probabilities {@code P F}; written; may be the memory of {@code scores} if they are F32
-     * @param dScores {@code P (dP F - delta)}, where delta is the sum of {@code P dP F} over the row; written; may be the memory of {@code dProbabilities} if they are F32
+     * @param dScores {@code P (dP F - delta)}, where delta is the sum of {@code P dP F} over the row; written; may be the memory
+     *     of {@code dProbabilities} if they are F32
      */
     public record Gradients(
             MemorySegment scores, MemorySegment dProbabilities, Elements probabilities, Elements dScores) {}

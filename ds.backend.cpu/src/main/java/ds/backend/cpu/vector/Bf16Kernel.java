@@ -20,16 +20,11 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /** Conversion, stochastic rounding, split and join of {@link Bf16}, a vector at a time: the memory's bandwidth is the limit. */
 public final class Bf16Kernel {
     private static final VectorSpecies<Long> I64 = LongVector.SPECIES_PREFERRED;
-    /** As many 16-bit integers as {@link Lanes#F32} has floats. */
-    static final VectorSpecies<Short> I16 =
-            VectorSpecies.of(short.class, VectorShape.forBitSize(Lanes.F32.vectorBitSize() / 2));
-
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
     private static final LongVector STEPS = LongVector.zero(I64).addIndex(1).mul(CounterRandom.GAMMA);
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -105,8 +100,8 @@ public final class Bf16Kernel {
         MemorySegment to = x.host();
         long i = part.first();
         for (; i + Lanes.COUNT <= part.last(); i += Lanes.COUNT) {
-            ShortVector high = ShortVector.fromMemorySegment(I16, upper, i * Short.BYTES, ORDER);
-            ShortVector low = ShortVector.fromMemorySegment(I16, lower, i * Short.BYTES, ORDER);
+            ShortVector high = ShortVector.fromMemorySegment(Lanes.I16, upper, i * Short.BYTES, ORDER);
+            ShortVector low = ShortVector.fromMemorySegment(Lanes.I16, lower, i * Short.BYTES, ORDER);
             IntVector bits = (IntVector) high.convertShape(S2I, Lanes.I32, 0);
             IntVector distance = (IntVector) low.convertShape(S2I, Lanes.I32, 0);
             bits.lanewise(LSHL, 16).add(distance).intoMemorySegment(to, i * Float.BYTES, ORDER);
@@ -165,7 +160,7 @@ public final class Bf16Kernel {
     private static void widenChunk(MemorySegment from, MemorySegment to, int n) {
         int i = 0;
         for (int whole = Lanes.F32.loopBound(n); i < whole; i += Lanes.COUNT) {
-            ShortVector halves = ShortVector.fromMemorySegment(I16, from, (long) i * Short.BYTES, ORDER);
+            ShortVector halves = ShortVector.fromMemorySegment(Lanes.I16, from, (long) i * Short.BYTES, ORDER);
             IntVector bits = (IntVector) halves.convertShape(ZERO_EXTEND_S2I, Lanes.I32, 0);
             bits.lanewise(LSHL, 16).intoMemorySegment(to, (long) i * Float.BYTES, ORDER);
         }
@@ -175,6 +170,6 @@ public final class Bf16Kernel {
     }
 
     private static void store(IntVector shorts, MemorySegment to, long i) {
-        ((ShortVector) shorts.convertShape(I2S, I16, 0)).intoMemorySegment(to, i * Short.BYTES, ORDER);
+        ((ShortVector) shorts.convertShape(I2S, Lanes.I16, 0)).intoMemorySegment(to, i * Short.BYTES, ORDER);
     }
 }

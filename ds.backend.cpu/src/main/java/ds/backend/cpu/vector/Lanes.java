@@ -35,8 +35,10 @@ public final class Lanes {
     /** Elements that elementwise kernels bring into F32 at a time; a multiple of any {@link #COUNT}. */
     public static final int CHUNK = 1024;
 
-    private static final VectorSpecies<Short> I16 =
+    /** As many 16-bit integers as {@link #F32} has floats. */
+    public static final VectorSpecies<Short> I16 =
             VectorSpecies.of(short.class, VectorShape.forBitSize(F32.vectorBitSize() / 2));
+
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
     /** Turns by a half, a quarter, … of the lanes. */

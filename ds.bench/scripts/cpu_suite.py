@@ -9,7 +9,8 @@ A cell is what is compared with each other: `one:fp32:4x256` is one rank on all 
 `ranks:bf16:stage2` is one rank for each core, 2x256 each, beside one rank with all cores on the same global batch, and beside
 PyTorch's DistributedDataParallel with ZeroRedundancyOptimizer. The programs of a cell are started one after the other, warm up,
 and then take turns: one step each, as many rounds as --turns says. ds warms up for 16 steps, since the Java machine compiles what
-runs once a layer after some 15 of them; PyTorch warms up for 2. They sleep between their turns.
+runs once a layer after some 15 of them; PyTorch warms up for 2. They sleep between their turns, of which each begins 0.3 s after
+the one before has ended.
 
 Every cell goes into cpu_suite.json at once, replacing an older one of its name; cpu_suite.md and cpu_suite.png are made of all
 cells in it. Needs torch and transformers in the Python that runs it, and matplotlib for the plot.
@@ -24,11 +25,13 @@ import socket
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 DS = HERE.parents[1] / "ds"
 MODEL = "gpt2-124m"
 WARM_UP = 16  # steps of ds
+PAUSE = 0.3  # seconds before a turn, in which threads of the program before that still spin go to sleep
 SHAPES = {"4x64": (4, 64), "4x256": (4, 256), "1x1024": (1, 1024)}
 RANK_SHAPE = (2, 256)
 
@@ -80,6 +83,7 @@ class Program:
         return [float(self.expect(process)) for process in self.processes]
 
     def step(self):
+        time.sleep(PAUSE)
         self.seconds.append(max(self.ask("step")))
 
     def rate(self):

@@ -256,7 +256,7 @@ def plot(suite, path):
         axis.set_ylabel("model GFLOP/s")
         axis.set_title(title)
         if found:
-            axis.legend(fontsize=8)
+            axis.legend(fontsize=8, loc="upper left")
     figure.suptitle(f"{MODEL}, {suite['processors']} cores of {suite['cpu']}")
     figure.tight_layout()
     figure.savefig(path, dpi=120)

@@ -38,14 +38,15 @@ record Factors(DType dtype, Left left, Optional<Panels.Format> panels, Tile tile
         if (known && written && (a.rows() <= fewRows(dtype, b, wide) || (b.transposed() && wide))) {
             return new Factors(dtype, Left.AS_IT_IS, Optional.empty(), new Tile(1024, 256));
         }
+        Left left = a.transposed() && wide ? Left.ROWS : Left.AS_IT_IS;
         if (known && dtype == DType.BF16 && !b.transposed()) {
-            return new Factors(dtype, left(a), panels(dtype, 64), new Tile(512, 128));
+            return new Factors(dtype, left, panels(dtype, 64), new Tile(512, 128));
         }
-        Left left = dtype == DType.F32 ? left(a) : Left.CONVERTED;
-        return wide
-                ? new Factors(DType.F32, left, panels(DType.F32, 48), new Tile(512, 192))
-                : new Factors(
-                        DType.F32, left == Left.ROWS ? Left.AS_IT_IS : left, panels(DType.F32, 32), new Tile(256, 256));
+        return new Factors(
+                DType.F32,
+                dtype == DType.F32 ? left : Left.CONVERTED,
+                panels(DType.F32, wide ? 48 : 32),
+                wide ? new Tile(512, 192) : new Tile(256, 256));
     }
 
     private static long fewRows(DType dtype, Operand b, boolean wide) {
@@ -53,10 +54,6 @@ record Factors(DType dtype, Left left, Optional<Panels.Format> panels, Tile tile
             return dtype == DType.BF16 ? FEW_ROWS_OF_BF16 : FEW_ROWS;
         }
         return b.transposed() ? FEW_ROWS_TRANSPOSED_WITH_AVX2 : FEW_ROWS_WITH_AVX2;
-    }
-
-    private static Left left(Operand a) {
-        return a.transposed() ? Left.ROWS : Left.AS_IT_IS;
     }
 
     private static Optional<Panels.Format> panels(DType dtype, int width) {
@@ -68,9 +65,13 @@ record Factors(DType dtype, Left left, Optional<Panels.Format> panels, Tile tile
         return c != DType.F32 && (c != dtype || (panels.isPresent() && Blocking.cutsDepth(k)));
     }
 
-    /** {@return how {@code [m, k] · [k, n]} into this type is cut} */
-    Blocking blocking(long m, long n, long k, DType c) {
-        boolean allRows = left == Left.AS_IT_IS && !convertsResult(c, k);
+    /**
+     * {@return how {@code [m, k] · [k, n]} is cut}
+     *
+     * @param convertsResult what {@link #convertsResult} says of it
+     */
+    Blocking blocking(long m, long n, long k, boolean convertsResult) {
+        boolean allRows = left == Left.AS_IT_IS && !convertsResult;
         return panels.map(format -> Blocking.packed(m, n, k, format.width(), tile, allRows))
                 .orElseGet(() -> Blocking.direct(m, n, k, tile));
     }

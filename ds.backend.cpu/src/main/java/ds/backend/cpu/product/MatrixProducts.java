@@ -131,7 +131,7 @@ public final class MatrixProducts implements AutoCloseable {
             this.k = a.columns();
             this.factors = Factors.of(library, a, b, c.dtype());
             this.convertResult = factors.convertsResult(c.dtype(), k);
-            this.blocking = factors.blocking(m, n, k, c.dtype());
+            this.blocking = factors.blocking(m, n, k, convertResult);
         }
 
         void run() {

@@ -65,20 +65,18 @@ public final class StepBenchmark {
                     stack.backend(), engine.dataParallelRank(), setup.microBatch(), setup.time(), shape.vocabulary());
             List<StepResult> results = new ArrayList<>();
             List<Double> losses = new ArrayList<>();
-            List<Double> allSeconds = new ArrayList<>();
             DoubleSupplier step = () -> {
                 long start = System.nanoTime();
                 results.add(engine.trainBatch(micro -> batch));
                 losses.add(results.getLast().loss());
-                allSeconds.add((System.nanoTime() - start) * 1e-9);
-                return allSeconds.getLast();
+                return (System.nanoTime() - start) * 1e-9;
             };
-            for (int i = 1; i < setup.warmUp(); i++) {
-                step.getAsDouble();
-            }
+            double[] warmUp =
+                    DoubleStream.generate(step).limit(setup.warmUp() - 1L).toArray();
             engine.awaitWeights();
             Traffic before = stack.communicator().traffic();
-            step.getAsDouble(); // finds all weights there; the next ones wait for those of the step before
+            double last =
+                    step.getAsDouble(); // finds all weights there; the next ones wait for those of the step before
             results.clear();
             timeline.ifPresent(file -> engine.startTimeline());
             double[] seconds = requests.map(asked -> asked.run(step, () -> matrixRate(stack.backend())))
@@ -94,7 +92,9 @@ public final class StepBenchmark {
             double across = engine.sumOverRanks(sent.bytesAcrossHosts());
             result.put("all_ranks_bytes_across_hosts_per_step", Math.round(across / counted));
             ArrayNode all = result.putArray("all_step_seconds"); // the first ones too, which warm up
-            allSeconds.forEach(all::add);
+            Arrays.stream(warmUp).forEach(all::add);
+            all.add(last);
+            Arrays.stream(seconds).forEach(all::add);
             result.put("parameters", engine.parameterElements());
             result.put("loss", losses.getLast());
             result.put("gradient_norm", results.getLast().gradientNorm());

@@ -92,7 +92,7 @@ def compare(network, rate):
             return statistics.median(run[key][field] for run in runs)
         line = {"op": key[0], "bytes": key[1], "ranks": ours[0][key]["ranks"], "dtype": args.dtype}
         if network:
-            line |= {"congestion_control": args.congestion_control or "the system's", "rate": rate,
+            line |= {"congestion_control": network.congestion_control, "rate": rate,
                      "ranks_per_host": args.ranks_per_host, "link_bytes_per_second": round(link)}
         line |= {"seconds": median(ours, "seconds"), "bus_bytes_per_second": round(median(ours, "bus_bytes_per_second")),
                  "cpu_seconds": median(ours, "cpu_seconds")}

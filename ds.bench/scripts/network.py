@@ -103,6 +103,8 @@ class Network:
         if wanted and subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw", f"{key}={wanted}"], check=False).returncode:
             sys.exit(f"{key} = {wanted}: not allowed in a namespace; `sysctl net.ipv4.tcp_allowed_congestion_control` of the host says "
                      "what is, and sets it")
+        self.congestion_control = subprocess.run(["ip", "netns", "exec", name, "sysctl", "-n", key], check=True, stdout=subprocess.PIPE,
+                                                 text=True).stdout.strip()
 
     def limit(self, namespace, device):
         burst = "64kb" if self.rate == "100mbit" else "256kb" if self.rate == "1gbit" else "2mb"

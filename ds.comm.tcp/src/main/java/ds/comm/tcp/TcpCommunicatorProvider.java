@@ -44,7 +44,7 @@ public final class TcpCommunicatorProvider implements CommunicatorProvider {
         try {
             Neighbours neighbours = new Neighbours(rendezvous.rank(), rendezvous.worldSize(), tcp.timeout());
             Neighbourhood neighbourhood = neighbours.meet(links, tcp.where());
-            Mesh mesh = new Mesh(rendezvous.rank(), links, neighbourhood, tcp.limits());
+            Mesh mesh = new Mesh(rendezvous.rank(), links, neighbourhood, tcp.mesh());
             TcpCommunicator world = TcpCommunicator.world(mesh);
             mesh.start();
             return world;

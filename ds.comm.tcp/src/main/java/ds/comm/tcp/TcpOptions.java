@@ -3,6 +3,7 @@ package ds.comm.tcp;
 import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
 import ds.comm.tcp.mesh.Mesh;
+import ds.comm.tcp.pace.CongestionControl;
 import ds.comm.tcp.share.Neighbours;
 import ds.comm.tcp.tls.Tls;
 import ds.comm.tcp.tls.TlsOptions;
@@ -20,6 +21,8 @@ import java.util.Optional;
  * @param inboxBytes {@code inbox_bytes}: memory per group in which pieces of a reduction wait to be combined; 4 MiB
  * @param sharedMemory {@code shared_memory}: whether ranks of one host exchange bytes through memory; true
  * @param host {@code host}: if not empty, only ranks with the same one count as ranks of one host
+ * @param congestionControl {@code congestion_control}: by which the system sends to other hosts: {@code auto}, the system's
+ *     own, but Reno in place of BBR where round trips take less than 2 ms; {@code system}; or a name, such as {@code cubic}
  * @param tls as {@link TlsOptions} say; without it bytes travel in clear
  */
 record TcpOptions(
@@ -28,6 +31,7 @@ record TcpOptions(
         long inboxBytes,
         boolean sharedMemory,
         String host,
+        CongestionControl congestionControl,
         Optional<Tls> tls) {
     private static final double DEFAULT_TIMEOUT_SECONDS = 60;
     private static final long DEFAULT_INBOX_BYTES = 4 << 20;
@@ -38,6 +42,7 @@ record TcpOptions(
         long inboxBytes = options.integer("inbox_bytes", DEFAULT_INBOX_BYTES);
         boolean sharedMemory = options.flag("shared_memory", true);
         String sameHost = options.text("host", "");
+        String congestionControl = options.text("congestion_control", CongestionControl.AUTOMATIC);
         Optional<Tls> tls = TlsOptions.read(options, environment);
         options.rejectUnknown();
         if (!(seconds > 0 && seconds < 1e9)) {
@@ -49,11 +54,17 @@ record TcpOptions(
         }
         Optional<String> listenHost = host.isEmpty() ? Optional.empty() : Optional.of(host);
         return new TcpOptions(
-                Duration.ofNanos((long) (seconds * 1e9)), listenHost, inboxBytes, sharedMemory, sameHost, tls);
+                Duration.ofNanos((long) (seconds * 1e9)),
+                listenHost,
+                inboxBytes,
+                sharedMemory,
+                sameHost,
+                new CongestionControl(congestionControl),
+                tls);
     }
 
-    Mesh.Limits limits() {
-        return new Mesh.Limits(timeout, inboxBytes);
+    Mesh.Options mesh() {
+        return new Mesh.Options(timeout, inboxBytes, congestionControl);
     }
 
     /** {@return where this rank is, the same text for ranks that can share memory; empty if it is to share none} */

@@ -9,10 +9,12 @@ import ds.api.Tensor;
 import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.comm.CommunicatorException;
+import ds.api.comm.ReduceOp;
 import ds.comm.tcp.frame.FrameKind;
 import ds.comm.tcp.frame.Header;
 import ds.comm.tcp.frame.OperationKind;
 import ds.tck.comm.HostTensors;
+import java.nio.ByteBuffer;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
@@ -27,6 +29,7 @@ class PacingTest {
     private static final Map<String, ?> SOCKETS = Map.of("shared_memory", false);
     private static final int PIECES = 32;
     private static final long ELEMENTS = (long) PIECES * Header.PIECE_BYTES / Float.BYTES;
+    private static final long FEW_ELEMENTS = 8L * Header.PIECE_BYTES / Float.BYTES;
 
     /** The system lets bursts pass, and what was sent before this rank knew how fast; no more. */
     @Test
@@ -86,6 +89,72 @@ class PacingTest {
             first.get();
             second.get();
         }
+    }
+
+    /** Of eight pieces one has sent four and the other one: they are to go on so that they end at once, as fast together as before. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void whoIsBehindIsAskedForMoreThanWhoIsAhead() throws Exception {
+        int port = Loopback.freePort();
+        CompletableFuture<Void> aheadHasCome = new CompletableFuture<>();
+        CompletableFuture<int[]> ahead = new CompletableFuture<>();
+        CompletableFuture<int[]> behind = new CompletableFuture<>();
+        CompletableFuture<Void> first = RawPeer.playing(1, 3, port, false, peer -> {
+            int start = beginAfterALesson(peer);
+            for (int piece = 0; piece < 4; piece++) {
+                peer.data(OperationKind.REDUCE_SCATTER, 2, (long) piece * Header.PIECE_BYTES);
+            }
+            ByteBuffer question = ByteBuffer.allocate(Header.BYTES);
+            Header.alive(true).write(question);
+            peer.send(question.flip());
+            peer.awaitFrame(FrameKind.ALIVE, 0); // whatever was sent before has been read
+            aheadHasCome.complete(null);
+            ahead.complete(
+                    new int[] {start, peer.awaitFrame(FrameKind.CREDIT, 2).pace()});
+            behind.join(); // whose peer must not be lost before
+        });
+        CompletableFuture<Void> second = RawPeer.playing(2, 3, port, false, peer -> {
+            int start = beginAfterALesson(peer);
+            aheadHasCome.join();
+            peer.data(OperationKind.REDUCE_SCATTER, 2, 0);
+            behind.complete(
+                    new int[] {start, peer.awaitFrame(FrameKind.CREDIT, 2).pace()});
+            ahead.join();
+        });
+        try (HostTensors memory = new HostTensors();
+                Communicator comm = Loopback.open(0, 3, port, SOCKETS)) {
+            comm.reduceScatter(
+                            memory.zeros(DType.F32, 3 * ELEMENTS),
+                            memory.zeros(DType.F32, ELEMENTS),
+                            ReduceOp.SUM,
+                            Call.now("lesson"))
+                    .await();
+            Tensor parts = memory.zeros(DType.F32, 3 * FEW_ELEMENTS);
+            Tensor own = memory.zeros(DType.F32, FEW_ELEMENTS);
+            assertThrows(
+                    CommunicatorException.class,
+                    () -> comm.reduceScatter(parts, own, ReduceOp.SUM, Call.now("parts"))
+                            .await());
+            first.get();
+            second.get();
+        }
+        int together = ahead.get()[0] + behind.get()[0];
+        assertTrue(together > 0, "asked for nothing");
+        assertEquals(together / 2.0, ahead.get()[0], 1, "at first");
+        assertEquals(together * 4 / 11.0, ahead.get()[1], 2, "four pieces are missing");
+        assertEquals(together * 7 / 11.0, behind.get()[1], 2, "seven pieces are missing");
+    }
+
+    /** {@return the pace asked for in a second operation} The first one teaches what the link carries. */
+    private static int beginAfterALesson(RawPeer peer) throws Exception {
+        OperationKind kind = OperationKind.REDUCE_SCATTER;
+        peer.start(kind, DType.F32, 1, 3 * ELEMENTS, "lesson");
+        for (int piece = 0; piece < PIECES; piece++) {
+            Thread.sleep(20);
+            peer.data(kind, 1, (long) piece * Header.PIECE_BYTES);
+        }
+        peer.start(kind, DType.F32, 2, 3 * FEW_ELEMENTS, "parts");
+        return peer.awaitFrame(FrameKind.START, 2).pace();
     }
 
     @AfterEach

@@ -55,7 +55,7 @@ public final class Collectives {
     public Operation allGather(Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
         MemorySegment[] outputs = shards(output, descriptor);
         boolean large = output.byteSize() >= HIERARCHICAL_BYTES && input.byteSize() > Header.MAX_INLINE_BYTES;
-        if (large && hierarchy.isPresent() && hierarchy.get().hosts() == 2) {
+        if (large && hierarchy.isPresent()) {
             return new HierarchicalGather(group, hierarchy.get(), descriptor, after, input, outputs);
         }
         return group.inRing(descriptor.bytes())

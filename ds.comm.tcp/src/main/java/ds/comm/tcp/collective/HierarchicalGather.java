@@ -11,8 +11,8 @@ import java.lang.foreign.MemorySegment;
 /**
  * A large allGather where several ranks share a host: each rank gets the shards of the ranks in its place on the other hosts, while those
  * that are there spread in each host, in memory. Per host S(H−1)/H bytes are sent and received for S bytes over H hosts, which is
- * the least possible; around a ring of all N ranks it is S(N−1)/N, which is half as much again for two hosts of two ranks.
- * Taken for two hosts: with four the ring sends a sixth more, and was faster all the same ({@code ds.bench/notes/communication.md}).
+ * the least possible; around a ring of all N ranks it is S(N−1)/N, which is half as much again for two hosts of two ranks, and a sixth for
+ * four.
  */
 final class HierarchicalGather extends Hierarchical {
     private final MemorySegment input;

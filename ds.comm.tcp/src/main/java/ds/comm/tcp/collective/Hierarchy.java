@@ -17,8 +17,9 @@ final class Hierarchy {
     /** Chunks that lie between the two levels at the same time. */
     static final int SLOTS = 4;
 
-    private static final long MOST_CHUNK_BYTES = 1 << 19;
-    private static final long BYTES_TO_EACH_HOST = 1 << 18; // of an allReduce's chunk: as many as leave early
+    private static final long MOST_CHUNK_BYTES = 1 << 18;
+    private static final long BYTES_TO_EACH_HOST =
+            1 << 17; // of a chunk in place: few leave before the network is at work
     private static final long MOST_CHUNK_BYTES_IN_PLACE = 1 << 21;
     private static final long SLOT_BYTES = 8 << 20;
     private static final int PART_SHIFT = 56;

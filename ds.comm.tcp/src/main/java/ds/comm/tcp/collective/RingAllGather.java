@@ -13,7 +13,7 @@ import java.lang.foreign.MemorySegment;
 /**
  * A large allGather along a ring in which the ranks of a host follow each other: every rank sends its own shard to the next one,
  * then passes on what it gets from the one before, piece by piece. For N ranks and S bytes each rank sends and receives S(N−1)/N,
- * and so does each host; between two hosts of several ranks {@link HierarchicalGather} sends less. One stream into every rank and one
+ * and so does each host; between hosts of several ranks {@link HierarchicalGather} sends less. One stream into every rank and one
  * out of it: nobody is sent more than its link carries.
  */
 final class RingAllGather extends Operation {

@@ -5,6 +5,7 @@ import ds.comm.tcp.frame.Header;
 import ds.comm.tcp.frame.Header.BadFrame;
 import ds.comm.tcp.frame.Subject;
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.pace.CongestionControl;
 import ds.comm.tcp.share.SharedChannel;
 import ds.comm.tcp.wire.FrameChannel;
 import ds.comm.tcp.wire.NativeSocket;
@@ -17,7 +18,12 @@ import java.util.Optional;
 /** The link to one other rank, for all groups: what arrives and what leaves. On the thread that moves all bytes. */
 public final class Connection {
     /** What may wait in a socket to be sent: a few pieces, behind which one that is needed sooner does not wait long. */
-    private static final int HELD_BYTES = 2 * Header.PIECE_BYTES;
+    private static final int MOST_HELD_BYTES = 2 * Header.PIECE_BYTES;
+
+    private static final int LEAST_HELD_BYTES = 1 << 14;
+
+    /** Nor where that is longer: a rank is done with an operation when all has left it, so it begins the next one so much too early. */
+    private static final double HELD_SECONDS = 0.008;
 
     private final Link link;
     private final Optional<SharedChannel> shared;
@@ -31,25 +37,36 @@ public final class Connection {
     private boolean ended;
     private boolean blocked;
     private long bytesPerSecond; // to which the system keeps
+    private int heldBytes = MOST_HELD_BYTES;
     private long heardNanos = System.nanoTime();
 
     /**
      * Takes over the link.
      *
      * @param shared what carries the bytes instead, if the peer is on this host; taken over
+     * @param congestionControl of what goes over the network
      * @param selector has this connection as the attachment of its key
      */
-    public Connection(Link link, Optional<SharedChannel> shared, Receiver receiver, Wakeups wakeups, Selector selector)
+    public Connection(
+            Link link,
+            Optional<SharedChannel> shared,
+            Receiver receiver,
+            Wakeups wakeups,
+            CongestionControl congestionControl,
+            Selector selector)
             throws IOException {
         this.receiver = receiver;
         this.wakeups = wakeups;
         this.link = link;
         this.shared = shared;
         link.wire().socket().configureBlocking(false);
-        socket = shared.isPresent()
-                ? Optional.empty()
-                : NativeSocket.of(link.wire().socket());
-        socket.ifPresent(system -> system.holdAtMost(HELD_BYTES));
+        if (shared.isPresent()) {
+            socket = Optional.empty();
+        } else {
+            socket = NativeSocket.of(link.wire().socket());
+            socket.ifPresent(system -> system.holdAtMost(heldBytes));
+            congestionControl.choose(socket);
+        }
         FrameChannel channel = shared.isPresent() ? shared.get() : link.wire();
         reader = new FrameReader(channel);
         writer = new FrameWriter(channel);
@@ -104,9 +121,13 @@ public final class Connection {
         return writer.start(subject, credit, pace, inline);
     }
 
-    /** Tells the peer how many bytes of an operand have a place. */
-    public void credit(Subject subject, long bytes) {
-        writer.credit(subject, bytes);
+    /**
+     * Tells the peer how many bytes of an operand have a place.
+     *
+     * @param pace KiB per second in which this rank takes them; 0 if as many as come
+     */
+    public void credit(Subject subject, long bytes, int pace) {
+        writer.credit(subject, bytes, pace);
         wake();
     }
 
@@ -229,7 +250,18 @@ public final class Connection {
         if (rate != bytesPerSecond) {
             bytesPerSecond = rate;
             system.keepTo(rate);
+            int held = heldBytes(rate);
+            if (held != heldBytes) {
+                heldBytes = held;
+                system.holdAtMost(held);
+            }
         }
+    }
+
+    /** {@return how much may wait in the socket at this rate: few different values} */
+    private static int heldBytes(long rate) {
+        long steps = Math.round(rate * HELD_SECONDS / LEAST_HELD_BYTES);
+        return rate == 0 ? MOST_HELD_BYTES : Math.clamp(steps * LEAST_HELD_BYTES, LEAST_HELD_BYTES, MOST_HELD_BYTES);
     }
 
     /** {@return how many bytes have come over the network, read or not; 0 if the system does not say} */

@@ -71,8 +71,8 @@ final class FrameWriter {
         return Header.BYTES + body;
     }
 
-    void credit(Subject subject, long bytes) {
-        subject.header(FrameKind.CREDIT, bytes, 0).write(room(Header.BYTES));
+    void credit(Subject subject, long bytes, int pace) {
+        subject.credit(bytes, pace).write(room(Header.BYTES));
     }
 
     /** Says that this rank leaves a group. */

@@ -14,6 +14,18 @@ public record Subject(Descriptor descriptor, long group, long sequence) {
     }
 
     /**
+     * {@return the header of a CREDIT}
+     *
+     * @param bytes of the operand that have a place
+     * @param pace KiB per second in which this rank takes them; 0 if as many as come
+     */
+    public Header credit(long bytes, int pace) {
+        Descriptor d = descriptor;
+        return new Header(
+                FrameKind.CREDIT, d.operation(), d.reduce(), d.dtype(), group, sequence, bytes, 0, 0, pace, 0, 0, 0);
+    }
+
+    /**
      * {@return the header of a START}
      *
      * @param credit pieces that this rank takes before it grants more; 0 if it takes all

@@ -74,7 +74,7 @@ final class Announcement {
 
     /** {@return how many bytes of an operand the peer takes a second; 0 if as many as come} */
     long bytesPerSecond() {
-        return (long) header.pace() << 10;
+        return header.bytesPerSecond();
     }
 
     MemorySegment inline() {

@@ -203,13 +203,13 @@ public final class Group {
 
     /** Tells a member that this rank has begun an operation. */
     void start(int member, Operation operation, MemorySegment inline) {
-        int bytes = connection(member).start(operation.subject(), operation.credit(), operation.pace(), inline);
+        int bytes = connection(member).start(operation.subject(), operation.credit(), operation.pace(member), inline);
         count(member, inline.byteSize() / operation.descriptor().dtype().byteSize(), bytes);
     }
 
     /** Tells a member how much of its operand has a place. */
     public void credit(int member, Operation operation, long bytes) {
-        connection(member).credit(operation.subject(), bytes);
+        connection(member).credit(operation.subject(), bytes, operation.pace(member));
         count(member, 0, Header.BYTES);
     }
 

@@ -35,7 +35,7 @@ public abstract class Operation {
     private int missing;
     private int unfinished;
     private boolean ready;
-    private int pace;
+    private long bytesPerSecond; // in which all members on other hosts should send; 0: as many as they can
     private long lastProgressNanos;
 
     protected Operation(Group group, Descriptor descriptor, Event after) {
@@ -68,9 +68,31 @@ public abstract class Operation {
         return 0;
     }
 
-    /** {@return in how many KiB per second each member on another host should send; 0 if in as many as it can} */
-    final int pace() {
-        return pace;
+    /**
+     * {@return in how many KiB per second a member should send now; 0 if in as many as it can} Streams that meet at this rank get parts of
+     * its link in proportion to what they have still to bring, so that all end at once: whoever ends alone, paced, leaves the link
+     * half empty.
+     */
+    final int pace(int member) {
+        if (bytesPerSecond == 0 || !group.isFar(member)) {
+            return 0;
+        }
+        long all = 0;
+        for (int peer : lane.peers()) {
+            all += group.isFar(peer) ? missingBytes(peer) : 0;
+        }
+        long its = missingBytes(member);
+        return its == 0 ? 0 : (int) Math.max(1, (double) bytesPerSecond / 1024 * its / all);
+    }
+
+    /** {@return what has not come of the flows of a member that meet others here} */
+    private long missingBytes(int member) {
+        long bytes = 0;
+        for (FrameKind kind : Flows.KINDS) {
+            Inflow inflow = inflow(kind, member);
+            bytes += inflow != null && meetsOthers(kind) ? inflow.total() - inflow.received() : 0;
+        }
+        return bytes;
     }
 
     /** A piece has arrived. */
@@ -141,7 +163,7 @@ public abstract class Operation {
         prepare();
         int streams = streams();
         if (streams > 0) {
-            pace = (int) (group.job().linkRate().begin(streams) >> 10);
+            bytesPerSecond = group.job().linkRate().begin(streams);
         }
         for (int peer : lane.peers()) {
             group.start(peer, this, inline(peer));
@@ -164,10 +186,10 @@ public abstract class Operation {
     }
 
     /** Sends to a member no faster than it asks. */
-    private void keepTo(long bytesPerSecond, int member) {
+    private void keepTo(long itsBytesPerSecond, int member) {
         for (FrameKind kind : Flows.KINDS) {
             if (outflow(kind, member) != null && meetsOthers(kind)) {
-                outflow(kind, member).keepTo(bytesPerSecond);
+                outflow(kind, member).keepTo(itsBytesPerSecond);
             }
         }
     }
@@ -200,6 +222,12 @@ public abstract class Operation {
             met();
         }
         finished();
+    }
+
+    /** A member has room for so much of its operand, and says anew how fast it should come. */
+    public final void credited(int member, long bytes, long itsBytesPerSecond) {
+        keepTo(itsBytesPerSecond, member);
+        grant(FrameKind.DATA, member, bytes);
     }
 
     public final void grant(FrameKind kind, int member, long bytes) {

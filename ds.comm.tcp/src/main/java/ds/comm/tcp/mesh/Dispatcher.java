@@ -102,7 +102,7 @@ final class Dispatcher implements Receiver {
         Operation operation = operation(connection, header);
         int member = member(operation.group(), connection, header);
         if (expected(operation.outflow(FrameKind.DATA, member), header).total() > 0) {
-            operation.grant(FrameKind.DATA, member, header.value());
+            operation.credited(member, header.value(), header.bytesPerSecond());
         }
     }
 

@@ -11,6 +11,7 @@ import ds.comm.tcp.group.Lane;
 import ds.comm.tcp.group.Operation;
 import ds.comm.tcp.group.TcpWork;
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.pace.CongestionControl;
 import ds.comm.tcp.share.Neighbourhood;
 import ds.comm.tcp.share.SharedChannel;
 import java.io.IOException;
@@ -32,8 +33,9 @@ public final class Mesh implements AutoCloseable {
      *
      * @param timeout how long an operation under way may go without a byte
      * @param inboxBytes of memory per group in which pieces wait to be combined
+     * @param congestionControl of what goes over the network
      */
-    public record Limits(Duration timeout, long inboxBytes) {}
+    public record Options(Duration timeout, long inboxBytes, CongestionControl congestionControl) {}
 
     private final Selector selector;
     private final Commands commands;
@@ -50,17 +52,17 @@ public final class Mesh implements AutoCloseable {
      *
      * @param neighbourhood where all ranks are; its channels carry the bytes to ranks of this host, and are taken over
      */
-    public Mesh(int rank, List<Link> links, Neighbourhood neighbourhood, Limits limits) throws IOException {
+    public Mesh(int rank, List<Link> links, Neighbourhood neighbourhood, Options options) throws IOException {
         selector = Selector.open();
         commands = new Commands(selector);
-        job = new Job(rank, neighbourhood.hosts(), limits.inboxBytes(), commands);
+        job = new Job(rank, neighbourhood.hosts(), options.inboxBytes(), commands);
         groups = new Groups(job);
-        deadlines = new Deadlines(job, groups, limits.timeout());
+        deadlines = new Deadlines(job, groups, options.timeout());
         Dispatcher dispatcher = new Dispatcher(job, groups);
         for (Link link : links) {
             Optional<SharedChannel> memory =
                     Optional.ofNullable(neighbourhood.channels().get(link.rank()));
-            job.add(new Connection(link, memory, dispatcher, wakeups, selector));
+            job.add(new Connection(link, memory, dispatcher, wakeups, options.congestionControl(), selector));
         }
         vicinity = job.vicinity();
         thread = Thread.ofPlatform().daemon().name("ds.comm.tcp rank " + rank).unstarted(this::run);

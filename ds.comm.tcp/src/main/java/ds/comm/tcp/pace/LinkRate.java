@@ -4,8 +4,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
- * What the link of this rank carries: the most that has lately come from other hosts within a window of time. And how fast each of several
- * streams that meet there should come: a little more than its share. Streams level out by themselves only after a while, if ever; the one
+ * What the link of this rank carries: the most that has lately come from other hosts within a window of time. And how fast several
+ * streams that meet there should come together: a little faster. Streams level out by themselves only after a while, if ever; the one
  * that falls behind ends alone, too slow for the link.
  *
  * <p>What comes is what the system has received, not what this rank has read: else a thread that is late would find more than
@@ -23,7 +23,7 @@ public final class LinkRate {
     static final double FASTEST = 150_000_000;
 
     /** Fills a link while streams differ a little. */
-    static final double MORE = 1.05;
+    static final double MORE = 1.02;
 
     /** Finds out what a link carries that is not known well: it may be what was asked for that limits it. */
     static final double MUCH_MORE = 1.5;
@@ -36,7 +36,7 @@ public final class LinkRate {
     /** In a row, that brought what was asked for and no less: then it may be known wrongly. */
     private static final int WINDOWS_AS_ASKED = 4;
 
-    private static final double AS_ASKED = 0.98;
+    private static final double AS_ASKED = 0.995;
 
     /** Of what is known, in a window with less. */
     private static final double KEPT = 0.99;
@@ -66,13 +66,13 @@ public final class LinkRate {
      * An operation begins; what comes between two says little about the link.
      *
      * @param streams that will come at once
-     * @return bytes per second that each of them should take; 0 if as many as it can
+     * @return bytes per second that they should take together; 0 if as many as they can
      */
     public long begin(int streams) {
         measures = false;
         double more = windowsWithoutGrowth < WINDOWS_UNTIL_KNOWN ? MUCH_MORE : MORE;
         asked = streams < 2 || bytesPerSecond > FASTEST ? 0 : more * bytesPerSecond;
-        return (long) (asked / streams);
+        return (long) asked;
     }
 
     /** A piece of an operation under way has come. */

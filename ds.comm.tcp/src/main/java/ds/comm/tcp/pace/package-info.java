@@ -1,5 +1,6 @@
 /**
- * How fast streams that meet at a rank are to come: asked for by who receives them ({@link ds.comm.tcp.pace.LinkRate}), kept by the
- * system of who sends ({@link ds.comm.tcp.wire.NativeSocket#keepTo}).
+ * How streams that meet at a rank share its link: asked for by who receives them ({@link ds.comm.tcp.pace.LinkRate}), kept by the
+ * system of who sends ({@link ds.comm.tcp.wire.NativeSocket#keepTo}) in the way that was chosen ({@link
+ * ds.comm.tcp.pace.CongestionControl}).
  */
 package ds.comm.tcp.pace;

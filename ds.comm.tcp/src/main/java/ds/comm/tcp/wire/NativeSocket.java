@@ -19,18 +19,24 @@ import java.net.SocketAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteOrder;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Optional;
 
 /**
- * What Java does not know of a TCP socket (socket(7), tcp(7)): how much the system takes that it cannot send yet, how fast it sends, and how
- * much it has received. Linux on 64 bits, where native access is granted to this module; elsewhere there is none. The socket's number is
+ * What Java does not know of a TCP socket (socket(7), tcp(7)): how much the system takes that it cannot send yet, how fast it sends and by
+ * which congestion control, how much it has received, and how long the way is. Linux on 64 bits, where native access is granted to this module; elsewhere there is none. The socket's number is
  * found among those of this process by its addresses, and is valid as long as the socket is open. For one thread.
  */
 public final class NativeSocket {
     private static final int IPPROTO_TCP = 6;
     private static final int TCP_NOTSENT_LOWAT = 25;
+    private static final int TCP_CONGESTION = 13;
+    private static final int TCP_CA_NAME_MAX = 16;
     private static final int TCP_INFO = 11;
     private static final int BYTES_RECEIVED = 128; // where in struct tcp_info; since Linux 4.1
+    private static final int MIN_RTT = 148; // microseconds; since Linux 4.6
+    private static final int INFO_BYTES = MIN_RTT + Integer.BYTES;
     private static final int SOL_SOCKET = 1;
     private static final int SO_MAX_PACING_RATE = 47;
     private static final int AF_INET = 2;
@@ -38,7 +44,7 @@ public final class NativeSocket {
     private static final int ADDRESS_BYTES = 128; // struct sockaddr_storage
 
     private final int number;
-    private final MemorySegment value = Arena.ofAuto().allocate(BYTES_RECEIVED + Long.BYTES, Long.BYTES);
+    private final MemorySegment value = Arena.ofAuto().allocate(INFO_BYTES, Long.BYTES);
     private final MemorySegment valueBytes = Arena.ofAuto().allocate(JAVA_INT);
 
     private NativeSocket(int number) {
@@ -126,7 +132,7 @@ public final class NativeSocket {
      */
     public void holdAtMost(int bytes) {
         value.set(JAVA_INT, 0, bytes);
-        set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, Integer.BYTES);
+        boolean ignored = set(IPPROTO_TCP, TCP_NOTSENT_LOWAT, Integer.BYTES);
     }
 
     /**
@@ -136,12 +142,27 @@ public final class NativeSocket {
      */
     public void keepTo(long bytesPerSecond) {
         value.set(JAVA_LONG, 0, bytesPerSecond == 0 ? -1 : bytesPerSecond);
-        set(SOL_SOCKET, SO_MAX_PACING_RATE, Long.BYTES);
+        boolean ignored = set(SOL_SOCKET, SO_MAX_PACING_RATE, Long.BYTES);
     }
 
-    private void set(int level, int option, int bytes) {
+    /**
+     * Has the system send by another congestion control.
+     *
+     * @param name such as {@code reno}
+     * @return whether it does: it has to know it, and to allow it to this process
+     */
+    public boolean control(String name) {
+        byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
+        if (bytes.length >= TCP_CA_NAME_MAX) {
+            return false;
+        }
+        value.asSlice(0, bytes.length).copyFrom(MemorySegment.ofArray(bytes));
+        return set(IPPROTO_TCP, TCP_CONGESTION, bytes.length);
+    }
+
+    private boolean set(int level, int option, int bytes) {
         try {
-            int ignored = (int) Functions.SET_OPTION.invokeExact(number, level, option, value, bytes);
+            return (int) Functions.SET_OPTION.invokeExact(number, level, option, value, bytes) == 0;
         } catch (Throwable e) {
             throw new IllegalStateException("setting an option of a socket", e);
         }
@@ -149,14 +170,30 @@ public final class NativeSocket {
 
     /** {@return how many bytes have come so far, read or not; 0 if the system does not say} */
     public long receivedBytes() {
-        value.set(JAVA_LONG, BYTES_RECEIVED, 0);
-        valueBytes.set(JAVA_INT, 0, (int) value.byteSize());
+        return get(TCP_INFO, INFO_BYTES) >= BYTES_RECEIVED + Long.BYTES ? value.get(JAVA_LONG, BYTES_RECEIVED) : 0;
+    }
+
+    /** {@return how long the shortest round trip has taken lately; empty if the system does not say} */
+    public Optional<Duration> shortestRoundTrip() {
+        int micros = get(TCP_INFO, INFO_BYTES) >= INFO_BYTES ? value.get(JAVA_INT, MIN_RTT) : -1;
+        return micros == -1 ? Optional.empty() : Optional.of(Duration.ofNanos(1000 * Integer.toUnsignedLong(micros)));
+    }
+
+    /** {@return the name of the congestion control by which the system sends; empty if it does not say} */
+    public String congestionControl() {
+        return get(TCP_CONGESTION, TCP_CA_NAME_MAX) > 0 ? value.getString(0) : "";
+    }
+
+    /** {@return how many bytes of {@link #value} the system has filled in; 0 if it does not know the option} */
+    private int get(int option, int bytes) {
+        value.fill((byte) 0);
+        valueBytes.set(JAVA_INT, 0, bytes);
         try {
-            int ignored = (int) Functions.GET_OPTION.invokeExact(number, IPPROTO_TCP, TCP_INFO, value, valueBytes);
+            int error = (int) Functions.GET_OPTION.invokeExact(number, IPPROTO_TCP, option, value, valueBytes);
+            return error == 0 ? valueBytes.get(JAVA_INT, 0) : 0;
         } catch (Throwable e) {
             throw new IllegalStateException("asking for the state of a socket", e);
         }
-        return value.get(JAVA_LONG, BYTES_RECEIVED);
     }
 
     /** {@return the number by which the system knows the socket} */

@@ -14,6 +14,7 @@ import ds.comm.tcp.group.Group;
 import ds.comm.tcp.group.Job;
 import ds.comm.tcp.group.Operation;
 import ds.comm.tcp.meet.Link;
+import ds.comm.tcp.pace.CongestionControl;
 import ds.comm.tcp.share.Neighbourhood;
 import ds.comm.tcp.wire.FrameChannel;
 import ds.comm.tcp.wire.PlainWire;
@@ -119,8 +120,9 @@ final class BusyRank implements AutoCloseable {
         other = server.accept();
         InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), 1);
         Link link = new Link(1, address, 0, new PlainWire(socket));
-        Mesh.Limits limits = new Mesh.Limits(Duration.ofMinutes(1), 2 * Header.PIECE_BYTES);
-        mesh = new Mesh(0, List.of(link), new Neighbourhood(List.of(0, 1), Map.of()), limits);
+        Mesh.Options options = new Mesh.Options(
+                Duration.ofMinutes(1), 2 * Header.PIECE_BYTES, new CongestionControl(CongestionControl.OF_THE_SYSTEM));
+        mesh = new Mesh(0, List.of(link), new Neighbourhood(List.of(0, 1), Map.of()), options);
         job = mesh.job();
         group = new Group(job, 0, new int[] {0, 1}, Optional.empty());
         Groups groups = new Groups(job);

@@ -3,6 +3,7 @@ package ds.comm.tcp.wire;
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -83,6 +84,25 @@ class NativeSocketTest {
             double seconds = (System.nanoTime() - begin) * 1e-9;
             sender.join();
             assertTrue(seconds > 0.15, "2 MiB in " + seconds + " s");
+        }
+    }
+
+    @Test
+    void theSystemSendsByTheCongestionControlThatItIsTold() throws Exception {
+        try (ServerSocketChannel server =
+                        ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+                SocketChannel one = SocketChannel.open(server.getLocalAddress());
+                SocketChannel otherEnd = server.accept()) {
+            NativeSocket told = NativeSocket.of(one).orElseThrow();
+            String before = NativeSocket.of(otherEnd).orElseThrow().congestionControl();
+            assertTrue(told.control("reno"));
+            assertEquals("reno", told.congestionControl());
+            assertEquals(before, NativeSocket.of(otherEnd).orElseThrow().congestionControl());
+            assertFalse(told.control("nobody"));
+            assertFalse(told.control("longer than any name"));
+            assertEquals("reno", told.congestionControl());
+            Duration way = told.shortestRoundTrip().orElseThrow();
+            assertTrue(way.isPositive() && way.compareTo(Duration.ofSeconds(1)) < 0, way + " on loopback");
         }
     }
 

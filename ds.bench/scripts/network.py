@@ -68,7 +68,8 @@ class Network:
     """Hosts on a switch, all of them namespaces; nothing outside of them is touched."""
 
     def __init__(self, hosts, rate, congestion_control=None):
-        self.congestion_control = congestion_control  # None: the system's
+        self.wanted_congestion_control = congestion_control  # None: the system's
+        self.congestion_control = None  # what it is
         self.rate, self.prefix = rate, f"ds{os.getpid()}"
         self.switch = self.prefix + "sw"
         self.names = [f"{self.prefix}h{h}" for h in range(hosts)]
@@ -99,7 +100,7 @@ class Network:
 
     def control_congestion(self, name):
         key = "net.ipv4.tcp_congestion_control"
-        wanted = self.congestion_control
+        wanted = self.wanted_congestion_control
         if wanted and subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw", f"{key}={wanted}"], check=False).returncode:
             sys.exit(f"{key} = {wanted}: not allowed in a namespace; `sysctl net.ipv4.tcp_allowed_congestion_control` of the host says "
                      "what is, and sets it")

@@ -7,6 +7,7 @@ import ds.comm.tcp.pace.CongestionControl;
 import ds.comm.tcp.share.Neighbours;
 import ds.comm.tcp.tls.Tls;
 import ds.comm.tcp.tls.TlsOptions;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
@@ -52,6 +53,7 @@ record TcpOptions(
             throw new ProviderException("inbox_bytes = " + inboxBytes + ": must be a positive number of bytes; "
                     + DEFAULT_INBOX_BYTES + " is the default");
         }
+        requireAllowed(congestionControl);
         Optional<String> listenHost = host.isEmpty() ? Optional.empty() : Optional.of(host);
         return new TcpOptions(
                 Duration.ofNanos((long) (seconds * 1e9)),
@@ -61,6 +63,22 @@ record TcpOptions(
                 sameHost,
                 new CongestionControl(congestionControl),
                 tls);
+    }
+
+    private static void requireAllowed(String congestionControl) {
+        try {
+            if (!new CongestionControl(congestionControl).isAllowed()) {
+                throw new ProviderException(
+                        "congestion_control = " + congestionControl + ": this system does not allow it; `sysctl"
+                                + " net.ipv4.tcp_allowed_congestion_control` says what it does; \""
+                                + CongestionControl.AUTOMATIC
+                                + "\" is the default");
+            }
+        } catch (IOException e) {
+            throw new ProviderException(
+                    "congestion_control = " + congestionControl + ": cannot be tried on a connection of loopback: " + e,
+                    e);
+        }
     }
 
     Mesh.Options mesh() {

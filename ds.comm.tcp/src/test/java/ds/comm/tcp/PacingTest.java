@@ -17,6 +17,7 @@ import ds.tck.comm.HostTensors;
 import java.nio.ByteBuffer;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -54,6 +55,38 @@ class PacingTest {
                 Communicator comm = Loopback.open(0, 2, port, SOCKETS)) {
             comm.broadcast(memory.zeros(DType.F32, ELEMENTS), 0, Call.now("weights"))
                     .await();
+            receiver.get();
+        }
+    }
+
+    /** First 8 MiB a second, then 2. */
+    @Test
+    @EnabledOnOs(OS.LINUX)
+    void whatACreditAsksForHoldsFromThenOn() throws Exception {
+        int port = Loopback.freePort();
+        int kibPerSecond = 2048;
+        int piecesBefore = 12; // as above, and a few until the CREDIT has come
+        CompletableFuture<Void> receiver = RawPeer.playing(1, 2, port, false, peer -> {
+            OperationKind kind = OperationKind.REDUCE_SCATTER;
+            peer.start(kind, DType.F32, 1, 2 * ELEMENTS, "gradients", 4 * kibPerSecond);
+            peer.awaitFrame(FrameKind.START, 1);
+            long begin = System.nanoTime();
+            peer.credit(kind, 1, PIECES * (long) Header.PIECE_BYTES, kibPerSecond);
+            for (int piece = 0; piece < PIECES; piece++) {
+                peer.awaitFrame(FrameKind.DATA, 1);
+                double due = (double) (piece - piecesBefore) * (Header.PIECE_BYTES >> 10) / kibPerSecond;
+                double seconds = (System.nanoTime() - begin) * 1e-9;
+                assertTrue(seconds > due, "piece " + piece + " after " + seconds + " s, due at " + due);
+            }
+        });
+        try (HostTensors memory = new HostTensors();
+                Communicator comm = Loopback.open(0, 2, port, SOCKETS)) {
+            Tensor all = memory.zeros(DType.F32, 2 * ELEMENTS);
+            Tensor own = memory.zeros(DType.F32, ELEMENTS);
+            assertThrows(
+                    CommunicatorException.class,
+                    () -> comm.reduceScatter(all, own, ReduceOp.SUM, Call.now("gradients"))
+                            .await());
             receiver.get();
         }
     }
@@ -111,15 +144,15 @@ class PacingTest {
             aheadHasCome.complete(null);
             ahead.complete(
                     new int[] {start, peer.awaitFrame(FrameKind.CREDIT, 2).pace()});
-            behind.join(); // whose peer must not be lost before
+            behind.get(20, TimeUnit.SECONDS); // whose peer must not be lost before
         });
         CompletableFuture<Void> second = RawPeer.playing(2, 3, port, false, peer -> {
             int start = beginAfterALesson(peer);
-            aheadHasCome.join();
+            aheadHasCome.get(20, TimeUnit.SECONDS);
             peer.data(OperationKind.REDUCE_SCATTER, 2, 0);
             behind.complete(
                     new int[] {start, peer.awaitFrame(FrameKind.CREDIT, 2).pace()});
-            ahead.join();
+            ahead.get(20, TimeUnit.SECONDS);
         });
         try (HostTensors memory = new HostTensors();
                 Communicator comm = Loopback.open(0, 3, port, SOCKETS)) {
@@ -149,6 +182,7 @@ class PacingTest {
     private static int beginAfterALesson(RawPeer peer) throws Exception {
         OperationKind kind = OperationKind.REDUCE_SCATTER;
         peer.start(kind, DType.F32, 1, 3 * ELEMENTS, "lesson");
+        peer.awaitFrame(FrameKind.START, 1); // before, few pieces may come
         for (int piece = 0; piece < PIECES; piece++) {
             Thread.sleep(20);
             peer.data(kind, 1, (long) piece * Header.PIECE_BYTES);

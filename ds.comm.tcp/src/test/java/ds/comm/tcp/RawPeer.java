@@ -96,6 +96,18 @@ final class RawPeer implements AutoCloseable {
         send(frame.put(text).flip());
     }
 
+    /**
+     * Grants rank 0 some of its operand.
+     *
+     * @param pace KiB per second that it asks for
+     */
+    void credit(OperationKind kind, long sequence, long bytes, int pace) {
+        ByteBuffer frame = ByteBuffer.allocate(Header.BYTES);
+        new Header(FrameKind.CREDIT, kind, ReduceOp.SUM, DType.F32, 0, sequence, bytes, 0, 0, pace, 0, 0, 0)
+                .write(frame);
+        send(links.getFirst(), frame.flip());
+    }
+
     /** Sends rank 0 a piece of its operand: zeros. */
     void data(OperationKind kind, long sequence, long offset) {
         send(links.getFirst(), piece(kind, sequence, offset, (byte) 0));

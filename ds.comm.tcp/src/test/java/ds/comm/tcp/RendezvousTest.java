@@ -248,8 +248,11 @@ class RendezvousTest {
 
     @Test
     void wrongOptionsAreNamed() {
-        for (var options :
-                List.of(Map.of("timeout_second", 1), Map.of("timeout_seconds", 0), Map.of("inbox_bytes", -1))) {
+        for (var options : List.of(
+                Map.of("timeout_second", 1),
+                Map.of("timeout_seconds", 0),
+                Map.of("inbox_bytes", -1),
+                Map.of("congestion_control", "nobody"))) {
             ProviderException e =
                     assertThrows(ProviderException.class, () -> Loopback.open(Rendezvous.alone(), options));
             assertNames(e.getMessage(), options.keySet().iterator().next());

@@ -11,8 +11,8 @@ import java.lang.foreign.MemorySegment;
 /**
  * A large allGather where several ranks share a host: each rank gets the shards of the ranks in its place on the other hosts, while those
  * that are there spread in each host, in memory. Per host S(H−1)/H bytes are sent and received for S bytes over H hosts, which is
- * the least possible; around a ring of all N ranks it is S(N−1)/N, which is half as much again for two hosts of two ranks, and a sixth for
- * four.
+ * the least possible; around a ring of all N ranks it is S(N−1)/N, which is half as much again for two hosts of two ranks, and a
+ * sixth for four.
  */
 final class HierarchicalGather extends Hierarchical {
     private final MemorySegment input;
@@ -40,7 +40,7 @@ final class HierarchicalGather extends Hierarchical {
     protected void met() {
         MemorySegment own = outputs[group().rank()];
         Memory.copy(input, own);
-        MemorySegment[] chunks = chunks(own, hierarchy().chunkBytesInPlace());
+        MemorySegment[] chunks = chunks(own, hierarchy().gatherChunkBytes());
         consistsOf(chunks.length * hierarchy().hosts());
         long at = 0;
         for (int chunk = 0; chunk < chunks.length; chunk++) {

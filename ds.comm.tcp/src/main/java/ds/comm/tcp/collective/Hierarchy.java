@@ -18,8 +18,8 @@ final class Hierarchy {
     static final int SLOTS = 4;
 
     private static final long MOST_CHUNK_BYTES = 1 << 18;
-    private static final long BYTES_TO_EACH_HOST =
-            1 << 17; // of a chunk in place: few leave before the network is at work
+    private static final long BYTES_TO_EACH_HOST = 1 << 17; // of an allReduce's chunk
+    private static final long GATHER_CHUNK_BYTES = 1 << 19;
     private static final long MOST_CHUNK_BYTES_IN_PLACE = 1 << 21;
     private static final long SLOT_BYTES = 8 << 20;
     private static final int PART_SHIFT = 56;
@@ -87,6 +87,11 @@ final class Hierarchy {
     /** {@return bytes of what one rank handles of a chunk that needs no memory of its own; whole elements of any type} */
     long chunkBytesInPlace() {
         return Math.min(BYTES_TO_EACH_HOST * hosts, MOST_CHUNK_BYTES_IN_PLACE);
+    }
+
+    /** {@return bytes of a chunk of one rank's shard that is gathered; whole elements of any type} */
+    long gatherChunkBytes() {
+        return GATHER_CHUNK_BYTES;
     }
 
     /** {@return bytes of what one rank handles of a chunk in slots; whole elements of any type} */

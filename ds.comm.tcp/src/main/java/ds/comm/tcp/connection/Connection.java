@@ -22,7 +22,7 @@ public final class Connection {
 
     private static final int LEAST_HELD_BYTES = 1 << 14;
 
-    /** Nor where that is longer: a rank is done with an operation when all has left it, so it begins the next one so much too early. */
+    /** And no more than leaves in this time: a rank takes an operation for done while these bytes still wait. */
     private static final double HELD_SECONDS = 0.008;
 
     private final Link link;
@@ -65,7 +65,7 @@ public final class Connection {
         } else {
             socket = NativeSocket.of(link.wire().socket());
             socket.ifPresent(system -> system.holdAtMost(heldBytes));
-            congestionControl.choose(socket);
+            socket.ifPresent(congestionControl::choose);
         }
         FrameChannel channel = shared.isPresent() ? shared.get() : link.wire();
         reader = new FrameReader(channel);
@@ -258,8 +258,8 @@ public final class Connection {
         }
     }
 
-    /** {@return how much may wait in the socket at this rate: few different values} */
-    private static int heldBytes(long rate) {
+    /** {@return how much may wait in the socket at a rate in bytes per second, 0 if at any: few different values} */
+    static int heldBytes(long rate) {
         long steps = Math.round(rate * HELD_SECONDS / LEAST_HELD_BYTES);
         return rate == 0 ? MOST_HELD_BYTES : Math.clamp(steps * LEAST_HELD_BYTES, LEAST_HELD_BYTES, MOST_HELD_BYTES);
     }

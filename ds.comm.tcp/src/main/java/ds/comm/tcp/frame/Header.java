@@ -20,7 +20,7 @@ import java.util.function.ToIntFunction;
  *     asks for another one
  * @param root of a broadcast
  * @param credit START: pieces that the sender takes before it grants more; 0 if it takes all
- * @param pace START, CREDIT: KiB per second in which the sender takes DATA; 0 if as many as come
+ * @param pace START, CREDIT: KiB per second in which the sender takes DATA and RESULT; 0 if as many as come
  * @param labelBytes how much of a START's body is the label
  * @param bodyBytes that follow
  */
@@ -72,7 +72,7 @@ public record Header(
         return control(FrameKind.ALIVE, 0, asks ? 1 : 0, 0);
     }
 
-    /** {@return bytes in which the sender takes DATA; 0 if as many as come} */
+    /** {@return bytes per second in which the sender takes DATA and RESULT; 0 if as many as come} */
     public long bytesPerSecond() {
         return (long) pace << 10;
     }

@@ -181,7 +181,7 @@ public final class Group {
         inboxes.received(bytes, nanos);
     }
 
-    /** {@return how many bytes per second a member asked for last, which holds until it asks again; 0: as many as come} */
+    /** {@return how many bytes per second a member asked for with its last START, for what is early of the next operation; 0: as many as come} */
     long askedBy(int member) {
         return bytesPerSecond[member];
     }

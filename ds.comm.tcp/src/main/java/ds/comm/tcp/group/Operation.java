@@ -9,6 +9,7 @@ import ds.comm.tcp.frame.Descriptor;
 import ds.comm.tcp.frame.FrameKind;
 import ds.comm.tcp.frame.Header;
 import ds.comm.tcp.frame.Subject;
+import ds.comm.tcp.pace.LinkRate;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -35,7 +36,8 @@ public abstract class Operation {
     private int missing;
     private int unfinished;
     private boolean ready;
-    private long bytesPerSecond; // in which all members on other hosts should send; 0: as many as they can
+    private int streams; // that meet here
+    private long bytesPerSecond; // in which they should come together; 0: as many as they can
     private long lastProgressNanos;
 
     protected Operation(Group group, Descriptor descriptor, Event after) {
@@ -68,11 +70,7 @@ public abstract class Operation {
         return 0;
     }
 
-    /**
-     * {@return in how many KiB per second a member should send now; 0 if in as many as it can} Streams that meet at this rank get parts of
-     * its link in proportion to what they have still to bring, so that all end at once: whoever ends alone, paced, leaves the link
-     * half empty.
-     */
+    /** {@return in how many KiB per second a member should send now; 0 if in as many as it can} */
     final int pace(int member) {
         if (bytesPerSecond == 0 || !group.isFar(member)) {
             return 0;
@@ -81,8 +79,7 @@ public abstract class Operation {
         for (int peer : lane.peers()) {
             all += group.isFar(peer) ? missingBytes(peer) : 0;
         }
-        long its = missingBytes(member);
-        return its == 0 ? 0 : (int) Math.max(1, (double) bytesPerSecond / 1024 * its / all);
+        return all == 0 ? 0 : (int) (LinkRate.share(bytesPerSecond, streams, missingBytes(member), all) >> 10);
     }
 
     /** {@return what has not come of the flows of a member that meet others here} */
@@ -161,7 +158,7 @@ public abstract class Operation {
         unfinished = lane.peers().length;
         missing = lane.peers().length;
         prepare();
-        int streams = streams();
+        streams = countStreams();
         if (streams > 0) {
             bytesPerSecond = group.job().linkRate().begin(streams);
         }
@@ -195,12 +192,12 @@ public abstract class Operation {
     }
 
     /** {@return how many members of other hosts send this rank large operands} */
-    private int streams() {
-        int streams = 0;
+    private int countStreams() {
+        int count = 0;
         for (int peer : lane.peers()) {
-            streams += inflow(FrameKind.DATA, peer) != null && group.isFar(peer) ? 1 : 0;
+            count += inflow(FrameKind.DATA, peer) != null && group.isFar(peer) ? 1 : 0;
         }
-        return streams;
+        return count;
     }
 
     /** A peer has announced its part, which matches. */

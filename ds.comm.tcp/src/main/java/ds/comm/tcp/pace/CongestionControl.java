@@ -2,15 +2,19 @@ package ds.comm.tcp.pace;
 
 import ds.comm.tcp.wire.NativeSocket;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.time.Duration;
 import java.util.Optional;
 
 /**
  * Which of the system's ways to share a link its connections take.
  *
- * <p>BBR finds out by itself how long the way is: every ten seconds a connection holds back all but four packets for 200 ms, each at
- * a time of its own. A collective waits for the slowest of its streams, so it waits for all of them: between four hosts it lost a tenth of the
- * link. Where the way is short, Reno, which every Linux has and allows, keeps the link full as well as any. Where it is
+ * <p>BBR finds out by itself how long the way is: every ten seconds a connection holds back all but four packets for 200 ms, each
+ * at a time of its own. A collective waits for the slowest of its streams, so it waits for all of them: between four hosts it lost a tenth
+ * of the link. Where the way is short, Reno, which every Linux has and allows, keeps the link full as well as any. Where it is
  * long, or loses packets by itself, BBR is the better one, and stays.
  *
  * @param name {@link #AUTOMATIC}, {@link #OF_THE_SYSTEM}, or one that the system knows, such as {@code cubic}
@@ -28,31 +32,43 @@ public record CongestionControl(String name) {
     private static final String BBR = "bbr";
     private static final String RENO = "reno";
 
-    /**
-     * Has a connection take it.
-     *
-     * @param socket empty where the system cannot be asked
-     * @throws IOException if it was named and the system refuses it
-     */
-    public void choose(Optional<NativeSocket> socket) throws IOException {
-        switch (name) {
-            case OF_THE_SYSTEM -> {}
-            case AUTOMATIC ->
-                socket.filter(CongestionControl::hasBbrOnAShortWay).ifPresent(system -> system.control(RENO));
-            default -> {
-                if (socket.isEmpty() || !socket.get().control(name)) {
-                    throw new IOException("congestion_control = " + name + ": this system does not allow it: `sysctl"
-                            + " net.ipv4.tcp_allowed_congestion_control` says what it does; \"" + AUTOMATIC
-                            + "\" is the default");
-                }
-            }
+    /** {@return whether this system allows it} Tried on a connection to itself. */
+    public boolean isAllowed() throws IOException {
+        if (name.equals(AUTOMATIC) || name.equals(OF_THE_SYSTEM)) {
+            return true;
+        }
+        InetSocketAddress anyPort = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        try (ServerSocketChannel server = ServerSocketChannel.open().bind(anyPort);
+                SocketChannel socket = SocketChannel.open(server.getLocalAddress())) {
+            return NativeSocket.of(socket)
+                    .filter(system -> system.control(name))
+                    .isPresent();
         }
     }
 
-    private static boolean hasBbrOnAShortWay(NativeSocket system) {
-        return system.congestionControl().equals(BBR)
-                && system.shortestRoundTrip()
-                        .filter(time -> time.compareTo(SHORT) < 0)
-                        .isPresent();
+    /** Has a connection take it. */
+    public void choose(NativeSocket socket) {
+        String own = socket.congestionControl();
+        String chosen = choice(own, socket.shortestRoundTrip());
+        if (!chosen.equals(own)) {
+            boolean ignored = socket.control(chosen); // allowed, or as good as it gets
+        }
+    }
+
+    /**
+     * {@return what a connection takes}
+     *
+     * @param own the system's choice
+     * @param roundTrip the shortest one, if it is known
+     */
+    String choice(String own, Optional<Duration> roundTrip) {
+        return switch (name) {
+            case OF_THE_SYSTEM -> own;
+            case AUTOMATIC -> {
+                boolean isShort = roundTrip.isPresent() && roundTrip.get().compareTo(SHORT) < 0;
+                yield own.equals(BBR) && isShort ? RENO : own;
+            }
+            default -> name;
+        };
     }
 }

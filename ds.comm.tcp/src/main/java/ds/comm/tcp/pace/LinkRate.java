@@ -41,6 +41,12 @@ public final class LinkRate {
     /** Of what is known, in a window with less. */
     private static final double KEPT = 0.99;
 
+    /** But a window with nearly all that was asked for says nothing: what was asked for may be what limits it. */
+    private static final double NEARLY_AS_ASKED = 0.97;
+
+    /** Of an equal share, for who has next to nothing left: what follows it on its connection is not to crawl. */
+    private static final double LEAST_SHARE = 0.25;
+
     private final LongSupplier receivedBytes;
     private final LongSupplier clock;
     private double bytesPerSecond;
@@ -75,6 +81,18 @@ public final class LinkRate {
         return (long) asked;
     }
 
+    /**
+     * {@return bytes per second in which one of several streams should come now; 0 if as many as it can} Each gets the part that what it
+     * has still to bring is of what all have, so that all end at once: whoever ends alone, paced, leaves the link half empty.
+     *
+     * @param together what {@link #begin} has returned for these streams
+     * @param its bytes that it has still to bring
+     * @param all bytes that all streams have still to bring; more than 0
+     */
+    public static long share(long together, int streams, long its, long all) {
+        return (long) (together * Math.max((double) its / all, LEAST_SHARE / streams));
+    }
+
     /** A piece of an operation under way has come. */
     public void arrived() {
         long now = clock.getAsLong();
@@ -99,6 +117,7 @@ public final class LinkRate {
         windowsAsAsked = asked > 0 && rate > AS_ASKED * asked ? windowsAsAsked + 1 : 0;
         boolean unknown = rate > GROWTH * bytesPerSecond || windowsAsAsked >= WINDOWS_AS_ASKED;
         windowsWithoutGrowth = unknown ? 0 : windowsWithoutGrowth + 1;
-        bytesPerSecond = Math.max(KEPT * bytesPerSecond, rate);
+        double kept = asked > 0 && rate > NEARLY_AS_ASKED * asked ? 1 : KEPT;
+        bytesPerSecond = Math.max(kept * bytesPerSecond, rate);
     }
 }

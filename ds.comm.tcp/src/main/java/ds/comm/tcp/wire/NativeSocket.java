@@ -24,9 +24,10 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * What Java does not know of a TCP socket (socket(7), tcp(7)): how much the system takes that it cannot send yet, how fast it sends and by
- * which congestion control, how much it has received, and how long the way is. Linux on 64 bits, where native access is granted to this module; elsewhere there is none. The socket's number is
- * found among those of this process by its addresses, and is valid as long as the socket is open. For one thread.
+ * What Java does not know of a TCP socket (socket(7), tcp(7)): how much the system takes that it cannot send yet, how fast it sends
+ * and by which congestion control, how much it has received, and how long the way is. Linux on 64 bits, where native access is
+ * granted to this module; elsewhere there is none. The socket's number is found among those of this process by its addresses, and is
+ * valid as long as the socket is open. For one thread.
  */
 public final class NativeSocket {
     private static final int IPPROTO_TCP = 6;
@@ -153,7 +154,7 @@ public final class NativeSocket {
      */
     public boolean control(String name) {
         byte[] bytes = name.getBytes(StandardCharsets.UTF_8);
-        if (bytes.length >= TCP_CA_NAME_MAX) {
+        if (bytes.length == 0 || bytes.length >= TCP_CA_NAME_MAX) {
             return false;
         }
         value.asSlice(0, bytes.length).copyFrom(MemorySegment.ofArray(bytes));

@@ -1,7 +1,7 @@
 package ds.comm.tcp.pace;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -11,73 +11,53 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.time.Duration;
 import java.util.Optional;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 
-/** On loopback, whose way is short. */
-@EnabledOnOs(OS.LINUX)
 class CongestionControlTest {
-    private ServerSocketChannel server;
-    private SocketChannel socket;
-    private NativeSocket system;
+    private static final CongestionControl AUTOMATIC = new CongestionControl(CongestionControl.AUTOMATIC);
+    private static final Optional<Duration> SHORT = Optional.of(CongestionControl.SHORT.minusNanos(1000));
+    private static final Optional<Duration> LONG = Optional.of(CongestionControl.SHORT);
 
-    @BeforeEach
-    void connect() throws IOException {
-        server = ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
-        socket = SocketChannel.open(server.getLocalAddress());
-        system = NativeSocket.of(socket).orElseThrow();
-    }
-
-    @AfterEach
-    void close() throws IOException {
-        socket.close();
-        server.close();
-    }
-
-    private void choose(String name) throws IOException {
-        new CongestionControl(name).choose(Optional.of(system));
+    @Test
+    void onlyBbrOnAShortWayGivesWayToReno() {
+        assertEquals("reno", AUTOMATIC.choice("bbr", SHORT));
+        assertEquals("bbr", AUTOMATIC.choice("bbr", LONG));
+        assertEquals("bbr", AUTOMATIC.choice("bbr", Optional.empty()));
+        assertEquals("cubic", AUTOMATIC.choice("cubic", SHORT));
     }
 
     @Test
-    void bbrIsNotTakenOnAShortWay() throws IOException {
-        assumeTrue(system.control("bbr"), "BBR is not allowed here");
-        choose(CongestionControl.OF_THE_SYSTEM);
-        assertEquals("bbr", system.congestionControl());
-        choose(CongestionControl.AUTOMATIC);
-        assertEquals("reno", system.congestionControl());
+    void whatIsConfiguredIsTakenOnAnyWay() {
+        assertEquals("bbr", new CongestionControl(CongestionControl.OF_THE_SYSTEM).choice("bbr", SHORT));
+        assertEquals("cubic", new CongestionControl("cubic").choice("bbr", LONG));
     }
 
     @Test
-    void othersStay() throws IOException {
-        assumeTrue(system.control("cubic"), "Cubic is not allowed here");
-        choose(CongestionControl.AUTOMATIC);
-        assertEquals("cubic", system.congestionControl());
+    @EnabledOnOs(OS.LINUX)
+    void whatTheSystemAllowsIsFoundOut() throws IOException {
+        assertTrue(AUTOMATIC.isAllowed());
+        assertTrue(new CongestionControl("reno").isAllowed());
+        assertFalse(new CongestionControl("nobody").isAllowed());
+        assertFalse(new CongestionControl("").isAllowed());
     }
 
+    /** Loopback is a short way. */
     @Test
-    void whoIsNamedIsTaken() throws IOException {
-        choose("reno");
-        assertEquals("reno", system.congestionControl());
-    }
-
-    @Test
-    void aNameThatTheSystemRefusesIsToldWithWhatIsPossible() {
-        IOException refused = assertThrows(IOException.class, () -> choose("nobody"));
-        assertTrue(refused.getMessage().startsWith("congestion_control = nobody: "), refused.getMessage());
-        assertTrue(refused.getMessage().contains("tcp_allowed_congestion_control"), refused.getMessage());
-        assertThrows(IOException.class, () -> new CongestionControl("reno").choose(Optional.empty()), "no way to ask");
-        assertEquals(socketsOwn(), system.congestionControl());
-    }
-
-    private String socketsOwn() {
-        try (SocketChannel another = SocketChannel.open(server.getLocalAddress())) {
-            return NativeSocket.of(another).orElseThrow().congestionControl();
-        } catch (IOException e) {
-            throw new AssertionError(e);
+    @EnabledOnOs(OS.LINUX)
+    void aConnectionTakesWhatWasChosen() throws IOException {
+        try (ServerSocketChannel server =
+                        ServerSocketChannel.open().bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+                SocketChannel socket = SocketChannel.open(server.getLocalAddress())) {
+            NativeSocket system = NativeSocket.of(socket).orElseThrow();
+            assumeTrue(system.control("bbr"), "BBR is not allowed here");
+            new CongestionControl(CongestionControl.OF_THE_SYSTEM).choose(system);
+            assertEquals("bbr", system.congestionControl());
+            AUTOMATIC.choose(system);
+            assertEquals("reno", system.congestionControl());
         }
     }
 }

@@ -76,7 +76,7 @@ class LinkRateTest {
     @Test
     void aLinkTenTimesAsFastIsFoundOut() {
         operate(6 * MEGABYTE, 10);
-        operate(60 * MEGABYTE, 10); // 1.02, 1.5, 2.4, 3.5, 5.3, 8 and 10 times as fast, then no faster
+        operate(60 * MEGABYTE, 10); // 1.02, 1.5, 2.3, 3.4, 5.2, 7.7 and 10 times as fast, then no faster
         assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
     }
 
@@ -94,6 +94,25 @@ class LinkRateTest {
         operate(60 * MEGABYTE, 5);
         operate(30 * MEGABYTE, 20);
         assertAsksFor(LinkRate.MORE, 30 * MEGABYTE);
+    }
+
+    /** Gaps between credits, or a timer that is late: else the pace would limit what comes, and what came the pace, ever slower. */
+    @Test
+    void streamsThatNeverQuiteKeepUpAreNotSlowedAgainAndAgain() {
+        operate(60 * MEGABYTE, 5);
+        for (int i = 0; i < 50; i++) {
+            operate((long) (0.975 * rate.begin(STREAMS)), 1);
+        }
+        assertTrue(rate.begin(STREAMS) > 59 * MEGABYTE, "asks for " + rate.begin(STREAMS));
+    }
+
+    @Test
+    void whoIsBehindGetsMoreAndWhoIsNearlyDoneNotNothing() {
+        assertEquals(3000, LinkRate.share(9000, 3, 400, 1200), "all alike");
+        assertEquals(6000, LinkRate.share(9000, 3, 800, 1200));
+        assertEquals(750, LinkRate.share(9000, 3, 4, 1200), "a fourth of an equal share");
+        assertEquals(750, LinkRate.share(9000, 3, 0, 1200), "what follows on its connection");
+        assertEquals(0, LinkRate.share(0, 3, 400, 1200), "as many as it can");
     }
 
     @Test

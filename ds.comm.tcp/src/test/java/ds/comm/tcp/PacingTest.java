@@ -65,10 +65,11 @@ class PacingTest {
     void whatACreditAsksForHoldsFromThenOn() throws Exception {
         int port = Loopback.freePort();
         int kibPerSecond = 2048;
-        int piecesBefore = 12; // as above, and a few until the CREDIT has come
+        int granted = 8; // at first: no more come, however late the CREDIT is
+        int piecesBefore = granted + 4; // those that wait in the socket, and two segments of loopback
         CompletableFuture<Void> receiver = RawPeer.playing(1, 2, port, false, peer -> {
             OperationKind kind = OperationKind.REDUCE_SCATTER;
-            peer.start(kind, DType.F32, 1, 2 * ELEMENTS, "gradients", 4 * kibPerSecond);
+            peer.start(kind, DType.F32, 1, 2 * ELEMENTS, "gradients", granted, 4 * kibPerSecond);
             peer.awaitFrame(FrameKind.START, 1);
             long begin = System.nanoTime();
             peer.credit(kind, 1, PIECES * (long) Header.PIECE_BYTES, kibPerSecond);

@@ -76,6 +76,16 @@ final class RawPeer implements AutoCloseable {
 
     /** @param pace KiB per second that it asks for */
     void start(OperationKind kind, DType dtype, long sequence, long count, String label, int pace) {
+        start(kind, dtype, sequence, count, label, 0, pace);
+    }
+
+    /**
+     * Announces an operation to all.
+     *
+     * @param credit pieces that it takes; 0 if all
+     * @param pace KiB per second that it asks for
+     */
+    void start(OperationKind kind, DType dtype, long sequence, long count, String label, int credit, int pace) {
         byte[] text = label.getBytes(StandardCharsets.UTF_8);
         Header header = new Header(
                 FrameKind.START,
@@ -86,7 +96,7 @@ final class RawPeer implements AutoCloseable {
                 sequence,
                 count,
                 0,
-                0,
+                credit,
                 pace,
                 label.hashCode(),
                 text.length,

@@ -43,7 +43,8 @@ record TcpOptions(
         long inboxBytes = options.integer("inbox_bytes", DEFAULT_INBOX_BYTES);
         boolean sharedMemory = options.flag("shared_memory", true);
         String sameHost = options.text("host", "");
-        String congestionControl = options.text("congestion_control", CongestionControl.AUTOMATIC);
+        CongestionControl congestionControl =
+                new CongestionControl(options.text("congestion_control", CongestionControl.AUTOMATIC));
         Optional<Tls> tls = TlsOptions.read(options, environment);
         options.rejectUnknown();
         if (!(seconds > 0 && seconds < 1e9)) {
@@ -61,23 +62,21 @@ record TcpOptions(
                 inboxBytes,
                 sharedMemory,
                 sameHost,
-                new CongestionControl(congestionControl),
+                congestionControl,
                 tls);
     }
 
-    private static void requireAllowed(String congestionControl) {
+    private static void requireAllowed(CongestionControl control) {
+        String what = "congestion_control = " + control.name() + ": ";
         try {
-            if (!new CongestionControl(congestionControl).isAllowed()) {
-                throw new ProviderException(
-                        "congestion_control = " + congestionControl + ": this system does not allow it; `sysctl"
-                                + " net.ipv4.tcp_allowed_congestion_control` says what it does; \""
-                                + CongestionControl.AUTOMATIC
-                                + "\" is the default");
+            if (!control.isAllowed()) {
+                throw new ProviderException(what + "this system does not allow it; `sysctl"
+                        + " net.ipv4.tcp_allowed_congestion_control` says what it does; \""
+                        + CongestionControl.AUTOMATIC
+                        + "\" is the default");
             }
         } catch (IOException e) {
-            throw new ProviderException(
-                    "congestion_control = " + congestionControl + ": cannot be tried on a connection of loopback: " + e,
-                    e);
+            throw new ProviderException(what + "cannot be tried on a connection of loopback: " + e, e);
         }
     }
 

@@ -42,20 +42,26 @@ class PacingTest {
         CompletableFuture<Void> receiver = RawPeer.playing(1, 2, port, false, peer -> {
             long begin = System.nanoTime();
             peer.start(OperationKind.BROADCAST, DType.F32, 1, ELEMENTS, "weights", kibPerSecond);
-            for (int piece = 0; piece < PIECES; piece++) {
-                assertEquals(
-                        (long) piece * Header.PIECE_BYTES,
-                        peer.awaitFrame(FrameKind.DATA, 1).value());
-                double due = (double) (piece - piecesAtOnce) * (Header.PIECE_BYTES >> 10) / kibPerSecond;
-                double seconds = (System.nanoTime() - begin) * 1e-9;
-                assertTrue(seconds > due, "piece " + piece + " after " + seconds + " s, due at " + due);
-            }
+            assertNoneComesTooSoon(peer, begin, piecesAtOnce, kibPerSecond);
         });
         try (HostTensors memory = new HostTensors();
                 Communicator comm = Loopback.open(0, 2, port, SOCKETS)) {
             comm.broadcast(memory.zeros(DType.F32, ELEMENTS), 0, Call.now("weights"))
                     .await();
             receiver.get();
+        }
+    }
+
+    /** @param piecesAtOnce that may come at any time */
+    private static void assertNoneComesTooSoon(RawPeer peer, long begin, int piecesAtOnce, int kibPerSecond)
+            throws Exception {
+        for (int piece = 0; piece < PIECES; piece++) {
+            assertEquals(
+                    (long) piece * Header.PIECE_BYTES,
+                    peer.awaitFrame(FrameKind.DATA, 1).value());
+            double due = (double) (piece - piecesAtOnce) * (Header.PIECE_BYTES >> 10) / kibPerSecond;
+            double seconds = (System.nanoTime() - begin) * 1e-9;
+            assertTrue(seconds > due, "piece " + piece + " after " + seconds + " s, due at " + due);
         }
     }
 
@@ -73,21 +79,11 @@ class PacingTest {
             peer.awaitFrame(FrameKind.START, 1);
             long begin = System.nanoTime();
             peer.credit(kind, 1, PIECES * (long) Header.PIECE_BYTES, kibPerSecond);
-            for (int piece = 0; piece < PIECES; piece++) {
-                peer.awaitFrame(FrameKind.DATA, 1);
-                double due = (double) (piece - piecesBefore) * (Header.PIECE_BYTES >> 10) / kibPerSecond;
-                double seconds = (System.nanoTime() - begin) * 1e-9;
-                assertTrue(seconds > due, "piece " + piece + " after " + seconds + " s, due at " + due);
-            }
+            assertNoneComesTooSoon(peer, begin, piecesBefore, kibPerSecond);
         });
         try (HostTensors memory = new HostTensors();
                 Communicator comm = Loopback.open(0, 2, port, SOCKETS)) {
-            Tensor all = memory.zeros(DType.F32, 2 * ELEMENTS);
-            Tensor own = memory.zeros(DType.F32, ELEMENTS);
-            assertThrows(
-                    CommunicatorException.class,
-                    () -> comm.reduceScatter(all, own, ReduceOp.SUM, Call.now("gradients"))
-                            .await());
+            assertThrows(CommunicatorException.class, () -> reduceScatter(comm, memory, ELEMENTS, "gradients"));
             receiver.get();
         }
     }
@@ -157,18 +153,8 @@ class PacingTest {
         });
         try (HostTensors memory = new HostTensors();
                 Communicator comm = Loopback.open(0, 3, port, SOCKETS)) {
-            comm.reduceScatter(
-                            memory.zeros(DType.F32, 3 * ELEMENTS),
-                            memory.zeros(DType.F32, ELEMENTS),
-                            ReduceOp.SUM,
-                            Call.now("lesson"))
-                    .await();
-            Tensor parts = memory.zeros(DType.F32, 3 * FEW_ELEMENTS);
-            Tensor own = memory.zeros(DType.F32, FEW_ELEMENTS);
-            assertThrows(
-                    CommunicatorException.class,
-                    () -> comm.reduceScatter(parts, own, ReduceOp.SUM, Call.now("parts"))
-                            .await());
+            reduceScatter(comm, memory, ELEMENTS, "lesson");
+            assertThrows(CommunicatorException.class, () -> reduceScatter(comm, memory, FEW_ELEMENTS, "parts"));
             first.get();
             second.get();
         }
@@ -177,6 +163,12 @@ class PacingTest {
         assertEquals(together / 2.0, ahead.get()[0], 1, "at first");
         assertEquals(together * 4 / 11.0, ahead.get()[1], 2, "four pieces are missing");
         assertEquals(together * 7 / 11.0, behind.get()[1], 2, "seven pieces are missing");
+    }
+
+    private static void reduceScatter(Communicator comm, HostTensors memory, long shard, String label) {
+        Tensor all = memory.zeros(DType.F32, comm.worldSize() * shard);
+        comm.reduceScatter(all, memory.zeros(DType.F32, shard), ReduceOp.SUM, Call.now(label))
+                .await();
     }
 
     /** {@return the pace asked for in a second operation} The first one teaches what the link carries. */

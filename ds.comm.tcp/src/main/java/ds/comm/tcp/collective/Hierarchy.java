@@ -84,7 +84,7 @@ final class Hierarchy {
         return rails[chunk % rails.length];
     }
 
-    /** {@return bytes of what one rank handles of a chunk that needs no memory of its own; whole elements of any type} */
+    /** {@return bytes of what one rank handles of an allReduce's chunk, which needs no memory of its own; whole elements of any type} */
     long chunkBytesInPlace() {
         return Math.min(BYTES_TO_EACH_HOST * hosts, MOST_CHUNK_BYTES_IN_PLACE);
     }
@@ -94,7 +94,7 @@ final class Hierarchy {
         return GATHER_CHUNK_BYTES;
     }
 
-    /** {@return bytes of what one rank handles of a chunk in slots; whole elements of any type} */
+    /** {@return bytes of what one rank handles of a reduceScatter's chunk, in slots; whole elements of any type} */
     long chunkBytes() {
         return Math.clamp(SLOT_BYTES / SLOTS / hosts / 64 * 64, Header.PIECE_BYTES, MOST_CHUNK_BYTES);
     }

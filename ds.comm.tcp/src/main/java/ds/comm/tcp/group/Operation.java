@@ -36,8 +36,9 @@ public abstract class Operation {
     private int missing;
     private int unfinished;
     private boolean ready;
-    private int streams; // that meet here
+    private int streams; // of members on other hosts, which meet here
     private long bytesPerSecond; // in which they should come together; 0: as many as they can
+    private long missingBytes; // of them all
     private long lastProgressNanos;
 
     protected Operation(Group group, Descriptor descriptor, Event after) {
@@ -72,14 +73,10 @@ public abstract class Operation {
 
     /** {@return in how many KiB per second a member should send now; 0 if in as many as it can} */
     final int pace(int member) {
-        if (bytesPerSecond == 0 || !group.isFar(member)) {
+        if (bytesPerSecond == 0 || missingBytes == 0 || !group.isFar(member)) {
             return 0;
         }
-        long all = 0;
-        for (int peer : lane.peers()) {
-            all += group.isFar(peer) ? missingBytes(peer) : 0;
-        }
-        return all == 0 ? 0 : (int) (LinkRate.share(bytesPerSecond, streams, missingBytes(member), all) >> 10);
+        return (int) (LinkRate.share(bytesPerSecond, streams, missingBytes(member), missingBytes) >> 10);
     }
 
     /** {@return what has not come of the flows of a member that meet others here} */
@@ -158,7 +155,7 @@ public abstract class Operation {
         unfinished = lane.peers().length;
         missing = lane.peers().length;
         prepare();
-        streams = countStreams();
+        countStreams();
         if (streams > 0) {
             bytesPerSecond = group.job().linkRate().begin(streams);
         }
@@ -191,13 +188,14 @@ public abstract class Operation {
         }
     }
 
-    /** {@return how many members of other hosts send this rank large operands} */
-    private int countStreams() {
-        int count = 0;
+    /** Finds out which members of other hosts send this rank large operands, and how much in all. */
+    private void countStreams() {
         for (int peer : lane.peers()) {
-            count += inflow(FrameKind.DATA, peer) != null && group.isFar(peer) ? 1 : 0;
+            if (group.isFar(peer)) {
+                streams += inflow(FrameKind.DATA, peer) != null ? 1 : 0;
+                missingBytes += missingBytes(peer);
+            }
         }
-        return count;
     }
 
     /** A peer has announced its part, which matches. */
@@ -265,6 +263,9 @@ public abstract class Operation {
     private void add(FrameKind kind, int member, int bytes) {
         Inflow inflow = inflow(kind, member);
         inflow.add(bytes);
+        if (meetsOthers(kind) && group.isFar(member)) {
+            missingBytes -= bytes;
+        }
         arrived(kind, member);
         if (inflow.complete()) {
             finished();

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Seconds from the start of `./ds train` to the end of its first step, for the model of `ds quickstart` on one rank.
+"""How `./ds train` starts, on one rank.
 
     python3 ds.bench/scripts/startup.py --runs 7
 
-Prints one JSON line: with the text tokenised in the run (as the first run of a text is), and with tokens that are there already.
-Builds first, if need be: the build is not in the numbers.
+Prints one JSON line. For the model of `ds quickstart`, seconds from the start to the end of the first step: with the text
+tokenised in the run (as the first run of a text is), and with tokens that are there already. For GPT-2 124M, micro-batches of
+4 x 256, tokens there, in fp32 and bf16: the same, and the first and the fourth step beside the steady one, which is the median of
+the ninth to the sixteenth. Medians of all runs. Builds first, if need be: the build is not in the numbers.
 """
 import argparse
 import json
@@ -20,22 +22,69 @@ TEMPLATE = ROOT / "ds.cli/src/main/resources/ds/cli/quickstart.json"
 CORPUS = ROOT / "ds.cli/target/quickstart/commons-lang3-sources.jar"
 
 
+LARGE = {"train_batch_size": 4, "ds": {"model": {"preset": "gpt2-124m"},
+                                        "data": {"text": [str(ROOT / "README.md"), str(ROOT / "ARCHITECTURE.md")],
+                                                 "tokenizer": "gpt2", "validation_fraction": 0.1},
+                                        "train": {"sequence_length": 256, "steps": 1000, "evaluate_every": 1000}}}
+STEPS = 16
+
+
 def first_step(ds, config, out, deadline=120):
+    return steps(ds, config, out, 1, deadline)[0]
+
+
+def steps(ds, config, out, count, deadline=120):
+    """Returns seconds to the end of the first step, and the metrics of so many steps."""
     metrics = out / "metrics.jsonl"
+    first = None
     start = time.perf_counter()
     process = subprocess.Popen([ds, "train", "--config", str(config), "--out", str(out)], stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
     try:
         while time.perf_counter() - start < deadline:
-            if metrics.exists() and metrics.read_text().endswith("\n"):
-                return time.perf_counter() - start
+            lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
+            done = [json.loads(line) for line in lines if line.endswith("\n")]
+            if done and first is None:
+                first = time.perf_counter() - start
+            if len(done) >= count:
+                return first, done[:count]
             if process.poll() is not None:
                 raise RuntimeError(process.stderr.read()[-2000:])
             time.sleep(0.002)
-        raise RuntimeError(f"no step within {deadline} s")
+        raise RuntimeError(f"{count} steps take more than {deadline} s")
     finally:
         process.kill()
         process.wait()
+
+
+def summary(seconds, digits=3):
+    return {"median_seconds": round(statistics.median(seconds), digits), "min": round(min(seconds), digits),
+            "max": round(max(seconds), digits)}
+
+
+def large(ds, folder, bf16, runs):
+    config = folder / f"large-{bf16}.json"
+    config.write_text(json.dumps(LARGE | {"bf16": {"enabled": bf16}}))
+    firsts, ratios, all_seconds = [], [], []
+    for run in range(-1, runs):  # the first one tokenises, and is not counted
+        out = folder / f"large-{bf16}-{run}"
+        if run >= 0:
+            out.mkdir()
+            shutil.copytree(folder / f"large-{bf16}--1" / "tokens", out / "tokens")
+        first, metrics = steps(ds, config, out, STEPS)
+        if run >= 0:
+            tokens = LARGE["train_batch_size"] * LARGE["ds"]["train"]["sequence_length"]
+            seconds = [tokens / step["tokens_per_second"] for step in metrics]
+            firsts.append(first)
+            all_seconds.append(seconds)
+            ratios.append([seconds[i] / statistics.median(seconds[8:]) for i in (0, 3)])
+    result = {"to_first_step": summary(firsts, 2)}
+    for name, i in (("first", 0), ("second", 1), ("fourth", 3)):
+        result[name] = summary([seconds[i] for seconds in all_seconds], 2)
+    result["steady"] = summary([statistics.median(seconds[8:]) for seconds in all_seconds], 2)
+    result["first_by_steady"] = round(statistics.median(ratio[0] for ratio in ratios), 2)
+    result["fourth_by_steady"] = round(statistics.median(ratio[1] for ratio in ratios), 2)
+    return result
 
 
 def main():
@@ -56,10 +105,9 @@ def main():
             again.mkdir()
             shutil.copytree(out / "tokens", again / "tokens")
             prepared.append(first_step(args.ds, config, again))
-    result = {"runs": args.runs}
-    for name, seconds in (("with_tokenising", fresh), ("tokens_there", prepared)):
-        result[name] = {"median_seconds": round(statistics.median(seconds), 3), "min": round(min(seconds), 3),
-                        "max": round(max(seconds), 3)}
+        result = {"runs": args.runs, "with_tokenising": summary(fresh), "tokens_there": summary(prepared)}
+        result["gpt2-124m"] = {name: large(args.ds, folder, bf16, args.runs)
+                               for name, bf16 in (("fp32", False), ("bf16", True))}
     print(json.dumps(result))
 
 

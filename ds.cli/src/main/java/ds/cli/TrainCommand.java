@@ -99,7 +99,8 @@ final class TrainCommand implements Runnable {
         TrainingRun.Outcome outcome;
         try (TrainingDisplay display = new TrainingDisplay(console)) {
             TrainingRun.Place place = new TrainingRun.Place(folder, rendezvous, Optional.ofNullable(timeline));
-            outcome = new TrainingRun(resolved.value(), place, display, stop).run();
+            TrainingRun.Planned planned = new TrainingRun.Planned(resolved.value(), plan);
+            outcome = new TrainingRun(planned, place, display, stop).run();
         }
         if (first) {
             console.err().println();

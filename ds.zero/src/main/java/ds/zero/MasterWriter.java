@@ -5,6 +5,7 @@ import ds.api.DType;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.api.layer.Parameter;
+import ds.api.layer.Slice;
 import ds.zero.state.UpdatedStates;
 import ds.zero.unit.Tiles;
 import ds.zero.unit.UnitLayout;
@@ -12,13 +13,14 @@ import ds.zero.unit.Units;
 import ds.zero.weight.WeightStage;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.stream.LongStream;
 
 /** Values for master weights, from outside of steps: initial ones, and whole parameters as F32 in host memory. */
 final class MasterWriter {
     /** 16 MiB: what is made at once, beside the memory that is planned. */
     private static final long PIECE_ELEMENTS = Tiles.MOST_ELEMENTS;
+
+    private static final long SHARE_ELEMENTS = 1 << 16; // what a thread makes at once
 
     private final Units units;
     private final WeightStage weights;
@@ -56,12 +58,17 @@ final class MasterWriter {
             Parameter parameter, long seed, UnitLayout.Range piece, long offset, MemorySegment values) {
         UnitLayout.Range part = piece.intersect(new UnitLayout.Range(offset, offset + parameter.elements()));
         long key = parameter.key(seed);
-        LongStream.range(part.first(), Math.max(part.first(), part.end()))
+        Slice all = Slice.all(parameter.whole());
+        LongStream.range(0, Math.ceilDiv(part.elements(), SHARE_ELEMENTS))
                 .parallel()
-                .forEach(element -> values.setAtIndex(
-                        ValueLayout.JAVA_FLOAT,
-                        element - piece.first(),
-                        parameter.initializer().value(key, parameter.slice().element(element - offset))));
+                .forEach(share -> {
+                    long first = part.first() + share * SHARE_ELEMENTS;
+                    long end = Math.min(first + SHARE_ELEMENTS, part.end());
+                    parameter.slice().forEachCommon(all, first - offset, end - offset, (here, there, count) -> {
+                        long start = (offset + here - piece.first()) * Float.BYTES;
+                        parameter.initializer().fill(key, there, values.asSlice(start, count * Float.BYTES));
+                    });
+                });
     }
 
     /**

@@ -9,6 +9,7 @@ import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
 import ds.api.layer.ParameterStore;
 import ds.api.layer.Pass;
+import ds.api.layer.PassMemory;
 import ds.api.layer.Saved;
 import ds.api.layer.Sequential;
 import ds.api.layer.Weights;
@@ -198,6 +199,20 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
         ZeroEngine engine = new ZeroEngine(model, config, mesh, machine, Optional.empty(), SwapThreads::idle);
         engine.state.publishAll();
         return engine;
+    }
+
+    /** {@return what micro-batches take at most, so far} */
+    public PassMemory passMemory() {
+        return pass.memory();
+    }
+
+    /**
+     * Allocates what the first micro-batch would; for less than it takes, it does the rest.
+     *
+     * @param memory as a plan has found it ({@link ds.zero.plan.MemoryPlan#passMemory})
+     */
+    public void reserve(PassMemory memory) {
+        pass.reserve(memory);
     }
 
     /**

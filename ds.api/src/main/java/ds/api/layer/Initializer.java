@@ -1,6 +1,8 @@
 package ds.api.layer;
 
 import ds.api.CounterRandom;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 
 /** The value of each element of a parameter before training, as a pure function: any rank makes any part, the same values. */
 public sealed interface Initializer {
@@ -11,6 +13,19 @@ public sealed interface Initializer {
      * @param element row-major index in the parameter
      */
     float value(long key, long element);
+
+    /**
+     * Writes the values of elements that follow each other.
+     *
+     * @param key of the parameter
+     * @param first of the elements
+     * @param target F32, overwritten
+     */
+    default void fill(long key, long first, MemorySegment target) {
+        for (long i = 0; i < target.byteSize() / Float.BYTES; i++) {
+            target.setAtIndex(ValueLayout.JAVA_FLOAT, i, value(key, first + i));
+        }
+    }
 
     /** The same value everywhere. */
     record Constant(float constant) implements Initializer {

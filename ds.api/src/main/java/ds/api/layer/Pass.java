@@ -43,6 +43,22 @@ public final class Pass implements AutoCloseable {
         this.lossGradient = backend.allocate(DType.F32, Shape.of(1), "scratch");
     }
 
+    /** {@return the most that a micro-batch has taken so far} */
+    public PassMemory memory() {
+        return new PassMemory(activations.highest(), scratch.highest());
+    }
+
+    /**
+     * Allocates beforehand what micro-batches will take. Without it the first one allocates bit by bit, and the second one again,
+     * in one piece.
+     *
+     * @param memory of another pass, which has had such a micro-batch
+     */
+    public void reserve(PassMemory memory) {
+        activations.reserve(memory.activationBytes());
+        scratch.reserve(memory.scratchBytes());
+    }
+
     /**
      * Begins a micro-batch of training; what an earlier one kept is gone.
      *

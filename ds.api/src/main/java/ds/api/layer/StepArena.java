@@ -48,6 +48,18 @@ final class StepArena implements AutoCloseable {
         return new StepArena(bytes -> backend.allocateHost(bytes, label));
     }
 
+    /** {@return the most that was handed out at a time so far} */
+    long highest() {
+        return highest;
+    }
+
+    /** Allocates what a first step would otherwise find out that it needs; nothing if it has. */
+    void reserve(long bytes) {
+        if (blocks.isEmpty() && bytes > 0) {
+            blocks.add(allocator.apply(bytes));
+        }
+    }
+
     Tensor take(DType dtype, Shape shape) {
         long bytes = Math.ceilDiv(shape.elements() * dtype.byteSize(), ALIGNMENT) * ALIGNMENT;
         if (count == places.length) {

@@ -2,6 +2,7 @@ package ds.api.spi;
 
 import ds.api.Device;
 import ds.api.TensorBackend;
+import java.util.Optional;
 
 /** Opens devices of one kind. */
 public interface TensorBackendProvider extends Provider {
@@ -18,4 +19,14 @@ public interface TensorBackendProvider extends Provider {
      * @return handed over
      */
     TensorBackend open(int localRank, ProviderOptions options);
+
+    /**
+     * Opens a backend beside a rank's own, on which a small model is trained while the run prepares, so that the Java machine has
+     * compiled the kernels by then. It computes on the calling thread alone.
+     *
+     * @return handed over; empty, as by default, if the kernels are compiled beforehand
+     */
+    default Optional<TensorBackend> openForRehearsal() {
+        return Optional.empty();
+    }
 }

@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.Shape;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class ParameterTest {
@@ -31,6 +34,17 @@ class ParameterTest {
     @Test
     void constantIsTheSameEverywhere() {
         assertEquals(0.25f, new Initializer.Constant(0.25f).value(7, 1L << 40));
+    }
+
+    @Test
+    void valuesOfManyAreThoseOfEach() {
+        for (Initializer initializer : List.of(new Initializer.Normal(3, 2), new Initializer.Constant(0.25f))) {
+            MemorySegment values = MemorySegment.ofArray(new float[9]);
+            initializer.fill(99, 1L << 33, values);
+            for (int i = 0; i < 9; i++) {
+                assertEquals(initializer.value(99, (1L << 33) + i), values.getAtIndex(ValueLayout.JAVA_FLOAT, i));
+            }
+        }
     }
 
     /** Sample moments within six standard deviations of their own distribution. */

@@ -66,6 +66,30 @@ class StepArenaTest {
     }
 
     @Test
+    void takesWhatIsReservedFirst() {
+        long[] sizes = {1, 200_000, 3, 300_000};
+        for (long size : sizes) {
+            take(size);
+        }
+        long needed = arena.highest();
+        assertEquals(64 + 800_000 + 64 + 1_200_000, needed);
+        try (StepArena other = new StepArena(backend, "activations")) {
+            int before = backend.allocations.size();
+            other.reserve(needed);
+            for (int round = 0; round < 2; round++) {
+                for (long size : sizes) {
+                    other.take(DType.F32, Shape.of(size));
+                }
+                other.reset();
+            }
+            assertEquals(before + 1, backend.allocations.size());
+            assertEquals(needed, backend.allocations.getLast());
+            other.reserve(2 * needed);
+            assertEquals(before + 1, backend.allocations.size(), "it has found out by itself");
+        }
+    }
+
+    @Test
     void largerRoundGrowsAgain() {
         take(10);
         arena.reset();

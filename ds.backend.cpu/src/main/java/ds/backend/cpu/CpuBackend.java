@@ -41,8 +41,8 @@ final class CpuBackend implements TensorBackend {
     CpuBackend(OneDnn library, int threads, long memoryLimitBytes) {
         ledger = new MemoryLedger("host memory", memoryLimitBytes, MEMORY_REMEDY);
         pool = new WorkerPool(threads);
-        products = new MatrixProducts(library, pool, bytes -> allocate(bytes, WORK_MEMORY));
-        attention = new TiledAttention(library, pool, bytes -> allocate(bytes, WORK_MEMORY));
+        products = new MatrixProducts(library, pool, this::allocateWorkMemory);
+        attention = new TiledAttention(library, pool, this::allocateWorkMemory);
     }
 
     @Override
@@ -65,6 +65,30 @@ final class CpuBackend implements TensorBackend {
         if (byteSize < 1) {
             throw new IllegalArgumentException("allocating " + byteSize + " bytes of '" + label + "'");
         }
+        HostBuffer buffer = uncommitted(byteSize, label);
+        if (HostMemory.isWorthCommitting(byteSize)) {
+            commit(buffer.host());
+        }
+        return buffer;
+    }
+
+    /**
+     * By all threads, so that a step neither waits for pages nor finds that there are no more of them: optimizer states are first
+     * touched when a first step is nearly done.
+     */
+    private void commit(MemorySegment memory) {
+        pool.run(
+                memory.byteSize(),
+                HostMemory.COMMIT_BYTES,
+                (part, worker) -> host.commit(memory.asSlice(part.first(), part.last() - part.first())));
+    }
+
+    /** Kernels ask for it while they have the threads, and fill it at once. */
+    private HostBuffer allocateWorkMemory(long byteSize) {
+        return uncommitted(byteSize, WORK_MEMORY);
+    }
+
+    private HostBuffer uncommitted(long byteSize, String label) {
         HostBuffer buffer = new HostBuffer(arena -> map(byteSize, label, arena), label, this::forget);
         buffers.add(buffer);
         return buffer;

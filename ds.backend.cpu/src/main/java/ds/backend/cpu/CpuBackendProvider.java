@@ -8,6 +8,7 @@ import ds.api.spi.TensorBackendProvider;
 import ds.backend.cpu.product.OneDnn;
 import java.lang.management.ManagementFactory;
 import java.util.Locale;
+import java.util.Optional;
 
 /**
  * The provider named "cpu". Options: {@code threads}, how many threads compute, this rank's own included (by default one for
@@ -70,6 +71,11 @@ public final class CpuBackendProvider implements TensorBackendProvider {
                     + machineBytes() + " is the default");
         }
         return new CpuBackend(new OneDnn(), (int) threads, limit);
+    }
+
+    @Override
+    public Optional<TensorBackend> openForRehearsal() {
+        return Optional.of(new CpuBackend(new OneDnn(), 1, machineBytes()));
     }
 
     private static int processors() {

@@ -1,5 +1,6 @@
 package ds.cli.train;
 
+import ds.api.layer.PassMemory;
 import ds.cli.job.StopRequest;
 import ds.data.BatchPlan;
 import ds.data.TokenFile;
@@ -16,6 +17,7 @@ final class TrainingLoop implements AutoCloseable {
     private static final double FAILED_SAVE = 0x1p20;
 
     private final RunConfig config;
+    private final PassMemory passMemory;
     private final GptConfig shape;
     private final ZeroEngine engine;
     private final RunCheckpoints checkpoints;
@@ -30,10 +32,11 @@ final class TrainingLoop implements AutoCloseable {
     record TokenFiles(TokenFile train, TokenFile validation) {}
 
     /** What is trained, how, and on what. */
-    record Task(RunConfig config, GptConfig shape, TokenFiles files) {}
+    record Task(RunConfig config, PassMemory passMemory, GptConfig shape, TokenFiles files) {}
 
     TrainingLoop(Task task, ZeroEngine engine, RunCheckpoints checkpoints, RunReport report) {
         this.config = task.config();
+        this.passMemory = task.passMemory();
         this.shape = task.shape();
         this.engine = engine;
         this.checkpoints = checkpoints;
@@ -70,6 +73,7 @@ final class TrainingLoop implements AutoCloseable {
                 train.tokens(),
                 validation.tokens(),
                 engine.backend().memory().liveBytes()));
+        engine.reserve(passMemory);
         long steps = config.loop().steps();
         long next = checkpoints.nextBatch(batch.trainBatchSize());
         for (long step = checkpoints.step() + 1; step <= steps; step++) {

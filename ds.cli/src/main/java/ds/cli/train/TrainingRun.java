@@ -2,6 +2,7 @@ package ds.cli.train;
 
 import ds.api.DType;
 import ds.api.comm.Rendezvous;
+import ds.api.layer.PassMemory;
 import ds.cli.job.StopRequest;
 import ds.data.Preparation;
 import ds.data.TokenFile;
@@ -12,8 +13,10 @@ import ds.models.gpt.GptConfig;
 import ds.models.gpt.HuggingFace;
 import ds.models.gpt.Sampling;
 import ds.zero.Mesh;
+import ds.zero.Rehearsal;
 import ds.zero.ZeroEngine;
 import ds.zero.config.json.Resolved;
+import ds.zero.plan.MemoryPlan;
 import ds.zero.run.Stack;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -25,12 +28,24 @@ import java.util.stream.IntStream;
 
 /** One rank's part of a training run, from configuration to exported model. */
 public final class TrainingRun {
+    /** The first step of a smaller model takes no longer than a rehearsal, and its weights are there sooner. */
+    private static final long LEAST_REHEARSED_PARAMETERS = 32_000_000;
+
     private final RunConfig config;
+    private final PassMemory passMemory;
     private final RunFolder folder;
     private final Rendezvous rendezvous;
     private final Optional<Path> timeline;
     private final TrainingListener listener;
     private final StopRequest stop;
+
+    /**
+     * What a run does.
+     *
+     * @param config resolved for the world size
+     * @param plan what memory it needs
+     */
+    public record Planned(RunConfig config, MemoryPlan plan) {}
 
     /**
      * Where a run takes place.
@@ -44,12 +59,12 @@ public final class TrainingRun {
     /**
      * Describes a run.
      *
-     * @param config resolved for the rendezvous's world size
      * @param listener called on rank 0 only
      * @param stop asks for an end before the last step
      */
-    public TrainingRun(RunConfig config, Place place, TrainingListener listener, StopRequest stop) {
-        this.config = config;
+    public TrainingRun(Planned planned, Place place, TrainingListener listener, StopRequest stop) {
+        this.config = planned.config();
+        this.passMemory = planned.plan().passMemory();
         this.folder = place.folder();
         this.rendezvous = place.rendezvous();
         this.timeline = place.timeline();
@@ -113,15 +128,33 @@ public final class TrainingRun {
             train.checkVocabulary(shape.vocabulary());
             validation.checkVocabulary(shape.vocabulary());
             Gpt gpt = new Gpt(shape, mesh.tensor());
-            try (ZeroEngine engine = ZeroEngine.initialize(gpt.layers(), config.zero(), mesh)) {
+            try (ZeroEngine engine = rehearsed(gpt, mesh)) {
                 TrainingLoop.TokenFiles files = new TrainingLoop.TokenFiles(train, validation);
-                Progress progress = stoppable(() -> train(engine, new TrainingLoop.Task(config, shape, files)));
+                Progress progress =
+                        stoppable(() -> train(engine, new TrainingLoop.Task(config, passMemory, shape, files)));
                 if (progress.result().isEmpty()) {
                     return new Outcome.Stopped(progress.step(), progress.saved());
                 }
                 HuggingFace.write(folder.model(), shape, engine, DType.F32, rendezvous.rank() == 0);
                 return finished(progress.result().get(), engine, gpt, files);
             }
+        }
+    }
+
+    /** Makes the engine. While it makes the weights of a large model, a small one of the same kind is trained. */
+    private ZeroEngine rehearsed(Gpt gpt, Mesh mesh) {
+        if (gpt.config().parameters() < LEAST_REHEARSED_PARAMETERS) {
+            return ZeroEngine.initialize(gpt.layers(), config.zero(), mesh);
+        }
+        GptConfig small = gpt.config().miniature();
+        int time = Math.toIntExact(small.positions());
+        try (Rehearsal rehearsal = Rehearsal.start(
+                config.zero(),
+                new Gpt(small).layers(),
+                backend -> new TokenBatches(backend, 1, time).part(0, 1, time))) {
+            ZeroEngine engine = ZeroEngine.initialize(gpt.layers(), config.zero(), mesh);
+            rehearsal.await();
+            return engine;
         }
     }
 

@@ -84,6 +84,22 @@ public record GptConfig(
     }
 
     /**
+     * {@return a shape whose steps take milliseconds, and run the code that steps of this one run: with heads of the same size, but
+     * few of everything}
+     */
+    public GptConfig miniature() {
+        int few = Math.min(heads, 4);
+        return new GptConfig(
+                Math.min(vocabulary, 1021), // odd as most vocabularies: loops have a rest
+                Math.min(positions, 128),
+                1,
+                few * headSize(),
+                few,
+                dropout,
+                layerNormEpsilon);
+    }
+
+    /**
      * {@return a published shape}
      *
      * @throws IllegalArgumentException if there is none of this name, with the names there are

@@ -41,6 +41,18 @@ class GptConfigTest {
     }
 
     @Test
+    void miniatureHasTheSameHeadsButFewOfEverything() {
+        GptConfig turing = GptConfig.preset("turing-nlg-17b").withDropout(GptConfig.Rates.all(0.1));
+        GptConfig small = turing.miniature();
+        assertEquals(turing.headSize(), small.headSize());
+        assertEquals(turing.dropout(), small.dropout());
+        assertEquals(1, small.layers());
+        assertTrue(small.parameters() < 6_000_000, small.toString());
+        GptConfig tiny = GptConfig.of(7, 8, 3, 10, 2);
+        assertEquals(GptConfig.of(7, 8, 1, 10, 2), tiny.miniature(), "and never more than there are");
+    }
+
+    @Test
     void headsMustDivideChannels() {
         Exception e = assertThrows(IllegalArgumentException.class, () -> GptConfig.of(257, 32, 2, 50, 3));
         assertTrue(e.getMessage().contains("50") && e.getMessage().contains("3"), e.getMessage());

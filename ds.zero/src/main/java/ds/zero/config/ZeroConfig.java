@@ -140,6 +140,22 @@ public record ZeroConfig(
                 runtime);
     }
 
+    /** {@return the same training by one rank, a sequence at a time, that keeps everything in its memory} */
+    public ZeroConfig onOneRank() {
+        return new ZeroConfig(
+                new BatchConfig(1, 1, 1, 1),
+                TensorParallel.NONE,
+                optimizer,
+                schedule,
+                precision,
+                gradients,
+                gradientClipping,
+                zero.withStage(ZeroStage.DISABLED),
+                checkpointing,
+                report,
+                runtime);
+    }
+
     /** {@return the same with masters and optimizer states kept in another precision; of a model that computes in BF16} */
     public ZeroConfig withStates(StatePrecision states) {
         return new ZeroConfig(

@@ -8,6 +8,7 @@ import ds.api.comm.Communicator;
 import ds.api.comm.Traffic;
 import ds.api.layer.Batch;
 import ds.api.layer.Parameter;
+import ds.api.layer.PassMemory;
 import ds.api.layer.Sequential;
 import ds.zero.Mesh;
 import ds.zero.ZeroEngine;
@@ -30,6 +31,7 @@ import java.util.function.Function;
  * @param trainingPeakBytes most that is live in steps and evaluations, before weights are read
  * @param sentPerStep by this rank
  * @param parameters of the model: Ψ
+ * @param passMemory what micro-batches take of it, where they are computed
  * @param onDevice what is on a device of its own; empty for a backend whose memory is the host's
  */
 public record MemoryPlan(
@@ -38,6 +40,7 @@ public record MemoryPlan(
         long trainingPeakBytes,
         Traffic sentPerStep,
         long parameters,
+        PassMemory passMemory,
         Optional<OnDevice> onDevice) {
     /** Arenas grow in the first step and are one block from the second on; the third shows that it stays so. */
     private static final int STEPS = 3;
@@ -121,7 +124,13 @@ public record MemoryPlan(
                     ? Optional.of(new OnDevice(machine.device(), backend.memory(), backend.bytesAtPeak(), devicePeak))
                     : Optional.empty();
             return new MemoryPlan(
-                    host.memory(), host.bytesAtPeak(), trainingPeak, sent, engine.parameterElements(), onDevice);
+                    host.memory(),
+                    host.bytesAtPeak(),
+                    trainingPeak,
+                    sent,
+                    engine.parameterElements(),
+                    engine.passMemory(),
+                    onDevice);
         }
     }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.MemoryUse;
 import ds.api.comm.Traffic;
+import ds.api.layer.PassMemory;
 import ds.zero.config.ActivationCheckpointing;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
@@ -32,7 +33,14 @@ class AlternativesTest {
         long states = (400 - 100L * config.zero().stage().number()) * MEBI;
         boolean kept = config.checkpointing() instanceof ActivationCheckpointing.None;
         long peak = states + config.batch().microBatchSize() * (kept ? 100L : 25L) * MEBI;
-        return new MemoryPlan(new MemoryUse(Map.of(), peak, peak), Map.of(), peak, Traffic.NONE, 1, Optional.empty());
+        return new MemoryPlan(
+                new MemoryUse(Map.of(), peak, peak),
+                Map.of(),
+                peak,
+                Traffic.NONE,
+                1,
+                new PassMemory(0, 0),
+                Optional.empty());
     }
 
     private static RankMemory memory(long tensors) {

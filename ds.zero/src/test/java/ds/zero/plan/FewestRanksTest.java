@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.MemoryUse;
 import ds.api.comm.Traffic;
+import ds.api.layer.PassMemory;
 import ds.zero.config.Known;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroStage;
@@ -33,7 +34,14 @@ class FewestRanksTest {
         long ranks =
                 config.zero().stage() == ZeroStage.DISABLED ? 1 : config.batch().worldSize();
         long peak = 1000 + 10 * 1000 * Math.ceilDiv(997, ranks);
-        return new MemoryPlan(new MemoryUse(Map.of(), peak, peak), Map.of(), peak, Traffic.NONE, 1, Optional.empty());
+        return new MemoryPlan(
+                new MemoryUse(Map.of(), peak, peak),
+                Map.of(),
+                peak,
+                Traffic.NONE,
+                1,
+                new PassMemory(0, 0),
+                Optional.empty());
     }
 
     private Optional<Option> fewest(ZeroStage stage, long tensors) {

@@ -20,8 +20,12 @@ public final class HostMemory {
     private static final int PROT_READ_WRITE = 1 | 2;
     private static final int MAP_PRIVATE_ANONYMOUS = 0x02 | 0x20;
     private static final int MADV_HUGEPAGE = 14;
+    private static final int MADV_POPULATE_WRITE = 23;
     private static final long PAGE = 4 << 10;
     private static final long HUGE_PAGE = 2 << 20;
+
+    /** What a thread commits at a time: two huge pages. */
+    public static final long COMMIT_BYTES = 4 << 20;
 
     private final MethodHandle mmap;
     private final MethodHandle munmap;
@@ -61,7 +65,7 @@ public final class HostMemory {
         if (huge) {
             unmap(start, skip);
             unmap(MemorySegment.ofAddress(memory.address() + length), HUGE_PAGE - skip);
-            advise(memory, length);
+            advise(memory, length, MADV_HUGEPAGE);
         }
         return memory.reinterpret(byteSize, arena, segment -> unmap(segment, length));
     }
@@ -86,9 +90,24 @@ public final class HostMemory {
         }
     }
 
-    private void advise(MemorySegment start, long length) {
+    /** {@return whether memory of this size is worth being given its pages by {@link #commit}} */
+    public static boolean isWorthCommitting(long byteSize) {
+        return byteSize >= HUGE_PAGE;
+    }
+
+    /**
+     * Has the system give memory its pages now, and not one by one as they are first touched. A kernel before Linux 5.14 cannot,
+     * and then they come at the first touch.
+     *
+     * @param memory all or part of what {@link #map} has returned, from a multiple of {@link #COMMIT_BYTES} on
+     */
+    public void commit(MemorySegment memory) {
+        advise(memory, Math.ceilDiv(memory.byteSize(), PAGE) * PAGE, MADV_POPULATE_WRITE);
+    }
+
+    private void advise(MemorySegment start, long length, int advice) {
         try {
-            int ignored = (int) madvise.invokeExact(start, length, MADV_HUGEPAGE); // a kernel without them says no
+            int ignored = (int) madvise.invokeExact(start, length, advice); // a kernel that cannot says no
         } catch (Throwable e) {
             throw unexpected(e);
         }

@@ -1,0 +1,9 @@
+package ds.api.layer;
+
+/**
+ * How much memory the micro-batches of a {@link Pass} take.
+ *
+ * @param activationBytes from a micro-batch's begin to its end
+ * @param scratchBytes inside a call of a layer
+ */
+public record PassMemory(long activationBytes, long scratchBytes) {}

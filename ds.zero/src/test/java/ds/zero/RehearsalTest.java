@@ -1,0 +1,167 @@
+package ds.zero;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import ds.api.Tensor;
+import ds.api.layer.Layer;
+import ds.api.layer.Parameter;
+import ds.api.layer.Pass;
+import ds.api.layer.Saved;
+import ds.api.layer.Sequential;
+import ds.tck.ReferenceBackend;
+import ds.tck.comm.InProcessCommunicators;
+import ds.zero.config.Known;
+import ds.zero.config.Offload;
+import ds.zero.config.TensorParallel;
+import ds.zero.config.ZeroConfig;
+import ds.zero.config.ZeroStage;
+import ds.zero.run.Stack;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.Test;
+
+class RehearsalTest {
+    private static final ZeroConfig CONFIG =
+            ZeroConfig.parse("""
+                    {"train_micro_batch_size_per_gpu": 4, "gradient_accumulation_steps": 2,
+                     "tensor_parallel": {"autotp_size": 2}, "bf16": {"enabled": true},
+                     "zero_optimization": {"stage": 3, "offload_optimizer": {"device": "nvme", "nvme_path": "/nowhere"},
+                                           "offload_param": {"device": "cpu"}}}
+                    """, Known.ofWorld(4)).value();
+
+    private final AtomicInteger forwards = new AtomicInteger();
+    private final ReferenceBackend backend = new ReferenceBackend();
+
+    /** Counts, and does something before. */
+    private record Watched(Layer inner, Runnable before) implements Layer {
+        @Override
+        public String name() {
+            return inner.name();
+        }
+
+        @Override
+        public List<Parameter> parameters() {
+            return inner.parameters();
+        }
+
+        @Override
+        public Tensor forward(Pass pass, Tensor x, Saved saved) {
+            before.run();
+            return inner.forward(pass, x, saved);
+        }
+
+        @Override
+        public Tensor backward(Pass pass, Tensor dy, Saved saved) {
+            return inner.backward(pass, dy, saved);
+        }
+    }
+
+    private Rehearsal begin(Supplier<Optional<Stack>> stacks, Runnable before) {
+        Sequential model = TinyModel.build();
+        Layer first = model.layers().getFirst();
+        Sequential watched = model.map(layer -> layer.name().equals(first.name()) ? new Watched(layer, before) : layer);
+        Rehearsal rehearsal = new Rehearsal(stacks, CONFIG, watched, device -> TinyModel.batch(device, 0, 0, 3));
+        rehearsal.begin();
+        return rehearsal;
+    }
+
+    private Optional<Stack> alone() {
+        return Optional.of(new Stack(
+                backend, InProcessCommunicators.open(1, Duration.ofSeconds(10)).getFirst()));
+    }
+
+    @Test
+    void oneRankWithEverythingInMemoryRehearses() {
+        ZeroConfig alone = CONFIG.onOneRank();
+        assertEquals(1, alone.batch().trainBatchSize());
+        assertEquals(1, alone.batch().worldSize());
+        assertEquals(TensorParallel.NONE, alone.tensorParallel());
+        assertEquals(ZeroStage.DISABLED, alone.zero().stage());
+        assertEquals(new Offload.None(), alone.zero().offloadOptimizer());
+        assertEquals(new Offload.None(), alone.zero().offloadParameters());
+        assertEquals(CONFIG.precision(), alone.precision());
+    }
+
+    @Test
+    void trainsAllStepsAndLeavesNothing() {
+        try (Rehearsal rehearsal = begin(this::alone, forwards::incrementAndGet)) {
+            rehearsal.await();
+            assertEquals(Rehearsal.STEPS, forwards.get());
+        }
+        assertEquals(0, backend.memory().liveBytes());
+    }
+
+    @Test
+    void endsAfterTheStepUnderWay() throws InterruptedException {
+        CountDownLatch running = new CountDownLatch(1);
+        CountDownLatch closing = new CountDownLatch(1);
+        Rehearsal rehearsal = begin(this::alone, () -> {
+            forwards.incrementAndGet();
+            running.countDown();
+            awaitQuietly(closing);
+        });
+        running.await();
+        Thread closer = Thread.ofVirtual().start(rehearsal::close);
+        while (closer.getState() != Thread.State.WAITING) { // so it has asked for the end, and waits for it
+            Thread.onSpinWait();
+        }
+        closing.countDown();
+        closer.join();
+        assertEquals(1, forwards.get());
+        assertEquals(0, backend.memory().liveBytes());
+    }
+
+    private static void awaitQuietly(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void whoWaitsStaysInterrupted() throws InterruptedException {
+        CountDownLatch running = new CountDownLatch(1);
+        CountDownLatch interrupted = new CountDownLatch(1);
+        AtomicBoolean stillInterrupted = new AtomicBoolean();
+        Rehearsal rehearsal = begin(this::alone, () -> {
+            forwards.incrementAndGet();
+            running.countDown();
+            awaitQuietly(interrupted);
+        });
+        running.await();
+        Thread waiting = Thread.ofPlatform().start(() -> {
+            Thread.currentThread().interrupt();
+            rehearsal.await();
+            stillInterrupted.set(Thread.currentThread().isInterrupted());
+        });
+        while (waiting.getState() != Thread.State.WAITING) { // again, after it was interrupted once
+            Thread.onSpinWait();
+        }
+        interrupted.countDown();
+        waiting.join();
+        assertTrue(stillInterrupted.get());
+        assertTrue(forwards.get() < Rehearsal.STEPS, "it ends early");
+    }
+
+    /** The run goes on without: with a backend that is compiled beforehand, and with one that fails. */
+    @Test
+    void nothingToRehearseIsNoFailure() {
+        try (Rehearsal none = begin(Optional::empty, forwards::incrementAndGet);
+                Rehearsal failing = begin(
+                        () -> {
+                            throw new IllegalStateException("no memory for a rehearsal");
+                        },
+                        forwards::incrementAndGet)) {
+            none.await();
+            failing.await();
+        }
+        assertEquals(0, forwards.get());
+    }
+}

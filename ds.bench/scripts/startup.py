@@ -34,12 +34,17 @@ def first_step(ds, config, out, deadline=120):
 
 
 def steps(ds, config, out, count, deadline=120):
+    with open(out.with_suffix(".err"), "w+") as said:
+        return watched_steps(ds, config, out, count, deadline * count, said)
+
+
+def watched_steps(ds, config, out, count, deadline, said):
     """Returns seconds to the end of the first step, and the metrics of so many steps."""
     metrics = out / "metrics.jsonl"
     first = None
     start = time.perf_counter()
     process = subprocess.Popen([ds, "train", "--config", str(config), "--out", str(out)], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.PIPE, text=True)
+                               stderr=said)
     try:
         while time.perf_counter() - start < deadline:
             lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
@@ -49,7 +54,8 @@ def steps(ds, config, out, count, deadline=120):
             if len(done) >= count:
                 return first, done[:count]
             if process.poll() is not None:
-                raise RuntimeError(process.stderr.read()[-2000:])
+                said.seek(0)
+                raise RuntimeError(said.read()[-2000:])
             time.sleep(0.002)
         raise RuntimeError(f"{count} steps take more than {deadline} s")
     finally:

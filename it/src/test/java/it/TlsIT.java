@@ -35,6 +35,10 @@ class TlsIT {
                 Map.of("communicator_options", Map.of("shared_memory", false), "collective_timeout_seconds", 20);
         files.config("train.json", Map.of("ds", TrainingFiles.ds(STEPS, changes)));
         Files.writeString(folder.resolve("password"), PASSWORD + "\n");
+    }
+
+    /** Right before it is used. */
+    private void choosePort() throws IOException {
         try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             port = free.getLocalPort();
         }
@@ -113,6 +117,7 @@ class TlsIT {
         authority("ours", "host0", "host1");
         DsProcess.run(folder, "launch --ranks 2 --threads 1 -- train --config train.json --out clear".split(" ", -1))
                 .exits(0);
+        choosePort();
         try (DsProcess zero = node(0, "hidden", certificate("host0"));
                 DsProcess one = node(1, "hidden", certificate("host1"))) {
             zero.await(DsProcess.PATIENCE).exits(0).says("run folder: hidden");
@@ -127,6 +132,7 @@ class TlsIT {
         authority("ours", "host0");
         authority("theirs", "stranger");
         keytool("-importcert", "-alias", "ours", "-file", "ours.pem", "-keystore", "stranger.p12");
+        choosePort();
         try (DsProcess zero = node(0, "refused", certificate("host0"));
                 DsProcess one = node(1, "refused", certificate("stranger"))) {
             DsProcess.Result refused = one.await(DsProcess.PATIENCE).says("does not accept this rank's certificate");

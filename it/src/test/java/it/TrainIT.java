@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -60,6 +61,25 @@ class TrainIT {
             }
         }
         assertModelLoads("ranks3");
+    }
+
+    /** GPT-2 with 124M parameters: a small one of its kind is trained first, and steps have their memory. */
+    @Test
+    void aLargeModelIsRehearsed() throws Exception {
+        Map<String, Object> block = TrainingFiles.ds(2, Map.of("model", Map.of("preset", "gpt2-124m")));
+        block.put("data", Map.of("text", List.of("text"), "tokenizer", "gpt2", "validation_fraction", 0.05));
+        block.put("train", Map.of("steps", 2, "evaluate_every", 2, "sequence_length", 32));
+        String config = TrainingFiles.in(folder)
+                .config("large.json", Map.of("ds", block, "train_batch_size", 1, "gradient_accumulation_steps", 1));
+        DsProcess.Result result = DsProcess.run(
+                        folder, "train", "--config", config, "--out", "large", "--log-level", "debug")
+                .exits(0)
+                .says("run folder: large");
+        assertTrue(
+                Pattern.compile("rehearsed [1-9][0-9]* steps")
+                        .matcher(result.err())
+                        .find(),
+                result::toString);
     }
 
     @Test

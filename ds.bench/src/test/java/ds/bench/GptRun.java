@@ -25,6 +25,7 @@ import ds.zero.run.Stack;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -85,6 +86,17 @@ record GptRun(
         return Batch.of(inputs, backend.allocate(DType.I32, Shape.of(B, T), "batch"), 0);
     }
 
+    /** {@return one rank that computes on one thread} */
+    static Stack alone() {
+        Communicator communicator =
+                InProcessCommunicators.open(1, Duration.ofMinutes(1)).getFirst();
+        return new Stack(openBackend(), communicator);
+    }
+
+    private static TensorBackend openBackend() {
+        return Providers.backends().get("cpu").open(0, new ProviderOptions("ds.backend", Map.of("threads", 1L)));
+    }
+
     /** {@return rank 0's run} */
     static GptRun of(ZeroConfig config) throws Exception {
         return of(config, Optional.empty());
@@ -101,9 +113,7 @@ record GptRun(
 
     private static GptRun onRank(
             ZeroConfig config, Communicator communicator, Optional<Checkpointer.Settings> settings) {
-        Map<String, Long> oneThread = Map.of("threads", 1L);
-        try (TensorBackend backend =
-                        Providers.backends().get("cpu").open(0, new ProviderOptions("ds.backend", oneThread));
+        try (TensorBackend backend = openBackend();
                 Mesh mesh = Mesh.of(new Stack(backend, communicator), config.tensorParallel());
                 ZeroEngine engine = ZeroEngine.initialize(model(mesh.tensor()), config, mesh)) {
             Optional<TrainingCheckpoints> checkpoints = settings.map(engine::checkpoints);

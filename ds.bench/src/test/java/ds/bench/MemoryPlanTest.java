@@ -4,12 +4,15 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.MemoryUse;
+import ds.api.layer.Batch;
+import ds.zero.ZeroEngine;
 import ds.zero.checkpoint.Checkpointer;
 import ds.zero.config.Offload;
 import ds.zero.config.ZeroConfig;
 import ds.zero.config.ZeroOptimization;
 import ds.zero.plan.MemoryPlan;
 import ds.zero.plan.MemoryPlan.Checkpoints;
+import ds.zero.run.Stack;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -92,6 +95,37 @@ class MemoryPlanTest {
                         + own);
         assertEquals(run.sent().elements(), plan.sentPerStep().elements());
         assertEquals(run.liveBytes().get(1), run.liveBytes().get(2), "nothing is allocated after the second step");
+    }
+
+    /** Nothing of what is reserved is left over, and no step takes more. */
+    @ParameterizedTest
+    @CsvSource({"0, ''", "3, ''", "1, '\"bf16\": {\"enabled\": true}'"})
+    void whatIsReservedIsWhatStepsTake(int stage, String more) {
+        ZeroConfig config = GptRun.config(1, stage, more);
+        MemoryPlan plan = MemoryPlan.of(GptRun.model(), config, LOOP);
+        try (Stack stack = GptRun.alone();
+                ZeroEngine engine =
+                        ZeroEngine.initialize(GptRun.model(), config, stack.backend(), stack.communicator())) {
+            Batch batch = GptRun.allocate(stack.backend());
+            Map<String, Long> before = live(stack);
+            engine.reserve(plan.passMemory());
+            Map<String, Long> reserved = live(stack);
+            assertEquals(
+                    plan.passMemory().activationBytes(),
+                    reserved.get("activations") - before.getOrDefault("activations", 0L));
+            for (int step = 0; step < 2; step++) {
+                engine.trainBatch(micro -> batch);
+                assertEquals(plan.passMemory(), engine.passMemory());
+                assertEquals(reserved.get("activations"), live(stack).get("activations"));
+                assertEquals(reserved.get("scratch"), live(stack).get("scratch"));
+            }
+        }
+    }
+
+    private static Map<String, Long> live(Stack stack) {
+        Map<String, Long> live = new TreeMap<>();
+        stack.backend().memory().labels().forEach((label, use) -> live.put(label, use.liveBytes()));
+        return live;
     }
 
     @ParameterizedTest

@@ -4,13 +4,13 @@ import ds.api.TensorBackend;
 import ds.api.comm.Rendezvous;
 import ds.api.layer.Batch;
 import ds.api.layer.Sequential;
-import ds.api.spi.ProviderOptions;
 import ds.api.spi.Providers;
 import ds.zero.config.RuntimeConfig;
 import ds.zero.config.TensorParallel;
 import ds.zero.config.ZeroConfig;
 import ds.zero.run.Stack;
 import java.lang.System.Logger.Level;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -18,18 +18,21 @@ import java.util.function.Supplier;
 /**
  * Trains a small model while a run prepares, on one thread and in memory of its own, and throws it away: so that the Java machine
  * has compiled what steps run before the first one that counts. That one would take several times as long as those after it, most
- * of it in loops that are not compiled yet.
+ * of it in loops that are not compiled yet. The run's results do not depend on it; a recording of Flight Recorder has its steps
+ * too, on the thread {@value #THREAD}.
  *
  * {@snippet :
  * try (var rehearsal = Rehearsal.start(config, smallModel, backend -> smallBatch)) {
  *     // open the communicator, initialise or load the weights
- *     rehearsal.await();
+ *     rehearsal.await(Duration.ofSeconds(5));
  * }
  * }
  */
 public final class Rehearsal implements AutoCloseable {
-    /** After as many the steps of a small GPT take a hundredth of the first (ds.bench/notes/cpu.md). */
+    /** After as many a step of a small GPT takes a hundredth of the first (ds.bench/notes/cpu.md). */
     static final int STEPS = 60;
+
+    private static final String THREAD = "ds-rehearsal";
 
     private static final System.Logger LOG = System.getLogger(Rehearsal.class.getName());
 
@@ -37,7 +40,7 @@ public final class Rehearsal implements AutoCloseable {
     private final ZeroConfig config;
     private final Sequential model;
     private final Function<TensorBackend, Batch> batches;
-    private final Thread thread = new Thread(this::run, "ds-rehearsal");
+    private final Thread thread = new Thread(this::run, THREAD);
     private volatile boolean stopped;
 
     /**
@@ -72,11 +75,10 @@ public final class Rehearsal implements AutoCloseable {
     }
 
     private static Optional<Stack> open(RuntimeConfig config) {
-        var communicators = Providers.communicators().get(config.communicator());
         return Providers.backends().get(config.backend()).openForRehearsal().map(backend -> {
             try {
-                ProviderOptions none = ProviderOptions.none(config.communicator());
-                return new Stack(backend, communicators.open(Rendezvous.alone(), none));
+                var communicators = Providers.communicators().get(config.communicator());
+                return new Stack(backend, communicators.open(Rendezvous.alone(), config.communicatorProviderOptions()));
             } catch (RuntimeException e) {
                 backend.close();
                 throw e;
@@ -91,7 +93,8 @@ public final class Rehearsal implements AutoCloseable {
     private void run() {
         try {
             stacks.get().ifPresent(this::train);
-        } catch (RuntimeException e) { // the run can do without; what fails there for the same reason is told there
+        } catch (RuntimeException
+                | Error e) { // the run can do without; what fails there for the same reason is told there
             LOG.log(Level.WARNING, "the first step will take longer, since its rehearsal has failed", e);
         }
     }
@@ -100,22 +103,34 @@ public final class Rehearsal implements AutoCloseable {
         try (Stack stack = opened;
                 Mesh mesh = Mesh.of(stack, TensorParallel.NONE);
                 ZeroEngine engine = ZeroEngine.initialize(model, config, mesh)) {
+            long start = System.nanoTime();
             Batch batch = batches.apply(stack.backend());
-            for (int step = 0; step < STEPS && !stopped; step++) {
+            int step = 0;
+            for (; step < STEPS && !stopped; step++) {
                 engine.trainBatch(micro -> batch);
             }
+            LOG.log(Level.DEBUG, "rehearsed {0} steps in {1} ms", step, (System.nanoTime() - start) / 1_000_000);
         }
     }
 
-    /** Waits for its end. A thread that is interrupted meanwhile stays so, and the rehearsal ends after the step under way. */
-    public void await() {
+    /**
+     * Waits for its end. A thread that is interrupted meanwhile stays so.
+     *
+     * @param most after so long, or when the thread is interrupted, it ends with the step under way
+     */
+    public void await(Duration most) {
         boolean interrupted = false;
+        try {
+            stopped |= !thread.join(most);
+        } catch (InterruptedException e) {
+            interrupted = true;
+            stopped = true;
+        }
         while (thread.isAlive()) {
             try {
                 thread.join();
             } catch (InterruptedException e) {
                 interrupted = true;
-                stopped = true;
             }
         }
         if (interrupted) {
@@ -127,6 +142,6 @@ public final class Rehearsal implements AutoCloseable {
     @Override
     public void close() {
         stopped = true;
-        await();
+        await(Duration.ZERO);
     }
 }

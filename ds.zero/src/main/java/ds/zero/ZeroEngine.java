@@ -207,7 +207,7 @@ public final class ZeroEngine implements Weights, ParameterStore, AutoCloseable 
     }
 
     /**
-     * Allocates what the first micro-batch would; for less than it takes, it does the rest.
+     * Allocates, before the first micro-batch, what that would; later it does nothing. What is missing comes with the micro-batch.
      *
      * @param memory as a plan has found it ({@link ds.zero.plan.MemoryPlan#passMemory})
      */

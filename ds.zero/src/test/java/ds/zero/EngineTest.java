@@ -10,7 +10,12 @@ import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.comm.Communicator;
 import ds.api.layer.Batch;
+import ds.api.layer.Initializer;
+import ds.api.layer.Layer;
 import ds.api.layer.Parameter;
+import ds.api.layer.Pass;
+import ds.api.layer.Saved;
+import ds.api.layer.Sequential;
 import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
 import ds.zero.config.Known;
@@ -19,6 +24,7 @@ import ds.zero.run.StepResult;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -37,6 +43,53 @@ class EngineTest {
 
     private static Batch batch(ReferenceBackend backend, Communicator communicator, long step) {
         return TinyModel.batch(backend, step, (long) ROWS * communicator.rank(), ROWS);
+    }
+
+    /** Of more elements than a thread makes at once, and than lie in memory at once. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 3})
+    void initialValuesAreThoseOfEachElement(int stage) throws Exception {
+        Parameter large = new Parameter("large", Shape.of(2_100, 2_003), new Initializer.Normal(0.5, 2));
+        Sequential model = new Sequential("large", List.of(new Holder(large)));
+        ZeroConfig config = config(stage, 2, "");
+        InProcessCommunicators.run(2, communicator -> {
+            try (ReferenceBackend backend = new ReferenceBackend();
+                    ZeroEngine engine = ZeroEngine.initialize(model, config, backend, communicator);
+                    Arena arena = Arena.ofConfined()) {
+                MemorySegment values = arena.allocate(large.elements() * Float.BYTES, 64);
+                engine.read(large, values);
+                long key = large.key(config.runtime().seed());
+                for (long i = 0; i < large.elements(); i++) {
+                    float expected = large.initializer().value(key, i);
+                    if (values.getAtIndex(ValueLayout.JAVA_FLOAT, i) != expected) {
+                        assertEquals(expected, values.getAtIndex(ValueLayout.JAVA_FLOAT, i), "element " + i);
+                    }
+                }
+            }
+        });
+    }
+
+    /** A layer that is never called. */
+    private record Holder(Parameter parameter) implements Layer {
+        @Override
+        public String name() {
+            return parameter.name();
+        }
+
+        @Override
+        public List<Parameter> parameters() {
+            return List.of(parameter);
+        }
+
+        @Override
+        public Tensor forward(Pass pass, Tensor x, Saved saved) {
+            throw new AssertionError("forward");
+        }
+
+        @Override
+        public Tensor backward(Pass pass, Tensor dy, Saved saved) {
+            throw new AssertionError("backward");
+        }
     }
 
     @ParameterizedTest

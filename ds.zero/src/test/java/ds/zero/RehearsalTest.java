@@ -1,6 +1,7 @@
 package ds.zero;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.Tensor;
@@ -23,10 +24,15 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
+@Timeout(60)
 class RehearsalTest {
+    private static final Duration PATIENCE = Duration.ofSeconds(50);
+
     private static final ZeroConfig CONFIG =
             ZeroConfig.parse("""
                     {"train_micro_batch_size_per_gpu": 4, "gradient_accumulation_steps": 2,
@@ -91,7 +97,7 @@ class RehearsalTest {
     @Test
     void trainsAllStepsAndLeavesNothing() {
         try (Rehearsal rehearsal = begin(this::alone, forwards::incrementAndGet)) {
-            rehearsal.await();
+            rehearsal.await(PATIENCE);
             assertEquals(Rehearsal.STEPS, forwards.get());
         }
         assertEquals(0, backend.memory().liveBytes());
@@ -138,7 +144,7 @@ class RehearsalTest {
         running.await();
         Thread waiting = Thread.ofPlatform().start(() -> {
             Thread.currentThread().interrupt();
-            rehearsal.await();
+            rehearsal.await(PATIENCE);
             stillInterrupted.set(Thread.currentThread().isInterrupted());
         });
         while (waiting.getState() != Thread.State.WAITING) { // again, after it was interrupted once
@@ -150,18 +156,42 @@ class RehearsalTest {
         assertTrue(forwards.get() < Rehearsal.STEPS, "it ends early");
     }
 
+    @Test
+    void endsWhenItTakesTooLong() {
+        try (Rehearsal rehearsal = begin(this::alone, () -> {
+            forwards.incrementAndGet();
+            sleepQuietly();
+        })) {
+            rehearsal.await(Duration.ofMillis(1));
+            assertTrue(forwards.get() < Rehearsal.STEPS, "it ends early");
+        }
+        assertEquals(0, backend.memory().liveBytes());
+    }
+
+    private static void sleepQuietly() {
+        try {
+            Thread.sleep(20);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     /** The run goes on without: with a backend that is compiled beforehand, and with one that fails. */
     @Test
     void nothingToRehearseIsNoFailure() {
+        AtomicReference<Throwable> uncaught = new AtomicReference<>();
+        Thread.setDefaultUncaughtExceptionHandler((thread, e) -> uncaught.set(e));
         try (Rehearsal none = begin(Optional::empty, forwards::incrementAndGet);
                 Rehearsal failing = begin(
                         () -> {
                             throw new IllegalStateException("no memory for a rehearsal");
                         },
                         forwards::incrementAndGet)) {
-            none.await();
-            failing.await();
+            none.await(PATIENCE);
+            failing.await(PATIENCE);
         }
+        Thread.setDefaultUncaughtExceptionHandler(null);
         assertEquals(0, forwards.get());
+        assertNull(uncaught.get());
     }
 }

@@ -49,8 +49,8 @@ public final class Pass implements AutoCloseable {
     }
 
     /**
-     * Allocates beforehand what micro-batches will take. Without it the first one allocates bit by bit, and the second one again,
-     * in one piece.
+     * Allocates what micro-batches will take, before the first one; later it does nothing. Without it the first one allocates bit by
+     * bit, and the second one again, in one piece.
      *
      * @param memory of another pass, which has had such a micro-batch
      */

@@ -62,20 +62,19 @@ final class CpuBackend implements TensorBackend {
 
     @Override
     public HostBuffer allocate(long byteSize, String label) {
-        if (byteSize < 1) {
-            throw new IllegalArgumentException("allocating " + byteSize + " bytes of '" + label + "'");
-        }
         HostBuffer buffer = uncommitted(byteSize, label);
         if (HostMemory.isWorthCommitting(byteSize)) {
-            commit(buffer.host());
+            try {
+                commit(buffer.host());
+            } catch (RuntimeException | Error e) {
+                buffer.close();
+                throw e;
+            }
         }
         return buffer;
     }
 
-    /**
-     * By all threads, so that a step neither waits for pages nor finds that there are no more of them: optimizer states are first
-     * touched when a first step is nearly done.
-     */
+    /** By all threads, so that no step waits for pages; not inside a kernel, which has the threads. */
     private void commit(MemorySegment memory) {
         pool.run(
                 memory.byteSize(),
@@ -83,12 +82,15 @@ final class CpuBackend implements TensorBackend {
                 (part, worker) -> host.commit(memory.asSlice(part.first(), part.last() - part.first())));
     }
 
-    /** Kernels ask for it while they have the threads, and fill it at once. */
+    /** May be asked for inside a kernel, where {@link #commit} would wait for itself. */
     private HostBuffer allocateWorkMemory(long byteSize) {
         return uncommitted(byteSize, WORK_MEMORY);
     }
 
     private HostBuffer uncommitted(long byteSize, String label) {
+        if (byteSize < 1) {
+            throw new IllegalArgumentException("allocating " + byteSize + " bytes of '" + label + "'");
+        }
         HostBuffer buffer = new HostBuffer(arena -> map(byteSize, label, arena), label, this::forget);
         buffers.add(buffer);
         return buffer;
@@ -109,9 +111,10 @@ final class CpuBackend implements TensorBackend {
         ledger.giveBack(buffer.byteSize(), buffer.label());
     }
 
+    /** Without pages until it is touched: of a copy for a checkpoint most may never be. */
     @Override
     public Buffer allocateHost(long byteSize, String label) {
-        return allocate(byteSize, label);
+        return uncommitted(byteSize, label);
     }
 
     @Override

@@ -63,6 +63,9 @@ final class TrainingLoop implements AutoCloseable {
     Optional<Evaluation.Result> run(StopRequest stop) {
         BatchConfig batch = config.zero().batch();
         long tokensPerStep = batch.trainBatchSize() * batches.plan().sequenceLength();
+        if (checkpoints.step() < config.loop().steps()) {
+            engine.reserve(passMemory);
+        }
         report.starting(new RunSummary(
                 shape,
                 engine.worldSize(),
@@ -73,7 +76,6 @@ final class TrainingLoop implements AutoCloseable {
                 train.tokens(),
                 validation.tokens(),
                 engine.backend().memory().liveBytes()));
-        engine.reserve(passMemory);
         long steps = config.loop().steps();
         long next = checkpoints.nextBatch(batch.trainBatchSize());
         for (long step = checkpoints.step() + 1; step <= steps; step++) {

@@ -21,6 +21,7 @@ import ds.zero.run.Stack;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Supplier;
@@ -28,8 +29,10 @@ import java.util.stream.IntStream;
 
 /** One rank's part of a training run, from configuration to exported model. */
 public final class TrainingRun {
-    /** The first step of a smaller model takes no longer than a rehearsal, and its weights are there sooner. */
-    private static final long LEAST_REHEARSED_PARAMETERS = 32_000_000;
+    /** With less its weights are there long before a rehearsal ends, and the first step would end later with one. */
+    private static final long LEAST_REHEARSED_PARAMETERS = 100_000_000;
+
+    private static final Duration LONGEST_REHEARSAL = Duration.ofSeconds(5); // after the weights are there
 
     private final RunConfig config;
     private final PassMemory passMemory;
@@ -153,7 +156,7 @@ public final class TrainingRun {
                 new Gpt(small).layers(),
                 backend -> new TokenBatches(backend, 1, time).part(0, 1, time))) {
             ZeroEngine engine = ZeroEngine.initialize(gpt.layers(), config.zero(), mesh);
-            rehearsal.await();
+            rehearsal.await(LONGEST_REHEARSAL);
             return engine;
         }
     }

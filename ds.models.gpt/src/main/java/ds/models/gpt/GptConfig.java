@@ -88,7 +88,7 @@ public record GptConfig(
      * few of everything}
      */
     public GptConfig miniature() {
-        int few = Math.min(heads, 4);
+        int few = Math.clamp(512 / headSize(), 1, Math.min(heads, 4));
         return new GptConfig(
                 Math.min(vocabulary, 1021), // odd as most vocabularies: loops have a rest
                 Math.min(positions, 128),

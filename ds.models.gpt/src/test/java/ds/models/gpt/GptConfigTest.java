@@ -48,6 +48,7 @@ class GptConfigTest {
         assertEquals(turing.dropout(), small.dropout());
         assertEquals(1, small.layers());
         assertTrue(small.parameters() < 6_000_000, small.toString());
+        assertTrue(GptConfig.of(50257, 1024, 4, 4096, 4).miniature().parameters() < 15_000_000, "of wide heads one");
         GptConfig tiny = GptConfig.of(7, 8, 3, 10, 2);
         assertEquals(GptConfig.of(7, 8, 1, 10, 2), tiny.miniature(), "and never more than there are");
     }

@@ -17,7 +17,8 @@ import jdk.jfr.StackTrace;
 @Category("ds")
 @Description(
         "Forward and backward passes of a micro-batch, the update, and within these the waits for collectives; saving a"
-                + " checkpoint, as long as training stands still for it")
+                + " checkpoint, as long as training stands still for it; those on thread ds-rehearsal are of a small model that is"
+                + " trained beforehand")
 @StackTrace(false)
 public final class PhaseEvent extends Event {
     /** Which part. */

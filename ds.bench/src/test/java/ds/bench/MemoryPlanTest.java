@@ -110,9 +110,8 @@ class MemoryPlanTest {
             Map<String, Long> before = live(stack);
             engine.reserve(plan.passMemory());
             Map<String, Long> reserved = live(stack);
-            assertEquals(
-                    plan.passMemory().activationBytes(),
-                    reserved.get("activations") - before.getOrDefault("activations", 0L));
+            assertEquals(plan.passMemory().activationBytes(), grown("activations", before, reserved));
+            assertEquals(plan.passMemory().scratchBytes(), grown("scratch", before, reserved));
             for (int step = 0; step < 2; step++) {
                 engine.trainBatch(micro -> batch);
                 assertEquals(plan.passMemory(), engine.passMemory());
@@ -120,6 +119,10 @@ class MemoryPlanTest {
                 assertEquals(reserved.get("scratch"), live(stack).get("scratch"));
             }
         }
+    }
+
+    private static long grown(String label, Map<String, Long> before, Map<String, Long> after) {
+        return after.get(label) - before.getOrDefault(label, 0L);
     }
 
     private static Map<String, Long> live(Stack stack) {

@@ -20,8 +20,6 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "ds.cli/src/main/resources/ds/cli/quickstart.json"
 CORPUS = ROOT / "ds.cli/target/quickstart/commons-lang3-sources.jar"
-
-
 LARGE = {"train_batch_size": 4, "ds": {"model": {"preset": "gpt2-124m"},
                                         "data": {"text": [str(ROOT / "README.md"), str(ROOT / "ARCHITECTURE.md")],
                                                  "tokenizer": "gpt2", "validation_fraction": 0.1},
@@ -34,33 +32,28 @@ def first_step(ds, config, out, deadline=120):
 
 
 def steps(ds, config, out, count, deadline=120):
-    with open(out.with_suffix(".err"), "w+") as said:
-        return watched_steps(ds, config, out, count, deadline * count, said)
-
-
-def watched_steps(ds, config, out, count, deadline, said):
     """Returns seconds to the end of the first step, and the metrics of so many steps."""
     metrics = out / "metrics.jsonl"
     first = None
     start = time.perf_counter()
-    process = subprocess.Popen([ds, "train", "--config", str(config), "--out", str(out)], stdout=subprocess.DEVNULL,
-                               stderr=said)
-    try:
-        while time.perf_counter() - start < deadline:
-            lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
-            done = [json.loads(line) for line in lines if line.endswith("\n")]
-            if done and first is None:
-                first = time.perf_counter() - start
-            if len(done) >= count:
-                return first, done[:count]
-            if process.poll() is not None:
-                said.seek(0)
-                raise RuntimeError(said.read()[-2000:])
-            time.sleep(0.002)
-        raise RuntimeError(f"{count} steps take more than {deadline} s")
-    finally:
-        process.kill()
-        process.wait()
+    with open(out.with_suffix(".err"), "w+") as said:
+        process = subprocess.Popen([ds, "train", "--config", str(config), "--out", str(out)], stdout=subprocess.DEVNULL, stderr=said)
+        try:
+            while time.perf_counter() - start < deadline * count:
+                lines = metrics.read_text().splitlines(keepends=True) if metrics.exists() else []
+                done = [line for line in lines if line.endswith("\n")]
+                if done and first is None:
+                    first = time.perf_counter() - start
+                if len(done) >= count:
+                    return first, [json.loads(line) for line in done[:count]]
+                if process.poll() is not None:
+                    said.seek(0)
+                    raise RuntimeError(said.read()[-2000:])
+                time.sleep(0.002 if first is None else 0.1)  # later steps are timed by the run itself: no looking takes its time
+            raise RuntimeError(f"{count} steps take more than {deadline * count} s")
+        finally:
+            process.kill()
+            process.wait()
 
 
 def summary(seconds, digits=3):
@@ -71,7 +64,8 @@ def summary(seconds, digits=3):
 def large(ds, folder, bf16, runs):
     config = folder / f"large-{bf16}.json"
     config.write_text(json.dumps(LARGE | {"bf16": {"enabled": bf16}}))
-    firsts, ratios, all_seconds = [], [], []
+    tokens = LARGE["train_batch_size"] * LARGE["ds"]["train"]["sequence_length"]
+    firsts, seconds = [], []
     for run in range(-1, runs):  # the first one tokenises, and is not counted
         out = folder / f"large-{bf16}-{run}"
         if run >= 0:
@@ -79,17 +73,13 @@ def large(ds, folder, bf16, runs):
             shutil.copytree(folder / f"large-{bf16}--1" / "tokens", out / "tokens")
         first, metrics = steps(ds, config, out, STEPS)
         if run >= 0:
-            tokens = LARGE["train_batch_size"] * LARGE["ds"]["train"]["sequence_length"]
-            seconds = [tokens / step["tokens_per_second"] for step in metrics]
             firsts.append(first)
-            all_seconds.append(seconds)
-            ratios.append([seconds[i] / statistics.median(seconds[8:]) for i in (0, 3)])
-    result = {"to_first_step": summary(firsts, 2)}
+            seconds.append([tokens / step["tokens_per_second"] for step in metrics])
+    steady = [statistics.median(each[8:]) for each in seconds]
+    result = {"to_first_step": summary(firsts, 2), "steady": summary(steady, 2)}
     for name, i in (("first", 0), ("second", 1), ("fourth", 3)):
-        result[name] = summary([seconds[i] for seconds in all_seconds], 2)
-    result["steady"] = summary([statistics.median(seconds[8:]) for seconds in all_seconds], 2)
-    result["first_by_steady"] = round(statistics.median(ratio[0] for ratio in ratios), 2)
-    result["fourth_by_steady"] = round(statistics.median(ratio[1] for ratio in ratios), 2)
+        result[name] = summary([each[i] for each in seconds], 2)
+        result[name + "_by_steady"] = round(statistics.median(each[i] / last for each, last in zip(seconds, steady)), 2)
     return result
 
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.fail;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -93,6 +95,13 @@ final class DsProcess implements AutoCloseable {
     static Result run(Path directory, String... arguments) throws Exception {
         try (DsProcess process = start(directory, Map.of(), arguments)) {
             return process.await(PATIENCE);
+        }
+    }
+
+    /** {@return a port of loopback that is free now} */
+    static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
         }
     }
 

@@ -49,17 +49,11 @@ class FaultIT {
         return DsProcess.start(folder, environment, "train", "--config", config, "--out", "run");
     }
 
-    private static int freePort() throws Exception {
-        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            return socket.getLocalPort();
-        }
-    }
-
     @Test
     void ranksWithDifferentSecretsDoNotMeet() throws Exception {
         String config = files.config(
                 "config.json", Map.of("ds", TrainingFiles.ds(8, Map.of("collective_timeout_seconds", 10))));
-        int port = freePort();
+        int port = DsProcess.freePort();
         try (DsProcess one = rank(1, port, "the secret of rank one", config); // calls again until somebody listens
                 DsProcess zero = rank(0, port, "another one of rank zero", config)) {
             one.await(DsProcess.PATIENCE).exits(1).says("rank 1: ", "does not know this job's secret", "DS_SECRET");

@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The parity law with ranks as processes: without accumulation all stages sum in the same order, so that on as many ranks losses and
@@ -50,12 +49,7 @@ class ParityIT {
         String config = files.config(out + ".json", cell.blocks());
         DsProcess.run(folder, "launch", "--ranks", "2", "--", "train", "--config", config, "--out", out)
                 .exits(0);
-        Path run = folder.resolve(out);
-        List<String> losses = Files.readAllLines(run.resolve("metrics.jsonl")).stream()
-                .map(line -> JsonMapper.shared().readTree(line))
-                .map(node -> node.path("loss").toString() + node.path("validation_loss"))
-                .toList();
-        return new Trained(losses, run.resolve("model/model.safetensors"));
+        return new Trained(files.losses(out), folder.resolve(out).resolve("model/model.safetensors"));
     }
 
     @Test

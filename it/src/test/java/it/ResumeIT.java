@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -16,8 +15,6 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** The resume law with real processes: killed at any instant, or asked to stop, the same command ends with the same numbers. */
 class ResumeIT {
@@ -31,6 +28,7 @@ class ResumeIT {
     @TempDir
     private Path folder;
 
+    private TrainingFiles files;
     private String config;
 
     @BeforeEach
@@ -42,7 +40,8 @@ class ResumeIT {
                         Map.of("every", 3),
                         "train",
                         Map.of("steps", STEPS, "evaluate_every", 50, "sample_tokens", 0))));
-        config = TrainingFiles.in(folder).config("resumed.json", Map.of("ds", ds));
+        files = TrainingFiles.in(folder);
+        config = files.config("resumed.json", Map.of("ds", ds));
         DsProcess.run(folder, command("whole")).exits(0);
     }
 
@@ -50,17 +49,8 @@ class ResumeIT {
         return new String[] {"launch", "--ranks", "2", "--", "train", "--config", config, "--out", out};
     }
 
-    private List<String> losses(String out) throws Exception {
-        List<String> losses = new ArrayList<>();
-        for (String line : Files.readAllLines(folder.resolve(out).resolve("metrics.jsonl"))) {
-            JsonNode node = JsonMapper.shared().readTree(line);
-            losses.add(node.get("step") + " " + node.path("loss") + node.path("validation_loss"));
-        }
-        return losses;
-    }
-
     private void assertSameAsWhole(String out) throws Exception {
-        assertEquals(losses("whole"), losses(out));
+        assertEquals(files.losses("whole"), files.losses(out));
         assertArrayEquals(
                 Files.readAllBytes(folder.resolve("whole/model/model.safetensors")),
                 Files.readAllBytes(folder.resolve(out).resolve("model/model.safetensors")));

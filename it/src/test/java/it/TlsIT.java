@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,8 +13,6 @@ import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** A job of two hosts, which are two {@code ds launch} on this one, with certificates that the JDK's keytool makes. */
 class TlsIT {
@@ -26,22 +22,16 @@ class TlsIT {
     @TempDir
     private Path folder;
 
+    private TrainingFiles files;
     private int port;
 
     @BeforeEach
     void prepare() throws Exception {
-        TrainingFiles files = TrainingFiles.in(folder);
+        files = TrainingFiles.in(folder);
         Map<String, ?> changes =
                 Map.of("communicator_options", Map.of("shared_memory", false), "collective_timeout_seconds", 20);
         files.config("train.json", Map.of("ds", TrainingFiles.ds(STEPS, changes)));
         Files.writeString(folder.resolve("password"), PASSWORD + "\n");
-    }
-
-    /** Right before it is used. */
-    private void choosePort() throws IOException {
-        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
-            port = free.getLocalPort();
-        }
     }
 
     private void keytool(String... arguments) throws Exception {
@@ -101,30 +91,20 @@ class TlsIT {
         return new String[] {"--tls-keystore", name + ".p12", "--tls-password-file", "password"};
     }
 
-    private List<Double> losses(String out) throws IOException {
-        List<Double> losses = new ArrayList<>();
-        for (String line : Files.readAllLines(folder.resolve(out).resolve("metrics.jsonl"))) {
-            JsonNode entry = JsonMapper.shared().readTree(line);
-            if (entry.has("loss")) {
-                losses.add(entry.get("loss").doubleValue());
-            }
-        }
-        return losses;
-    }
-
     @Test
     void hostsWithCertificatesTrainWhatRanksInClearDo() throws Exception {
         authority("ours", "host0", "host1");
         DsProcess.run(folder, "launch --ranks 2 --threads 1 -- train --config train.json --out clear".split(" ", -1))
                 .exits(0);
-        choosePort();
+        port = DsProcess.freePort();
         try (DsProcess zero = node(0, "hidden", certificate("host0"));
                 DsProcess one = node(1, "hidden", certificate("host1"))) {
             zero.await(DsProcess.PATIENCE).exits(0).says("run folder: hidden");
             one.await(DsProcess.PATIENCE).exits(0);
         }
-        assertEquals(STEPS, losses("clear").size());
-        assertEquals(losses("clear"), losses("hidden"));
+        List<String> expected = files.losses("clear");
+        assertEquals(STEPS + 1, expected.size(), "of each step, and of the evaluation after the last");
+        assertEquals(expected, files.losses("hidden"));
     }
 
     @Test
@@ -132,7 +112,7 @@ class TlsIT {
         authority("ours", "host0");
         authority("theirs", "stranger");
         keytool("-importcert", "-alias", "ours", "-file", "ours.pem", "-keystore", "stranger.p12");
-        choosePort();
+        port = DsProcess.freePort();
         try (DsProcess zero = node(0, "refused", certificate("host0"));
                 DsProcess one = node(1, "refused", certificate("stranger"))) {
             DsProcess.Result refused = one.await(DsProcess.PATIENCE).says("does not accept this rank's certificate");

@@ -49,6 +49,14 @@ record TrainingFiles(Path folder) {
         return name;
     }
 
+    /** {@return the step and the loss, or the loss of an evaluation, of each line that a run has written, with all digits} */
+    List<String> losses(String out) throws IOException {
+        return Files.readAllLines(folder.resolve(out).resolve("metrics.jsonl")).stream()
+                .map(line -> JsonMapper.shared().readTree(line))
+                .map(node -> node.get("step") + " " + node.path("loss") + node.path("validation_loss"))
+                .toList();
+    }
+
     /** {@return the block {@code "ds"} of a run with so many steps, with other values for some of its keys} */
     static Map<String, Object> ds(int steps, Map<String, ?> changes) {
         Map<String, Object> block = new TreeMap<>(Map.of(

@@ -75,15 +75,11 @@ public final class Rehearsal implements AutoCloseable {
     }
 
     private static Optional<Stack> open(RuntimeConfig config) {
-        return Providers.backends().get(config.backend()).openForRehearsal().map(backend -> {
-            try {
-                var communicators = Providers.communicators().get(config.communicator());
-                return new Stack(backend, communicators.open(Rendezvous.alone(), config.communicatorProviderOptions()));
-            } catch (RuntimeException e) {
-                backend.close();
-                throw e;
-            }
-        });
+        var communicators = Providers.communicators().get(config.communicator());
+        return Providers.backends()
+                .get(config.backend())
+                .openForRehearsal()
+                .map(backend -> Stack.join(backend, communicators, config, Rendezvous.alone()));
     }
 
     void begin() {
@@ -121,7 +117,9 @@ public final class Rehearsal implements AutoCloseable {
     public void await(Duration most) {
         boolean interrupted = false;
         try {
-            stopped |= !thread.join(most);
+            if (!thread.join(most)) {
+                stopped = true;
+            }
         } catch (InterruptedException e) {
             interrupted = true;
             stopped = true;

@@ -25,6 +25,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -105,20 +106,44 @@ class RehearsalTest {
 
     @Test
     void endsAfterTheStepUnderWay() throws InterruptedException {
+        assertEndsAfterTheStepUnderWay(Rehearsal::close);
+    }
+
+    @Test
+    void endsWhenItTakesTooLong() throws InterruptedException {
+        assertEndsAfterTheStepUnderWay(rehearsal -> rehearsal.await(Duration.ofMillis(1)));
+    }
+
+    @Test
+    void whoWaitsStaysInterrupted() throws InterruptedException {
+        AtomicBoolean stillInterrupted = new AtomicBoolean();
+        assertEndsAfterTheStepUnderWay(rehearsal -> {
+            Thread.currentThread().interrupt();
+            rehearsal.await(PATIENCE);
+            stillInterrupted.set(Thread.currentThread().isInterrupted());
+        });
+        assertTrue(stillInterrupted.get());
+    }
+
+    /**
+     * Lets the first step go on when whoever ends the rehearsal waits for it without a limit of time, which is after it has asked
+     * for the end.
+     */
+    private void assertEndsAfterTheStepUnderWay(Consumer<Rehearsal> ending) throws InterruptedException {
         CountDownLatch running = new CountDownLatch(1);
-        CountDownLatch closing = new CountDownLatch(1);
+        CountDownLatch asked = new CountDownLatch(1);
         Rehearsal rehearsal = begin(this::alone, () -> {
             forwards.incrementAndGet();
             running.countDown();
-            awaitQuietly(closing);
+            awaitQuietly(asked);
         });
         running.await();
-        Thread closer = Thread.ofVirtual().start(rehearsal::close);
-        while (closer.getState() != Thread.State.WAITING) { // so it has asked for the end, and waits for it
+        Thread ender = Thread.ofPlatform().start(() -> ending.accept(rehearsal));
+        while (ender.getState() != Thread.State.WAITING) {
             Thread.onSpinWait();
         }
-        closing.countDown();
-        closer.join();
+        asked.countDown();
+        ender.join();
         assertEquals(1, forwards.get());
         assertEquals(0, backend.memory().liveBytes());
     }
@@ -126,51 +151,6 @@ class RehearsalTest {
     private static void awaitQuietly(CountDownLatch latch) {
         try {
             latch.await();
-        } catch (InterruptedException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    @Test
-    void whoWaitsStaysInterrupted() throws InterruptedException {
-        CountDownLatch running = new CountDownLatch(1);
-        CountDownLatch interrupted = new CountDownLatch(1);
-        AtomicBoolean stillInterrupted = new AtomicBoolean();
-        Rehearsal rehearsal = begin(this::alone, () -> {
-            forwards.incrementAndGet();
-            running.countDown();
-            awaitQuietly(interrupted);
-        });
-        running.await();
-        Thread waiting = Thread.ofPlatform().start(() -> {
-            Thread.currentThread().interrupt();
-            rehearsal.await(PATIENCE);
-            stillInterrupted.set(Thread.currentThread().isInterrupted());
-        });
-        while (waiting.getState() != Thread.State.WAITING) { // again, after it was interrupted once
-            Thread.onSpinWait();
-        }
-        interrupted.countDown();
-        waiting.join();
-        assertTrue(stillInterrupted.get());
-        assertTrue(forwards.get() < Rehearsal.STEPS, "it ends early");
-    }
-
-    @Test
-    void endsWhenItTakesTooLong() {
-        try (Rehearsal rehearsal = begin(this::alone, () -> {
-            forwards.incrementAndGet();
-            sleepQuietly();
-        })) {
-            rehearsal.await(Duration.ofMillis(1));
-            assertTrue(forwards.get() < Rehearsal.STEPS, "it ends early");
-        }
-        assertEquals(0, backend.memory().liveBytes());
-    }
-
-    private static void sleepQuietly() {
-        try {
-            Thread.sleep(20);
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }

@@ -12,8 +12,8 @@ import java.util.Optional;
 
 /**
  * The provider named "cpu". Options: {@code threads}, how many threads compute, this rank's own included (by default one for
- * each processor: give the ranks of one machine their share; a rehearsal has one more for a while); {@code memory_limit_bytes}, what the buffers may take together
- * (by default the machine's memory).
+ * each processor: give the ranks of one machine their share; a rehearsal has one more for a while); {@code
+ * memory_limit_bytes}, what the buffers may take together (by default the machine's memory).
  */
 public final class CpuBackendProvider implements TensorBackendProvider {
     static final String NAME = "cpu";

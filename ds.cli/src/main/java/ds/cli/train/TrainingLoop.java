@@ -1,6 +1,5 @@
 package ds.cli.train;
 
-import ds.api.layer.PassMemory;
 import ds.cli.job.StopRequest;
 import ds.data.BatchPlan;
 import ds.data.TokenFile;
@@ -17,7 +16,6 @@ final class TrainingLoop implements AutoCloseable {
     private static final double FAILED_SAVE = 0x1p20;
 
     private final RunConfig config;
-    private final PassMemory passMemory;
     private final GptConfig shape;
     private final ZeroEngine engine;
     private final RunCheckpoints checkpoints;
@@ -32,11 +30,10 @@ final class TrainingLoop implements AutoCloseable {
     record TokenFiles(TokenFile train, TokenFile validation) {}
 
     /** What is trained, how, and on what. */
-    record Task(RunConfig config, PassMemory passMemory, GptConfig shape, TokenFiles files) {}
+    record Task(RunConfig config, GptConfig shape, TokenFiles files) {}
 
     TrainingLoop(Task task, ZeroEngine engine, RunCheckpoints checkpoints, RunReport report) {
         this.config = task.config();
-        this.passMemory = task.passMemory();
         this.shape = task.shape();
         this.engine = engine;
         this.checkpoints = checkpoints;
@@ -63,9 +60,6 @@ final class TrainingLoop implements AutoCloseable {
     Optional<Evaluation.Result> run(StopRequest stop) {
         BatchConfig batch = config.zero().batch();
         long tokensPerStep = batch.trainBatchSize() * batches.plan().sequenceLength();
-        if (checkpoints.step() < config.loop().steps()) {
-            engine.reserve(passMemory);
-        }
         report.starting(new RunSummary(
                 shape,
                 engine.worldSize(),

@@ -133,8 +133,7 @@ public final class TrainingRun {
             Gpt gpt = new Gpt(shape, mesh.tensor());
             try (ZeroEngine engine = rehearsed(gpt, mesh)) {
                 TrainingLoop.TokenFiles files = new TrainingLoop.TokenFiles(train, validation);
-                Progress progress =
-                        stoppable(() -> train(engine, new TrainingLoop.Task(config, passMemory, shape, files)));
+                Progress progress = stoppable(() -> train(engine, new TrainingLoop.Task(config, shape, files)));
                 if (progress.result().isEmpty()) {
                     return new Outcome.Stopped(progress.step(), progress.saved());
                 }
@@ -178,6 +177,9 @@ public final class TrainingRun {
             Optional<Path> resumed = checkpoints.resume();
             if (resumed.isEmpty()) {
                 config.model().folder().ifPresent(from -> HuggingFace.read(from, engine));
+            }
+            if (checkpoints.step() < config.loop().steps()) {
+                engine.reserve(passMemory);
             }
             try (RunReport report = rendezvous.rank() == 0
                             ? new RunReport.Written(new Metrics(folder, checkpoints.step()), listener)

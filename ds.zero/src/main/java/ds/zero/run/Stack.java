@@ -3,6 +3,7 @@ package ds.zero.run;
 import ds.api.TensorBackend;
 import ds.api.comm.Communicator;
 import ds.api.comm.Rendezvous;
+import ds.api.spi.CommunicatorProvider;
 import ds.api.spi.Providers;
 import ds.zero.config.RuntimeConfig;
 
@@ -23,7 +24,22 @@ public record Stack(TensorBackend backend, Communicator communicator) implements
     public static Stack open(RuntimeConfig config, Rendezvous rendezvous) {
         var backends = Providers.backends().get(config.backend());
         var communicators = Providers.communicators().get(config.communicator());
-        TensorBackend backend = backends.open(rendezvous.localRank(), config.backendProviderOptions());
+        return join(
+                backends.open(rendezvous.localRank(), config.backendProviderOptions()),
+                communicators,
+                config,
+                rendezvous);
+    }
+
+    /**
+     * Opens the communicator beside a backend; returns once all ranks have joined.
+     *
+     * @param backend handed over, and closed if that fails
+     * @return handed over
+     * @throws ds.api.comm.CommunicatorException if not all ranks come within the deadline
+     */
+    public static Stack join(
+            TensorBackend backend, CommunicatorProvider communicators, RuntimeConfig config, Rendezvous rendezvous) {
         try {
             return new Stack(backend, communicators.open(rendezvous, config.communicatorProviderOptions()));
         } catch (RuntimeException e) {

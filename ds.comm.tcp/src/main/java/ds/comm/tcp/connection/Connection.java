@@ -20,10 +20,14 @@ public final class Connection {
     /** What may wait in a socket to be sent: a few pieces, behind which one that is needed sooner does not wait long. */
     private static final int MOST_HELD_BYTES = 2 * Header.PIECE_BYTES;
 
-    private static final int LEAST_HELD_BYTES = 1 << 14;
+    /**
+     * What a slow stream gives to its socket at once. The system makes one burst of all it finds there; on a short way bursts of 64 KiB, three
+     * streams of which overflow the queue of a slow link.
+     */
+    private static final double BURST_SECONDS = 0.001;
 
-    /** And no more than leaves in this time: a rank takes an operation for done while these bytes still wait. */
-    private static final double HELD_SECONDS = 0.008;
+    private static final int LEAST_BURST_BYTES = 1 << 12;
+    private static final int MOST_BURST_BYTES = 1 << 14; // streams with larger ones are fast enough for pieces
 
     private final Link link;
     private final Optional<SharedChannel> shared;
@@ -250,6 +254,7 @@ public final class Connection {
         if (rate != bytesPerSecond) {
             bytesPerSecond = rate;
             system.keepTo(rate);
+            writer.giveAtMost(burstBytes(rate));
             int held = heldBytes(rate);
             if (held != heldBytes) {
                 heldBytes = held;
@@ -258,10 +263,16 @@ public final class Connection {
         }
     }
 
-    /** {@return how much may wait in the socket at a rate in bytes per second, 0 if at any: few different values} */
+    /** {@return what the socket is given at once at a rate in bytes per second, 0 if at any} */
+    static int burstBytes(long rate) {
+        long bytes = Math.round(rate * BURST_SECONDS / LEAST_BURST_BYTES) * LEAST_BURST_BYTES;
+        boolean limited = rate > 0 && bytes <= MOST_BURST_BYTES;
+        return limited ? (int) Math.max(LEAST_BURST_BYTES, bytes) : FrameWriter.NO_LIMIT;
+    }
+
+    /** {@return how much may wait in the socket at a rate in bytes per second, 0 if at any: two bursts, few different values} */
     static int heldBytes(long rate) {
-        long steps = Math.round(rate * HELD_SECONDS / LEAST_HELD_BYTES);
-        return rate == 0 ? MOST_HELD_BYTES : Math.clamp(steps * LEAST_HELD_BYTES, LEAST_HELD_BYTES, MOST_HELD_BYTES);
+        return Math.min(MOST_HELD_BYTES / 2, burstBytes(rate)) * 2;
     }
 
     /** {@return how many bytes have come over the network, read or not; 0 if the system does not say} */

@@ -22,7 +22,7 @@ final class FrameWriter {
     enum Progress {
         /** There is nothing more to write now. */
         IDLE,
-        /** The socket takes no more now. */
+        /** The socket takes no more now, or is not given more before it asks. */
         BLOCKED,
         /** There is more; other connections come first. */
         MORE,
@@ -31,6 +31,9 @@ final class FrameWriter {
     }
 
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
+    /** A socket is given as much of a piece as it takes. */
+    static final int NO_LIMIT = Integer.MAX_VALUE;
+
     private static final int TURN_BYTES = 4 * Header.PIECE_BYTES;
 
     private final FrameChannel channel;
@@ -44,6 +47,7 @@ final class FrameWriter {
     private ByteBuffer piece = NOTHING;
     private Outflow pieceOf;
     private int pieceBytes;
+    private int mostAtOnce = NO_LIMIT;
     private int turn;
     private boolean last;
 
@@ -102,6 +106,11 @@ final class FrameWriter {
         last = true;
     }
 
+    /** From now on gives the socket so many bytes of a piece, and no more before it says that it takes more. */
+    void giveAtMost(int bytes) {
+        mostAtOnce = bytes;
+    }
+
     /** {@return whether bytes of an operand are on their way to the socket} */
     boolean holdsOperand() {
         return piece.hasRemaining();
@@ -131,11 +140,18 @@ final class FrameWriter {
             batch[0] = draining;
             batch[1] = pieceHeader;
             batch[2] = piece;
+            boolean waits = mostAtOnce < NO_LIMIT && piece.hasRemaining();
+            int end = piece.limit();
+            piece.limit(piece.position() + Math.min(piece.remaining(), mostAtOnce));
             budget -= channel.write(batch);
-            if (remaining()) {
+            waits |= remaining();
+            piece.limit(end);
+            if (!remaining()) {
+                sent();
+            }
+            if (waits) {
                 return Progress.BLOCKED;
             }
-            sent();
         }
         return Progress.MORE;
     }

@@ -22,8 +22,11 @@ public final class LinkRate {
     /** What carries more is not the limit, but the processor: less than the link carries comes, and to ask for it makes it less. */
     static final double FASTEST = 150_000_000;
 
-    /** Fills a link while streams differ a little. */
-    static final double MORE = 1.02;
+    /**
+     * Fills a link while streams differ a little. And keeps what is known: streams that bring a little less than was asked for
+     * bring no less than the link carried before.
+     */
+    static final double MORE = 1.05;
 
     /** Finds out what a link carries that is not known well: it may be what was asked for that limits it. */
     static final double MUCH_MORE = 1.5;
@@ -40,9 +43,6 @@ public final class LinkRate {
 
     /** Of what is known, in a window with less. */
     private static final double KEPT = 0.99;
-
-    /** But a window with nearly all that was asked for says nothing: what was asked for may be what limits it. */
-    private static final double NEARLY_AS_ASKED = 0.97;
 
     /** Of an equal share, for who has next to nothing left: what follows it on its connection is not to crawl. */
     private static final double LEAST_SHARE = 0.25;
@@ -117,7 +117,6 @@ public final class LinkRate {
         windowsAsAsked = asked > 0 && rate > AS_ASKED * asked ? windowsAsAsked + 1 : 0;
         boolean unknown = rate > GROWTH * bytesPerSecond || windowsAsAsked >= WINDOWS_AS_ASKED;
         windowsWithoutGrowth = unknown ? 0 : windowsWithoutGrowth + 1;
-        double kept = asked > 0 && rate > NEARLY_AS_ASKED * asked ? 1 : KEPT;
-        bytesPerSecond = Math.max(kept * bytesPerSecond, rate);
+        bytesPerSecond = Math.max(KEPT * bytesPerSecond, rate);
     }
 }

@@ -60,14 +60,15 @@ final class TcpCommunicator implements Communicator {
     public Work allReduce(Tensor data, ReduceOp op, Call call) {
         Descriptor descriptor = descriptor(OperationKind.ALL_REDUCE, op, data, 0, call);
         MemorySegment memory = host(data, descriptor);
-        return start(collectives.reduce(descriptor, call.after(), memory, memory));
+        return start(call, collectives.reduce(descriptor, call.after(), memory, memory));
     }
 
     @Override
     public Work reduceScatter(Tensor input, Tensor output, ReduceOp op, Call call) {
         Descriptor descriptor = descriptor(OperationKind.REDUCE_SCATTER, op, input, 0, call);
         requireShards(descriptor, input, output);
-        return start(collectives.reduce(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
+        return start(
+                call, collectives.reduce(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
@@ -75,7 +76,7 @@ final class TcpCommunicator implements Communicator {
         Descriptor descriptor = descriptor(OperationKind.REDUCE, op, data, root, call);
         requireRank(descriptor, "root", root);
         MemorySegment memory = host(data, descriptor);
-        return start(collectives.reduce(descriptor, call.after(), memory, memory));
+        return start(call, collectives.reduce(descriptor, call.after(), memory, memory));
     }
 
     @Override
@@ -83,6 +84,7 @@ final class TcpCommunicator implements Communicator {
         Descriptor descriptor = descriptor(OperationKind.ALL_GATHER, ReduceOp.SUM, output, 0, call);
         requireShards(descriptor, output, input);
         return start(
+                call,
                 collectives.allGather(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
     }
 
@@ -95,9 +97,10 @@ final class TcpCommunicator implements Communicator {
         MemorySegment own = host(input, descriptor);
         if (rank() == root) {
             requireShards(descriptor, output, input);
-            return start(collectives.gather(descriptor, call.after(), own, Optional.of(host(output, descriptor))));
+            return start(
+                    call, collectives.gather(descriptor, call.after(), own, Optional.of(host(output, descriptor))));
         }
-        return start(collectives.gather(descriptor, call.after(), own, Optional.empty()));
+        return start(call, collectives.gather(descriptor, call.after(), own, Optional.empty()));
     }
 
     @Override
@@ -111,14 +114,16 @@ final class TcpCommunicator implements Communicator {
                     "got " + input + " and " + output
                             + "; both must have the same type and as many elements, a multiple" + " of " + worldSize());
         }
-        return start(collectives.allToAll(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
+        return start(
+                call,
+                collectives.allToAll(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
     public Work broadcast(Tensor data, int root, Call call) {
         Descriptor descriptor = descriptor(OperationKind.BROADCAST, ReduceOp.SUM, data, root, call);
         requireRank(descriptor, "root", root);
-        return start(collectives.broadcast(descriptor, call.after(), host(data, descriptor)));
+        return start(call, collectives.broadcast(descriptor, call.after(), host(data, descriptor)));
     }
 
     @Override
@@ -138,6 +143,7 @@ final class TcpCommunicator implements Communicator {
             throw wrong(descriptor, "peer = " + peer + " is this rank itself; copy the tensor instead");
         }
         Operation operation = collectives.transfer(descriptor, call.after(), host(data, descriptor), peer);
+        operation.setUrgent(call.urgent());
         mesh.enqueue(operation, group.lane(kind, peer));
         return operation.work();
     }
@@ -145,7 +151,7 @@ final class TcpCommunicator implements Communicator {
     @Override
     public Work barrier(Call call) {
         Descriptor descriptor = new Descriptor(OperationKind.BARRIER, DType.I32, 0, call.label());
-        return start(collectives.barrier(descriptor, call.after()));
+        return start(call, collectives.barrier(descriptor, call.after()));
     }
 
     /**
@@ -161,7 +167,10 @@ final class TcpCommunicator implements Communicator {
         int[] mine = {color, key, mesh.job().nextGroupNumber()};
         int[] all = new int[mine.length * worldSize()];
         Descriptor descriptor = new Descriptor(OperationKind.ALL_GATHER, DType.I32, all.length, "split");
-        start(collectives.allGather(descriptor, Event.DONE, MemorySegment.ofArray(mine), MemorySegment.ofArray(all)))
+        start(
+                        Call.now("split"),
+                        collectives.allGather(
+                                descriptor, Event.DONE, MemorySegment.ofArray(mine), MemorySegment.ofArray(all)))
                 .await();
         int[] members = IntStream.range(0, worldSize())
                 .filter(member -> all[3 * member] == color)
@@ -200,7 +209,8 @@ final class TcpCommunicator implements Communicator {
         }
     }
 
-    private Work start(Operation operation) {
+    private Work start(Call call, Operation operation) {
+        operation.setUrgent(call.urgent());
         group.countCollective();
         mesh.enqueue(operation, group.lane(operation.descriptor().operation(), 0));
         return operation.work();

@@ -122,7 +122,7 @@ public final class StagedCommunicator implements Communicator {
     }
 
     private static Call part(Call call, Chunk chunk, Event ready) {
-        return new Call(chunk.label(call.label()), ready);
+        return new Call(chunk.label(call.label()), ready, call.urgent());
     }
 
     @Override

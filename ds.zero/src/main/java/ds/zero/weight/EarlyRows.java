@@ -105,7 +105,8 @@ final class EarlyRows implements AutoCloseable {
     private Call call(String what, int unit) {
         return new Call(
                 what + " of " + units.layout(unit).name(),
-                backend.computeStream().record());
+                backend.computeStream().record(),
+                true); // the first layer waits for them, the weights on their way do not
     }
 
     private void await(Work work) {

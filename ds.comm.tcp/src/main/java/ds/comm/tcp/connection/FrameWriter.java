@@ -15,7 +15,7 @@ import java.util.List;
 
 /**
  * Frames that leave through one connection: first the small ones that order things, in their order, then a piece of one of the
- * operands under way, which take turns. Pieces go straight from the operand to the socket.
+ * operands under way, which take turns; the urgent ones first. Pieces go straight from the operand to the socket.
  */
 final class FrameWriter {
     /** How a flush has ended. */
@@ -191,14 +191,15 @@ final class FrameWriter {
     }
 
     private Outflow choose() {
+        Outflow chosen = null;
         for (int i = 0; i < outflows.size(); i++) {
             Outflow outflow = outflows.get((turn + i) % outflows.size());
-            if (outflow.ready() > 0) {
-                turn = (turn + i + 1) % outflows.size();
-                return outflow;
+            if (outflow.ready() > 0 && (chosen == null || (outflow.isUrgent() && !chosen.isUrgent()))) {
+                chosen = outflow;
             }
         }
-        return null;
+        turn = (outflows.indexOf(chosen) + 1) % Math.max(1, outflows.size());
+        return chosen;
     }
 
     /**

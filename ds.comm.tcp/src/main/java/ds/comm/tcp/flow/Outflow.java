@@ -11,6 +11,7 @@ public final class Outflow {
     private final Subject subject;
     private final FrameKind kind;
     private final Parts source;
+    private final boolean urgent;
     private final IntConsumer whenSent;
     private long available;
     private long granted;
@@ -21,13 +22,16 @@ public final class Outflow {
     /**
      * Sends nothing yet.
      *
+     * @param urgent whether it leaves before what is not
      * @param available bytes that may be read already
      * @param whenSent told how many bytes of a piece have left
      */
-    public Outflow(Subject subject, FrameKind kind, Parts source, long available, IntConsumer whenSent) {
+    public Outflow(
+            Subject subject, FrameKind kind, Parts source, boolean urgent, long available, IntConsumer whenSent) {
         this.subject = subject;
         this.kind = kind;
         this.source = source;
+        this.urgent = urgent;
         this.available = available;
         this.whenSent = whenSent;
     }
@@ -61,6 +65,11 @@ public final class Outflow {
     public int ready() {
         int piece = source.frameBytes(taken);
         return taken + piece <= Math.min(available, granted) ? piece : 0;
+    }
+
+    /** {@return whether it leaves before what is not} */
+    public boolean isUrgent() {
+        return urgent;
     }
 
     public boolean exhausted() {

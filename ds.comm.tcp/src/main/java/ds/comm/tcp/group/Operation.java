@@ -32,6 +32,7 @@ public abstract class Operation {
     private Subject subject; // once it has begun
     private final List<Runnable> followers = new ArrayList<>();
     private Operation whole;
+    private boolean urgent;
     private int awaited;
     private int missing;
     private int unfinished;
@@ -108,6 +109,12 @@ public abstract class Operation {
         whole = larger;
         awaited = others;
         ready = others == 0;
+        urgent = larger.urgent;
+    }
+
+    /** What it sends goes before what others do, from its beginning on. */
+    public final void setUrgent(boolean isUrgent) {
+        urgent = isUrgent;
     }
 
     /** One of the others is done. */
@@ -133,7 +140,7 @@ public abstract class Operation {
 
     protected final void outflow(FrameKind kind, int member, Parts source, long available) {
         unfinished++;
-        Outflow outflow = new Outflow(subject, kind, source, available, bytes -> sent(kind, member, bytes));
+        Outflow outflow = new Outflow(subject, kind, source, urgent, available, bytes -> sent(kind, member, bytes));
         group.connection(member).add(outflow);
         flows.add(kind, member, outflow);
     }

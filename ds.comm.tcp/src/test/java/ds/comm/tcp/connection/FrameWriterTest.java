@@ -19,7 +19,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class FrameWriterTest {
@@ -76,12 +78,18 @@ class FrameWriterTest {
     }
 
     private MemorySegment operand(Arena arena) {
+        return operand(arena, 0, false);
+    }
+
+    private MemorySegment operand(Arena arena, long group, boolean urgent) {
         MemorySegment operand = arena.allocate(BYTES);
         for (int i = 0; i < BYTES; i++) {
             operand.set(ValueLayout.JAVA_BYTE, i, (byte) (i * 31));
         }
-        Subject subject = new Subject(new Descriptor(OperationKind.SEND, DType.I32, BYTES / Integer.BYTES, ""), 0, 0);
-        Outflow outflow = new Outflow(subject, FrameKind.DATA, Parts.of(operand), BYTES, bytes -> sent += bytes);
+        Subject subject =
+                new Subject(new Descriptor(OperationKind.SEND, DType.I32, BYTES / Integer.BYTES, ""), group, 0);
+        Outflow outflow =
+                new Outflow(subject, FrameKind.DATA, Parts.of(operand), urgent, BYTES, bytes -> sent += bytes);
         outflow.grant(BYTES);
         writer.add(outflow);
         return operand;
@@ -135,6 +143,25 @@ class FrameWriterTest {
             MemorySegment operand = operand(arena);
             assertEquals(FrameWriter.Progress.IDLE, writer.flush());
             assertArrived(operand);
+        }
+    }
+
+    @Test
+    void whatIsUrgentLeavesFirstAndTheRestInTurns() throws IOException, Header.BadFrame {
+        try (Arena arena = Arena.ofConfined()) {
+            operand(arena, 1, false);
+            operand(arena, 2, false);
+            operand(arena, 3, true);
+            writer.flush();
+            ByteBuffer frames = ByteBuffer.wrap(channel.written.toByteArray());
+            List<Long> groups = new ArrayList<>();
+            while (frames.hasRemaining()) {
+                Header header = Header.read(frames);
+                groups.add(header.group());
+                frames.position(frames.position() + header.bodyBytes());
+            }
+            assertEquals(List.of(3L, 3L, 3L), groups.subList(0, 3));
+            assertEquals(1, Math.abs(groups.get(3) - groups.get(4)), groups + ": not in turns");
         }
     }
 }

@@ -57,8 +57,8 @@ class FlowTest {
     @Test
     void nothingLeavesThatIsNotBothAvailableAndGranted() {
         List<Integer> sent = new ArrayList<>();
-        Outflow outflow =
-                new Outflow(null, FrameKind.DATA, Parts.of(MemorySegment.ofArray(new byte[PIECE + 10])), 0, sent::add);
+        Outflow outflow = new Outflow(
+                null, FrameKind.DATA, Parts.of(MemorySegment.ofArray(new byte[PIECE + 10])), false, 0, sent::add);
         assertEquals(0, outflow.ready());
         outflow.grant(Long.MAX_VALUE);
         assertEquals(0, outflow.ready(), "granted, not available");

@@ -4,41 +4,58 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import ds.api.DType;
 import ds.api.Event;
-import ds.api.Tensor;
 import ds.api.comm.Call;
 import ds.api.comm.Communicator;
 import ds.api.comm.Work;
+import ds.comm.tcp.frame.FrameKind;
+import ds.comm.tcp.frame.Header;
+import ds.comm.tcp.frame.OperationKind;
 import ds.tck.comm.HostTensors;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** What is urgent goes before what another group has under way. */
+/** What is urgent goes before what else is under way. */
 @Timeout(60)
 class PriorityTest {
-    private static final int RANKS = 2;
-    private static final long SHARD = 16L << 20; // elements of four bytes
+    private static final int PIECES = 64;
+    private static final long ELEMENTS = (long) PIECES * Header.PIECE_BYTES / Float.BYTES;
 
-    /** Taking turns both groups would have sent as much when the urgent one is done. Rank 1 begins the other one last: it cannot be far by then. */
+    /** What leaves before this rank knows that the peer has begun, and one piece that is on its way. */
+    private static final int PIECES_BEFORE = 5;
+
+    /** Taking turns nearly all pieces of the broadcast would come before the last one of what is sent later. */
     @Test
-    void anUrgentGatherDoesNotTakeTurns() throws Exception {
-        Loopback.run(RANKS, Map.of("shared_memory", false), world -> {
-            try (HostTensors memory = new HostTensors();
-                    Communicator urgent = world.split(rank -> 0);
-                    Communicator other = world.split(rank -> 0)) {
-                Tensor[] shards = {memory.zeros(DType.I32, SHARD), memory.zeros(DType.I32, SHARD)};
-                Tensor[] wholes = {memory.zeros(DType.I32, RANKS * SHARD), memory.zeros(DType.I32, RANKS * SHARD)};
-                boolean otherFirst = world.rank() == 0;
-                Work early = otherFirst ? other.allGather(shards[0], wholes[0], Call.now("other")) : null;
-                Work soon = urgent.allGather(shards[1], wholes[1], new Call("urgent", Event.DONE, true));
-                Work late = otherFirst ? early : other.allGather(shards[0], wholes[0], Call.now("other"));
-                soon.await();
-                long sent = other.traffic().elements();
-                late.await();
-                assertTrue(sent < SHARD / 2, sent + " of " + SHARD + " elements of the other had left already");
+    void whatIsUrgentDoesNotTakeTurns() throws Exception {
+        int port = Loopback.freePort();
+        CompletableFuture<Void> receiver = RawPeer.playing(1, 2, port, false, peer -> {
+            int starts = 0;
+            int others = 0;
+            for (int urgent = 0; urgent < PIECES; ) {
+                Header header = peer.nextFrame();
+                boolean isOther = header.operation() == OperationKind.BROADCAST;
+                if (header.kind() == FrameKind.START && header.operation() != OperationKind.BARRIER && ++starts == 2) {
+                    peer.start(OperationKind.RECEIVE, DType.F32, 0, ELEMENTS, "urgent");
+                    peer.start(OperationKind.BROADCAST, DType.F32, 1, ELEMENTS, "weights");
+                }
+                others += header.kind() == FrameKind.DATA && isOther ? 1 : 0;
+                urgent += header.kind() == FrameKind.DATA && !isOther ? 1 : 0;
+            }
+            assertTrue(others <= PIECES_BEFORE, others + " pieces of the broadcast came before");
+            while (others < PIECES) {
+                others += peer.nextFrame().kind() == FrameKind.DATA ? 1 : 0;
             }
         });
+        try (HostTensors memory = new HostTensors();
+                Communicator comm = Loopback.open(0, 2, port, Map.of("shared_memory", false))) {
+            Work other = comm.broadcast(memory.zeros(DType.F32, ELEMENTS), 0, Call.now("weights"));
+            comm.send(memory.zeros(DType.F32, ELEMENTS), 1, new Call("urgent", Event.DONE, true))
+                    .await();
+            other.await();
+            receiver.get();
+        }
     }
 
     @AfterEach

@@ -177,6 +177,13 @@ final class RawPeer implements AutoCloseable {
         }
     }
 
+    /** Reads what rank 0 says next, whatever it is. */
+    Header nextFrame() throws Exception {
+        Header header = Header.read(read(links.getFirst(), Header.BYTES));
+        read(links.getFirst(), header.bodyBytes());
+        return header;
+    }
+
     /** Reads until rank 0 says this in the collective with this number. */
     Header awaitFrame(FrameKind kind, long sequence) throws Exception {
         return awaitFrame(links.getFirst(), kind, sequence);

@@ -48,7 +48,6 @@ final class FrameWriter {
     private Outflow pieceOf;
     private int pieceBytes;
     private int mostAtOnce = NO_LIMIT;
-    private int turn;
     private boolean last;
 
     FrameWriter(FrameChannel channel) {
@@ -96,6 +95,7 @@ final class FrameWriter {
     /** Gives up what has not begun to leave. A piece that has is completed, so that the peer can read what follows it. */
     void abort(String cause) {
         outflows.clear();
+        mostAtOnce = NO_LIMIT; // nothing follows
         filling.clear();
         pieceOf = null;
         byte[] text = cause.getBytes(StandardCharsets.UTF_8);
@@ -106,7 +106,7 @@ final class FrameWriter {
         last = true;
     }
 
-    /** From now on gives the socket so many bytes of a piece, and no more before it says that it takes more. */
+    /** From now on gives the socket so many bytes of a piece in one flush, which then waits for the socket to ask. */
     void giveAtMost(int bytes) {
         mostAtOnce = bytes;
     }
@@ -183,8 +183,9 @@ final class FrameWriter {
             outflow.header(pieceBytes).write(pieceHeader);
             pieceHeader.flip();
             piece = staging.toWrite(outflow.take(pieceBytes));
-            if (outflow.exhausted()) {
-                outflows.remove(outflow);
+            outflows.remove(outflow);
+            if (!outflow.exhausted()) {
+                outflows.add(outflow); // after the others
             }
         }
         return remaining();
@@ -192,13 +193,11 @@ final class FrameWriter {
 
     private Outflow choose() {
         Outflow chosen = null;
-        for (int i = 0; i < outflows.size(); i++) {
-            Outflow outflow = outflows.get((turn + i) % outflows.size());
+        for (Outflow outflow : outflows) {
             if (outflow.ready() > 0 && (chosen == null || (outflow.isUrgent() && !chosen.isUrgent()))) {
                 chosen = outflow;
             }
         }
-        turn = (outflows.indexOf(chosen) + 1) % Math.max(1, outflows.size());
         return chosen;
     }
 

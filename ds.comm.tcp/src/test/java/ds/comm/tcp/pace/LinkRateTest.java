@@ -76,7 +76,7 @@ class LinkRateTest {
     @Test
     void aLinkTenTimesAsFastIsFoundOut() {
         operate(6 * MEGABYTE, 10);
-        operate(60 * MEGABYTE, 10); // 1.02, 1.5, 2.3, 3.4, 5.2, 7.7 and 10 times as fast, then no faster
+        operate(60 * MEGABYTE, 10); // 1.05, 1.6, 2.4, 3.5, 5.3, 8 and 10 times as fast, then no faster
         assertAsksFor(LinkRate.MORE, 60 * MEGABYTE);
     }
 

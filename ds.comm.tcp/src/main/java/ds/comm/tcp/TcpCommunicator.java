@@ -2,7 +2,6 @@ package ds.comm.tcp;
 
 import ds.api.DType;
 import ds.api.Device;
-import ds.api.Event;
 import ds.api.Tensor;
 import ds.api.comm.Call;
 import ds.api.comm.Communicator;
@@ -60,15 +59,14 @@ final class TcpCommunicator implements Communicator {
     public Work allReduce(Tensor data, ReduceOp op, Call call) {
         Descriptor descriptor = descriptor(OperationKind.ALL_REDUCE, op, data, 0, call);
         MemorySegment memory = host(data, descriptor);
-        return start(call, collectives.reduce(descriptor, call.after(), memory, memory));
+        return start(collectives.reduce(descriptor, call, memory, memory));
     }
 
     @Override
     public Work reduceScatter(Tensor input, Tensor output, ReduceOp op, Call call) {
         Descriptor descriptor = descriptor(OperationKind.REDUCE_SCATTER, op, input, 0, call);
         requireShards(descriptor, input, output);
-        return start(
-                call, collectives.reduce(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
+        return start(collectives.reduce(descriptor, call, host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
@@ -76,16 +74,14 @@ final class TcpCommunicator implements Communicator {
         Descriptor descriptor = descriptor(OperationKind.REDUCE, op, data, root, call);
         requireRank(descriptor, "root", root);
         MemorySegment memory = host(data, descriptor);
-        return start(call, collectives.reduce(descriptor, call.after(), memory, memory));
+        return start(collectives.reduce(descriptor, call, memory, memory));
     }
 
     @Override
     public Work allGather(Tensor input, Tensor output, Call call) {
         Descriptor descriptor = descriptor(OperationKind.ALL_GATHER, ReduceOp.SUM, output, 0, call);
         requireShards(descriptor, output, input);
-        return start(
-                call,
-                collectives.allGather(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
+        return start(collectives.allGather(descriptor, call, host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
@@ -97,10 +93,9 @@ final class TcpCommunicator implements Communicator {
         MemorySegment own = host(input, descriptor);
         if (rank() == root) {
             requireShards(descriptor, output, input);
-            return start(
-                    call, collectives.gather(descriptor, call.after(), own, Optional.of(host(output, descriptor))));
+            return start(collectives.gather(descriptor, call, own, Optional.of(host(output, descriptor))));
         }
-        return start(call, collectives.gather(descriptor, call.after(), own, Optional.empty()));
+        return start(collectives.gather(descriptor, call, own, Optional.empty()));
     }
 
     @Override
@@ -114,16 +109,14 @@ final class TcpCommunicator implements Communicator {
                     "got " + input + " and " + output
                             + "; both must have the same type and as many elements, a multiple" + " of " + worldSize());
         }
-        return start(
-                call,
-                collectives.allToAll(descriptor, call.after(), host(input, descriptor), host(output, descriptor)));
+        return start(collectives.allToAll(descriptor, call, host(input, descriptor), host(output, descriptor)));
     }
 
     @Override
     public Work broadcast(Tensor data, int root, Call call) {
         Descriptor descriptor = descriptor(OperationKind.BROADCAST, ReduceOp.SUM, data, root, call);
         requireRank(descriptor, "root", root);
-        return start(call, collectives.broadcast(descriptor, call.after(), host(data, descriptor)));
+        return start(collectives.broadcast(descriptor, call, host(data, descriptor)));
     }
 
     @Override
@@ -142,8 +135,7 @@ final class TcpCommunicator implements Communicator {
         if (peer == rank()) {
             throw wrong(descriptor, "peer = " + peer + " is this rank itself; copy the tensor instead");
         }
-        Operation operation = collectives.transfer(descriptor, call.after(), host(data, descriptor), peer);
-        operation.setUrgent(call.urgent());
+        Operation operation = collectives.transfer(descriptor, call, host(data, descriptor), peer);
         mesh.enqueue(operation, group.lane(kind, peer));
         return operation.work();
     }
@@ -151,7 +143,7 @@ final class TcpCommunicator implements Communicator {
     @Override
     public Work barrier(Call call) {
         Descriptor descriptor = new Descriptor(OperationKind.BARRIER, DType.I32, 0, call.label());
-        return start(call, collectives.barrier(descriptor, call.after()));
+        return start(collectives.barrier(descriptor, call));
     }
 
     /**
@@ -167,10 +159,8 @@ final class TcpCommunicator implements Communicator {
         int[] mine = {color, key, mesh.job().nextGroupNumber()};
         int[] all = new int[mine.length * worldSize()];
         Descriptor descriptor = new Descriptor(OperationKind.ALL_GATHER, DType.I32, all.length, "split");
-        start(
-                        Call.now("split"),
-                        collectives.allGather(
-                                descriptor, Event.DONE, MemorySegment.ofArray(mine), MemorySegment.ofArray(all)))
+        start(collectives.allGather(
+                        descriptor, Call.now("split"), MemorySegment.ofArray(mine), MemorySegment.ofArray(all)))
                 .await();
         int[] members = IntStream.range(0, worldSize())
                 .filter(member -> all[3 * member] == color)
@@ -209,8 +199,7 @@ final class TcpCommunicator implements Communicator {
         }
     }
 
-    private Work start(Call call, Operation operation) {
-        operation.setUrgent(call.urgent());
+    private Work start(Operation operation) {
         group.countCollective();
         mesh.enqueue(operation, group.lane(operation.descriptor().operation(), 0));
         return operation.work();

@@ -179,8 +179,12 @@ final class RawPeer implements AutoCloseable {
 
     /** Reads what rank 0 says next, whatever it is. */
     Header nextFrame() throws Exception {
-        Header header = Header.read(read(links.getFirst(), Header.BYTES));
-        read(links.getFirst(), header.bodyBytes());
+        return nextFrame(links.getFirst());
+    }
+
+    private Header nextFrame(Link link) throws Exception {
+        Header header = Header.read(read(link, Header.BYTES));
+        read(link, header.bodyBytes());
         return header;
     }
 
@@ -192,8 +196,7 @@ final class RawPeer implements AutoCloseable {
     private Header awaitFrame(Link link, FrameKind kind, long sequence) throws Exception {
         Header header;
         do {
-            header = Header.read(read(link, Header.BYTES));
-            read(link, header.bodyBytes());
+            header = nextFrame(link);
         } while (header.kind() != kind || header.sequence() != sequence);
         return header;
     }

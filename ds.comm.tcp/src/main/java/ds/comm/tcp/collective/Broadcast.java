@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.flow.Inflow;
 import ds.comm.tcp.flow.Memory;
 import ds.comm.tcp.flow.Parts;
@@ -23,8 +23,8 @@ final class Broadcast extends Operation {
     private final int previous;
     private final int next;
 
-    Broadcast(Group group, Descriptor descriptor, Event after, MemorySegment data) {
-        super(group, descriptor, after);
+    Broadcast(Group group, Descriptor descriptor, Call call, MemorySegment data) {
+        super(group, descriptor, call);
         this.data = data;
         root = descriptor.root();
         small = data.byteSize() <= Header.MAX_INLINE_BYTES;

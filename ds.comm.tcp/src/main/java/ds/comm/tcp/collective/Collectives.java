@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.frame.Descriptor;
 import ds.comm.tcp.frame.Header;
 import ds.comm.tcp.frame.OperationKind;
@@ -37,30 +37,30 @@ public final class Collectives {
      *
      * @param output of a reduceScatter, one shard; else {@code input}
      */
-    public Operation reduce(Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
+    public Operation reduce(Descriptor descriptor, Call call, MemorySegment input, MemorySegment output) {
         if (SmallReduction.fits(descriptor.operation(), input.byteSize(), group.size())) {
-            return new SmallReduction(group, descriptor, after, input, output);
+            return new SmallReduction(group, descriptor, call, input, output);
         }
         boolean root = descriptor.operation() == OperationKind.REDUCE;
         if (!root && hierarchy.isPresent() && input.byteSize() >= HIERARCHICAL_BYTES) {
             boolean all = descriptor.operation() == OperationKind.ALL_REDUCE;
             MemorySegment[] inputs = all ? new MemorySegment[] {input} : shards(input, descriptor);
-            return new HierarchicalReduction(group, hierarchy.get(), descriptor, after, inputs, output);
+            return new HierarchicalReduction(group, hierarchy.get(), descriptor, call, inputs, output);
         }
         MemorySegment[] inputs = shards(input, descriptor);
         boolean scatter = descriptor.operation() == OperationKind.REDUCE_SCATTER;
-        return new Reduction(group, descriptor, after, inputs, scatter ? output : inputs[group.rank()]);
+        return new Reduction(group, descriptor, call, inputs, scatter ? output : inputs[group.rank()]);
     }
 
-    public Operation allGather(Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
+    public Operation allGather(Descriptor descriptor, Call call, MemorySegment input, MemorySegment output) {
         MemorySegment[] outputs = shards(output, descriptor);
         boolean large = output.byteSize() >= HIERARCHICAL_BYTES && input.byteSize() > Header.MAX_INLINE_BYTES;
         if (large && hierarchy.isPresent()) {
-            return new HierarchicalGather(group, hierarchy.get(), descriptor, after, input, outputs);
+            return new HierarchicalGather(group, hierarchy.get(), descriptor, call, input, outputs);
         }
         return group.inRing(descriptor.bytes())
-                ? new RingAllGather(group, descriptor, after, input, outputs)
-                : Exchange.allGather(group, descriptor, after, input, outputs);
+                ? new RingAllGather(group, descriptor, call, input, outputs)
+                : Exchange.allGather(group, descriptor, call, input, outputs);
     }
 
     /**
@@ -68,31 +68,31 @@ public final class Collectives {
      *
      * @param output of the root, for the whole; of others, nothing
      */
-    public Operation gather(Descriptor descriptor, Event after, MemorySegment input, Optional<MemorySegment> output) {
+    public Operation gather(Descriptor descriptor, Call call, MemorySegment input, Optional<MemorySegment> output) {
         MemorySegment[] outgoing = nothing();
         outgoing[descriptor.root()] = input;
         MemorySegment[] incoming = output.isPresent() ? shards(output.get(), descriptor) : nothing();
-        return new Exchange(group, descriptor, after, outgoing, incoming);
+        return new Exchange(group, descriptor, call, outgoing, incoming);
     }
 
-    public Operation allToAll(Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
-        return new Exchange(group, descriptor, after, shards(input, descriptor), shards(output, descriptor));
+    public Operation allToAll(Descriptor descriptor, Call call, MemorySegment input, MemorySegment output) {
+        return new Exchange(group, descriptor, call, shards(input, descriptor), shards(output, descriptor));
     }
 
-    public Operation broadcast(Descriptor descriptor, Event after, MemorySegment data) {
-        return new Broadcast(group, descriptor, after, data);
+    public Operation broadcast(Descriptor descriptor, Call call, MemorySegment data) {
+        return new Broadcast(group, descriptor, call, data);
     }
 
     /** One rank's half of a transfer: a send or a receive. */
-    public Operation transfer(Descriptor descriptor, Event after, MemorySegment data, int peer) {
+    public Operation transfer(Descriptor descriptor, Call call, MemorySegment data, int peer) {
         MemorySegment[] outgoing = nothing();
         MemorySegment[] incoming = nothing();
         (descriptor.operation() == OperationKind.SEND ? outgoing : incoming)[peer] = data;
-        return new Exchange(group, descriptor, after, outgoing, incoming);
+        return new Exchange(group, descriptor, call, outgoing, incoming);
     }
 
-    public Operation barrier(Descriptor descriptor, Event after) {
-        return new Barrier(group, descriptor, after);
+    public Operation barrier(Descriptor descriptor, Call call) {
+        return new Barrier(group, descriptor, call);
     }
 
     private MemorySegment[] shards(MemorySegment whole, Descriptor descriptor) {

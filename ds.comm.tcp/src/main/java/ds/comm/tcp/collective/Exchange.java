@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.flow.Inflow;
 import ds.comm.tcp.flow.Memory;
 import ds.comm.tcp.flow.Parts;
@@ -28,18 +28,18 @@ final class Exchange extends Operation {
      *     is copied
      * @param incoming for each member where its part goes, of the size that it sends
      */
-    Exchange(Group group, Descriptor descriptor, Event after, MemorySegment[] outgoing, MemorySegment[] incoming) {
-        super(group, descriptor, after);
+    Exchange(Group group, Descriptor descriptor, Call call, MemorySegment[] outgoing, MemorySegment[] incoming) {
+        super(group, descriptor, call);
         this.outgoing = outgoing;
         this.incoming = incoming;
     }
 
     /** {@return what moves in an allGather} */
     static Exchange allGather(
-            Group group, Descriptor descriptor, Event after, MemorySegment input, MemorySegment[] outputs) {
+            Group group, Descriptor descriptor, Call call, MemorySegment input, MemorySegment[] outputs) {
         MemorySegment[] outgoing = new MemorySegment[group.size()];
         Arrays.fill(outgoing, input);
-        return new Exchange(group, descriptor, after, outgoing, outputs);
+        return new Exchange(group, descriptor, call, outgoing, outputs);
     }
 
     @Override

@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.api.comm.ReduceOp;
 import ds.comm.tcp.frame.Descriptor;
 import ds.comm.tcp.frame.OperationKind;
@@ -17,8 +17,8 @@ abstract class Hierarchical extends Operation {
     private final int elementBytes;
     private int left;
 
-    Hierarchical(Group group, Hierarchy hierarchy, Descriptor descriptor, Event after) {
-        super(group, descriptor, after);
+    Hierarchical(Group group, Hierarchy hierarchy, Descriptor descriptor, Call call) {
+        super(group, descriptor, call);
         this.hierarchy = hierarchy;
         elementBytes = descriptor.dtype().byteSize();
     }

@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.flow.Memory;
 import ds.comm.tcp.frame.Descriptor;
 import ds.comm.tcp.frame.OperationKind;
@@ -27,10 +27,10 @@ final class HierarchicalGather extends Hierarchical {
             Group group,
             Hierarchy hierarchy,
             Descriptor descriptor,
-            Event after,
+            Call call,
             MemorySegment input,
             MemorySegment[] outputs) {
-        super(group, hierarchy, descriptor, after);
+        super(group, hierarchy, descriptor, call);
         this.input = input;
         this.outputs = outputs;
     }
@@ -56,7 +56,7 @@ final class HierarchicalGather extends Hierarchical {
             ofHosts[host] = shard(host, hierarchy().inHost().rank(), at, own.byteSize());
         }
         Descriptor part = part(OperationKind.ALL_GATHER, own.byteSize() * ofHosts.length);
-        Operation across = Exchange.allGather(rail, part, Event.DONE, own, ofHosts);
+        Operation across = Exchange.allGather(rail, part, call(), own, ofHosts);
         for (int host = 0; host < ofHosts.length; host++) {
             boolean here = host == rail.rank();
             Operation spread = spread(here ? hierarchy().inHost() : hierarchy().backInHost(), host, at, ofHosts[host]);
@@ -76,7 +76,7 @@ final class HierarchicalGather extends Hierarchical {
             ofRanks[i] = shard(host, i, at, own.byteSize());
         }
         Descriptor part = part(OperationKind.ALL_GATHER, own.byteSize() * ofRanks.length);
-        return Exchange.allGather(inHost, part, Event.DONE, own, ofRanks);
+        return Exchange.allGather(inHost, part, call(), own, ofRanks);
     }
 
     /** @param place of a rank in its host */

@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.frame.Descriptor;
 import ds.comm.tcp.frame.OperationKind;
 import ds.comm.tcp.group.Group;
@@ -30,10 +30,10 @@ final class HierarchicalReduction extends Hierarchical {
             Group group,
             Hierarchy hierarchy,
             Descriptor descriptor,
-            Event after,
+            Call call,
             MemorySegment[] inputs,
             MemorySegment output) {
-        super(group, hierarchy, descriptor, after);
+        super(group, hierarchy, descriptor, call);
         this.inputs = inputs;
         this.output = output;
     }
@@ -62,14 +62,13 @@ final class HierarchicalReduction extends Hierarchical {
         Group inHost = hierarchy().inHost();
         MemorySegment[] shares = parts(data, inHost.size());
         MemorySegment own = shares[inHost.rank()];
-        Operation sum =
-                new Reduction(inHost, part(OperationKind.REDUCE_SCATTER, data.byteSize()), Event.DONE, shares, own);
+        Operation sum = new Reduction(inHost, part(OperationKind.REDUCE_SCATTER, data.byteSize()), call(), shares, own);
         Group rail = hierarchy().rail(chunk);
         MemorySegment[] ofHosts = parts(own, rail.size());
         Operation across = new Reduction(
-                rail, part(OperationKind.ALL_REDUCE, own.byteSize()), Event.DONE, ofHosts, ofHosts[rail.rank()]);
+                rail, part(OperationKind.ALL_REDUCE, own.byteSize()), call(), ofHosts, ofHosts[rail.rank()]);
         Operation spread = Exchange.allGather(
-                hierarchy().backInHost(), part(OperationKind.ALL_GATHER, data.byteSize()), Event.DONE, own, shares);
+                hierarchy().backInHost(), part(OperationKind.ALL_GATHER, data.byteSize()), call(), own, shares);
         sum.then(across::oneIsDone);
         across.then(spread::oneIsDone);
         spread.then(this::partIsDone);
@@ -95,12 +94,12 @@ final class HierarchicalReduction extends Hierarchical {
             local[host] = new Reduction(
                     inHost,
                     part(OperationKind.REDUCE_SCATTER, result.byteSize() * shares.length),
-                    Event.DONE,
+                    call(),
                     shares,
                     sums[host]);
         }
         Operation across = new Reduction(
-                rail, part(OperationKind.REDUCE_SCATTER, result.byteSize() * sums.length), Event.DONE, sums, result);
+                rail, part(OperationKind.REDUCE_SCATTER, result.byteSize() * sums.length), call(), sums, result);
         across.then(this::partIsDone);
         queue(across, local.length);
         for (Operation sum : local) {

@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.flow.Inflow;
 import ds.comm.tcp.flow.Parts;
 import ds.comm.tcp.frame.Descriptor;
@@ -37,8 +37,8 @@ final class Reduction extends Operation {
      * @param inputs this rank's operand, cut into the shard of each member
      * @param output of a reduceScatter, one shard; else the own one of {@code inputs}
      */
-    Reduction(Group group, Descriptor descriptor, Event after, MemorySegment[] inputs, MemorySegment output) {
-        super(group, descriptor, after);
+    Reduction(Group group, Descriptor descriptor, Call call, MemorySegment[] inputs, MemorySegment output) {
+        super(group, descriptor, call);
         this.inputs = inputs;
         this.output = output;
         inboxes = new Inflow.Inbox[group.size()];

@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.flow.Inflow;
 import ds.comm.tcp.flow.Memory;
 import ds.comm.tcp.frame.Descriptor;
@@ -21,8 +21,8 @@ final class RingAllGather extends Operation {
     private final MemorySegment[] outputs;
     private final RingOrder ring;
 
-    RingAllGather(Group group, Descriptor descriptor, Event after, MemorySegment input, MemorySegment[] outputs) {
-        super(group, descriptor, after);
+    RingAllGather(Group group, Descriptor descriptor, Call call, MemorySegment input, MemorySegment[] outputs) {
+        super(group, descriptor, call);
         this.input = input;
         this.outputs = outputs;
         ring = group.ring();

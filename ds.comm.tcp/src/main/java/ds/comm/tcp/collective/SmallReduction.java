@@ -1,6 +1,6 @@
 package ds.comm.tcp.collective;
 
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.flow.Memory;
 import ds.comm.tcp.frame.Descriptor;
 import ds.comm.tcp.frame.Header;
@@ -23,8 +23,8 @@ final class SmallReduction extends Operation {
      *
      * @param output of an allReduce, {@code input} itself; of a reduceScatter, one shard
      */
-    SmallReduction(Group group, Descriptor descriptor, Event after, MemorySegment input, MemorySegment output) {
-        super(group, descriptor, after);
+    SmallReduction(Group group, Descriptor descriptor, Call call, MemorySegment input, MemorySegment output) {
+        super(group, descriptor, call);
         this.input = input;
         this.output = output;
         sources = new MemorySegment[group.size()];

@@ -30,10 +30,10 @@ final class FrameWriter {
         LAST
     }
 
-    private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
     /** A socket is given as much of a piece as it takes. */
     static final int NO_LIMIT = Integer.MAX_VALUE;
 
+    private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
     private static final int TURN_BYTES = 4 * Header.PIECE_BYTES;
 
     private final FrameChannel channel;

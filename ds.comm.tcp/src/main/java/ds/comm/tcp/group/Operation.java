@@ -1,6 +1,7 @@
 package ds.comm.tcp.group;
 
 import ds.api.Event;
+import ds.api.comm.Call;
 import ds.comm.tcp.flow.Inflow;
 import ds.comm.tcp.flow.Memory;
 import ds.comm.tcp.flow.Outflow;
@@ -23,7 +24,7 @@ public abstract class Operation {
 
     private final Group group;
     private final Descriptor descriptor;
-    private final Event after;
+    private final Call call;
     private final TcpWork work;
     private final CollectiveEvent event = new CollectiveEvent();
     private final Flows flows;
@@ -32,7 +33,6 @@ public abstract class Operation {
     private Subject subject; // once it has begun
     private final List<Runnable> followers = new ArrayList<>();
     private Operation whole;
-    private boolean urgent;
     private int awaited;
     private int missing;
     private int unfinished;
@@ -42,10 +42,10 @@ public abstract class Operation {
     private long missingBytes; // of them all
     private long lastProgressNanos;
 
-    protected Operation(Group group, Descriptor descriptor, Event after) {
+    protected Operation(Group group, Descriptor descriptor, Call call) {
         this.group = group;
         this.descriptor = descriptor;
-        this.after = after;
+        this.call = call;
         work = new TcpWork(group.job());
         flows = new Flows(group.size());
         begun = new boolean[group.size()];
@@ -109,12 +109,6 @@ public abstract class Operation {
         whole = larger;
         awaited = others;
         ready = others == 0;
-        urgent = larger.urgent;
-    }
-
-    /** What it sends goes before what others do, from its beginning on. */
-    public final void setUrgent(boolean isUrgent) {
-        urgent = isUrgent;
     }
 
     /** One of the others is done. */
@@ -140,7 +134,8 @@ public abstract class Operation {
 
     protected final void outflow(FrameKind kind, int member, Parts source, long available) {
         unfinished++;
-        Outflow outflow = new Outflow(subject, kind, source, urgent, available, bytes -> sent(kind, member, bytes));
+        Outflow outflow =
+                new Outflow(subject, kind, source, call.urgent(), available, bytes -> sent(kind, member, bytes));
         group.connection(member).add(outflow);
         flows.add(kind, member, outflow);
     }
@@ -350,8 +345,13 @@ public abstract class Operation {
         return subject.sequence();
     }
 
+    /** {@return the call that it answers, as do its parts} */
+    protected final Call call() {
+        return call;
+    }
+
     public final Event after() {
-        return after;
+        return call.after();
     }
 
     public final TcpWork work() {

@@ -3,7 +3,7 @@ package ds.comm.tcp.mesh;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import ds.api.DType;
-import ds.api.Event;
+import ds.api.comm.Call;
 import ds.api.comm.ReduceOp;
 import ds.comm.tcp.collective.Collectives;
 import ds.comm.tcp.connection.FrameReader;
@@ -130,7 +130,7 @@ final class BusyRank implements AutoCloseable {
         dispatcher = new Dispatcher(job, groups);
         MemorySegment data = banded.asSlice(BAND_BYTES, ELEMENTS * Float.BYTES);
         Descriptor descriptor = new Descriptor(OperationKind.ALL_REDUCE, ReduceOp.SUM, DType.F32, 0, ELEMENTS, LABEL);
-        operation = new Collectives(group).reduce(descriptor, Event.DONE, data, data);
+        operation = new Collectives(group).reduce(descriptor, Call.now(descriptor.label()), data, data);
         operation.setReady();
         group.lane(OperationKind.ALL_REDUCE, 1).enqueue(operation);
     }

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "warpgroup.h"
+
 #define DS_EMULATED 1
 #define __device__
 #define __launch_bounds__(...)
@@ -38,6 +40,8 @@ struct Thread {
     bool done;
     uint64_t barriers, exchanges;
     std::vector<std::vector<Copy>> copies; // groups, the newest last and open
+    bool unpublished;                      // has copied what the tensor cores do not see
+    std::vector<Product> products;         // begun
 };
 struct Warp {
     unsigned arrived;
@@ -46,13 +50,14 @@ struct Warp {
 };
 
 inline Dim grid, block, current_block;
-inline unsigned char* dynamic_shared;
 inline std::vector<Thread> threads;
 inline std::vector<Warp> warps;
 inline Thread* current;
 inline void* scheduler;
 inline unsigned arrived;
 inline uint64_t generation;
+inline unsigned turn_arrived;
+inline uint64_t turns;
 inline int votes[2];
 inline void (*body)(void*);
 inline void* body_argument;
@@ -92,6 +97,7 @@ inline void yield() {
 
 inline void entry() {
     body(body_argument);
+    if (!current->products.empty()) fail("a thread has ended before its products");
     current->done = true;
     yield();
     fail("a thread went on after its end");
@@ -132,6 +138,8 @@ inline const unsigned char (*exchange(const void* bytes, size_t size))[64] {
 inline void run_block() {
     arrived = 0;
     generation = 0;
+    turn_arrived = 0;
+    turns = 0;
     votes[0] = votes[1] = 0;
     for (auto& warp : warps) warp.arrived = warp.generation = 0;
     size_t n = threads.size();
@@ -141,6 +149,8 @@ inline void run_block() {
         t.done = false;
         t.barriers = t.exchanges = 0;
         t.copies.assign(1, {});
+        t.unpublished = false;
+        t.products.clear();
         void** top = (void**)(t.stack + (96 << 10)) - 1; // a function begins 8 bytes below a multiple of 16
         *--top = (void*)entry;
         top -= 6;
@@ -162,6 +172,7 @@ inline void run_block() {
         if (progress == before) fail("threads wait for each other: a barrier or an exchange that not all of them reach");
         before = progress;
     }
+    if (turn_arrived != 0) fail("a turn has been passed that nobody took");
     for (auto& t : threads)
         if (t.barriers != threads[0].barriers) fail("threads of a block have passed different numbers of barriers");
 }
@@ -264,6 +275,9 @@ inline float emulated_half_to_float(unsigned short bits) {
     memcpy(&half, &bits, 2);
     return (float)half;
 }
+inline unsigned shared_address(const void* p) {
+    return emulated::shared_offset(p);
+}
 inline unsigned short emulated_float_to_half(float x) {
     _Float16 half = (_Float16)x;
     unsigned short bits;
@@ -301,6 +315,7 @@ template <int NEWEST>
 void await_copies() {
     auto& groups = emulated::current->copies;
     while ((int)groups.size() - 1 > NEWEST) {
+        emulated::current->unpublished |= !groups.front().empty();
         for (auto& copy : groups.front()) {
             memset(copy.to, 0, 16);
             memcpy(copy.to, copy.from, copy.bytes);
@@ -333,5 +348,57 @@ void mma(T, float (&c)[4], const unsigned (&a)[4], unsigned b0, unsigned b1) {
             sum += left * right;
         }
         c[e] += sum;
+    }
+}
+
+// Products of warpgroups.
+inline void arrive_at_turn() {
+    emulated::current->exchanges++;
+    if (++emulated::turn_arrived == 256) {
+        emulated::turn_arrived = 0;
+        emulated::turns++;
+    }
+}
+inline void await_turn() {
+    uint64_t own = emulated::turns;
+    arrive_at_turn();
+    while (emulated::turns == own) emulated::yield();
+}
+inline void fence_proxy_async() {
+    emulated::current->unpublished = false;
+}
+inline void begin_products() {}
+inline void end_products() {
+    for (auto& product : emulated::current->products) product.committed = true;
+}
+template <int C>
+void hold(float (&)[C][4]) {}
+inline void emulated_begin(emulated::Product product) {
+    for (auto& thread : emulated::threads)
+        if (thread.unpublished) emulated::fail("tensor cores read a tile that a thread has copied and not published");
+    emulated::current->products.push_back(product);
+}
+template <class T>
+float emulated_value(unsigned short bits) {
+    T value;
+    value.bits = bits;
+    return to_float(value);
+}
+template <class T, int C>
+void wgmma(T, float (&c)[C][4], unsigned long long a, unsigned long long b, int add) {
+    emulated_begin({c, C, false, false, add != 0, false, {}, a, b, emulated_value<T>});
+}
+template <bool TRANSPOSED, class T, int C>
+void wgmma(T, float (&c)[C][4], const unsigned (&a)[4], unsigned long long b, int add) {
+    emulated_begin({c, C, true, TRANSPOSED, add != 0, false, {a[0], a[1], a[2], a[3]}, 0, b, emulated_value<T>});
+}
+inline void await_all_products() {
+    unsigned number = emulated::linear(*emulated::current);
+    std::vector<emulated::Product> products = std::move(emulated::current->products);
+    emulated::current->products.clear();
+    for (auto& product : products) {
+        if (!product.committed) emulated::fail("a product is waited for that was not committed");
+        auto lanes = emulated::exchange(product.a_registers, sizeof(product.a_registers));
+        product.run(number, lanes);
     }
 }

@@ -5,31 +5,28 @@ import ds.api.CounterRandom;
 import ds.api.DType;
 import ds.api.Dropout;
 import ds.api.Tensor;
+import ds.backend.cuda.FlashKernels.Shape;
+import java.util.Optional;
 
 /**
  * Launches attention: on tensor cores for BF16 and F16 where the device has those of sm_80, with heads padded to the next size that there
  * is a kernel for; with one warp for each row otherwise.
  */
 final class AttentionKernels {
-    private static final int[] TENSOR_CORE_SIZES = {64, 96, 128, 160};
     private static final int LARGEST = 256; // of the other kernels
-    private static final String FORWARD = "flash_forward";
-    private static final int ROWS = 64; // of a block on tensor cores, and of its tiles
-    private static final int DOUBLE_ROWS = 64; // up to this size a block of the forward pass has twice as many
-    private static final int DOUBLE_FORWARD = 128; // up to this size the forward pass has two tiles of each kind
-    private static final int PADDING = 8; // elements behind each of these
     private static final int THREADS = 128;
     private static final int WARPS = 4;
+    private static final int STATISTICS_BYTES = 2 * Float.BYTES; // of a row, for the backward pass
     private static final int MAX_BLOCKS_Y = 65535;
 
     private final Launcher launcher;
     private final WorkMemory work;
-    private final boolean tensorCores;
+    private final KernelModules modules;
 
-    AttentionKernels(Launcher launcher, WorkMemory work, boolean tensorCores) {
+    AttentionKernels(Launcher launcher, WorkMemory work, KernelModules modules) {
         this.launcher = launcher;
         this.work = work;
-        this.tensorCores = tensorCores;
+        this.modules = modules;
     }
 
     /** Dims of one call. */
@@ -57,27 +54,14 @@ final class AttentionKernels {
         return qkv.shape().columns() / 3 / heads <= LARGEST;
     }
 
-    /** {@return the size for which the tensor cores' kernel is made; 0 if there is none} */
-    private int padded(Tensor qkv, Dims dims) {
-        if (tensorCores && qkv.dtype() != DType.F32 && dims.batch() * dims.heads() <= MAX_BLOCKS_Y) {
-            for (int size : TENSOR_CORE_SIZES) {
-                if (dims.size() <= size) {
-                    return size;
-                }
-            }
-        }
-        return 0;
+    /** {@return the tensor cores' kernels; empty if there are none for these operands} */
+    private Optional<FlashKernels> flash(Tensor qkv, Dims dims) {
+        boolean fits = qkv.dtype() != DType.F32 && dims.batch() * dims.heads() <= MAX_BLOCKS_Y;
+        return fits ? modules.flash(dims.size()) : Optional.empty();
     }
 
-    private Launcher flash(String name, Tensor qkv, int padded) {
-        // Queries, and keys and values of 64 rows each; or two sides of 64 rows, and twice two of 32.
-        int tiles = !name.equals(FORWARD) ? 4 : forwardRows(padded) / ROWS + (padded > DOUBLE_FORWARD ? 2 : 4);
-        int bytes = tiles * ROWS * (padded + PADDING) * qkv.dtype().byteSize();
-        return launcher.of(KernelSource.FLASH_ATTENTION + padded, name + Checks.suffix(qkv) + "_" + padded, bytes);
-    }
-
-    private static int forwardRows(int padded) {
-        return padded > DOUBLE_ROWS ? ROWS : 2 * ROWS;
+    private static void run(Launcher launcher, Dims dims, Shape shape) {
+        launcher.run(Math.ceilDiv(dims.time(), shape.rows()), dims.batch() * dims.heads(), shape.threads(), 1);
     }
 
     private void drop(Dropout dropout) {
@@ -90,8 +74,8 @@ final class AttentionKernels {
 
     void forward(Tensor qkv, Attention attention, Tensor y, Tensor logSumExp) {
         Dims dims = Dims.of(qkv, attention.heads());
-        int padded = padded(qkv, dims);
-        if (padded == 0) {
+        Optional<FlashKernels> flash = flash(qkv, dims);
+        if (flash.isEmpty()) {
             long row = 3 * dims.channels();
             Tensor keys = qkv.slice(dims.channels(), 1);
             Tensor values = qkv.slice(2 * dims.channels(), 1);
@@ -104,16 +88,14 @@ final class AttentionKernels {
             rows(dims, 0, attention.dropout());
             return;
         }
-        flash(FORWARD, qkv, padded)
+        FlashKernels kernels = flash.get();
+        Shape shape = kernels.forward();
+        launcher.of(kernels.module(), kernels.kernel("forward", qkv), kernels.sharedBytes(shape, 1))
                 .address(qkv)
                 .address(y)
-                .address(logSumExp)
-                .number(dims.heads())
-                .number(dims.time())
-                .number(dims.size())
-                .number(dims.scale());
-        drop(attention.dropout());
-        launcher.run(Math.ceilDiv(dims.time(), forwardRows(padded)), dims.batch() * dims.heads(), THREADS, 1);
+                .address(logSumExp);
+        dims(dims, attention.dropout());
+        run(launcher, dims, shape);
     }
 
     /** The last parameters of the kernel with a warp for each row, and its launch. */
@@ -130,38 +112,46 @@ final class AttentionKernels {
 
     void backward(Tensor dy, Tensor qkv, Attention attention, Tensor y, Tensor logSumExp, Tensor dqkv) {
         Dims dims = Dims.of(qkv, attention.heads());
-        long delta = work.of(dims.rows() * Float.BYTES);
-        launcher.of("attention", "attention_delta" + Checks.suffix(qkv))
+        long statistics = work.of(dims.rows() * STATISTICS_BYTES);
+        launcher.of("attention", "attention_statistics" + Checks.suffix(qkv))
                 .address(dy)
                 .address(y)
-                .number(delta)
+                .address(logSumExp)
+                .number(statistics)
                 .number(dims.rows())
                 .number(dims.heads())
                 .number(dims.time())
                 .number(dims.size())
                 .run(Launcher.blocks(dims.rows(), WARPS), THREADS);
-        int padded = padded(qkv, dims);
+        Optional<FlashKernels> flash = flash(qkv, dims);
         for (String side : new String[] {"queries", "keys"}) {
-            if (padded == 0) {
-                launcher.of("attention", "attention_" + side + Checks.suffix(qkv));
-            } else {
-                flash("flash_" + side, qkv, padded);
-            }
-            launcher.address(dy).address(qkv).address(logSumExp).number(delta).address(dqkv);
-            if (padded == 0) {
-                launcher.number(dims.rows());
-            }
-            launcher.number(dims.heads())
-                    .number(dims.time())
-                    .number(dims.size())
-                    .number(dims.scale());
-            drop(attention.dropout());
-            if (padded == 0) {
+            if (flash.isEmpty()) {
+                launcher.of("attention", "attention_" + side + Checks.suffix(qkv))
+                        .address(dy)
+                        .address(qkv)
+                        .address(logSumExp)
+                        .number(statistics)
+                        .address(dqkv)
+                        .number(dims.rows());
+                dims(dims, attention.dropout());
                 launcher.run(Launcher.blocks(dims.rows(), WARPS), THREADS);
             } else {
-                launcher.run(Math.ceilDiv(dims.time(), ROWS), dims.batch() * dims.heads(), THREADS, 1);
+                FlashKernels kernels = flash.get();
+                Shape shape = side.equals("queries") ? kernels.queries() : kernels.keys();
+                launcher.of(kernels.module(), kernels.kernel(side, qkv), kernels.sharedBytes(shape, 2))
+                        .address(dy)
+                        .address(qkv)
+                        .number(statistics)
+                        .address(dqkv);
+                dims(dims, attention.dropout());
+                run(launcher, dims, shape);
             }
         }
+    }
+
+    private void dims(Dims dims, Dropout dropout) {
+        launcher.number(dims.heads()).number(dims.time()).number(dims.size()).number(dims.scale());
+        drop(dropout);
     }
 
     /** Attention of new positions to the cache, which holds them already. */

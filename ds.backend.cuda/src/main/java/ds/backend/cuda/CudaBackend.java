@@ -69,6 +69,11 @@ final class CudaBackend implements TensorBackend {
         }
     }
 
+    /** {@return its kernels} */
+    KernelModules modules() {
+        return modules;
+    }
+
     /** {@return the device as the driver knows it} */
     CudaDevice cuda() {
         return cuda;

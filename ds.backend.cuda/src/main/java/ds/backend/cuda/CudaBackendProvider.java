@@ -16,7 +16,8 @@ import java.util.List;
 /**
  * The provider named "cuda". Options: {@code device}, which of the GPUs that the process sees (by default the local rank); {@code tf32},
  * whether products of F32 may round their factors to 10 bits (false); {@code gelu_epilogue}, whether cuBLASLt computes GELU with products
- * of 16-bit numbers (true); {@code memory_limit_bytes}, what the buffers may take together (by
+ * of 16-bit numbers (true); {@code wgmma_attention}, whether attention on sm_90 multiplies by warpgroups (false: this has not run on any
+ * device); {@code memory_limit_bytes}, what the buffers may take together (by
  * default the device's memory); {@code kernel_cache}, the folder of compiled kernels (by default {@code ds/kernels} in the user's cache).
  */
 public final class CudaBackendProvider implements TensorBackendProvider {
@@ -74,6 +75,7 @@ public final class CudaBackendProvider implements TensorBackendProvider {
         Products.Precision precision =
                 new Products.Precision(options.flag("tf32", false), options.flag("gelu_epilogue", true));
         long limit = options.integer("memory_limit_bytes", 0);
+        boolean wgmma = options.flag("wgmma_attention", false);
         String folder = options.text("kernel_cache", "");
         options.rejectUnknown();
         if (limit < 0) {
@@ -93,7 +95,7 @@ public final class CudaBackendProvider implements TensorBackendProvider {
             CudaDevice device = new CudaDevice(driver, properties);
             return new CudaBackend(
                     device,
-                    new KernelModules(device, cache),
+                    new KernelModules(device, cache, FlashKernels.of(properties, wgmma)),
                     new Products(device, new CublasLt(majors), precision),
                     limit == 0 ? properties.memoryBytes() : limit);
         } catch (LinkageError | CudaException e) {

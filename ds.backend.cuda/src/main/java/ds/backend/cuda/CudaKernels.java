@@ -28,8 +28,7 @@ final class CudaKernels extends CudaCoreKernels {
 
     CudaKernels(CudaBackend backend, CudaStream stream, Launcher launcher, Products products) {
         super(backend, stream, launcher, products);
-        this.attention =
-                new AttentionKernels(launcher, work, backend.cuda().properties().major() >= 8);
+        this.attention = new AttentionKernels(launcher, work, backend.modules());
         this.gelu = new GeluKernels(launcher, work);
         this.norms = new NormKernels(launcher, work);
         this.optimizers = new OptimizerKernels(launcher);

@@ -29,7 +29,7 @@ final class KernelCache {
     /** {@return machine code of a source for an architecture} */
     byte[] image(String name, String architecture) {
         KernelSource source = KernelSource.of(name);
-        List<String> options = KernelSource.options(architecture);
+        List<String> options = source.options(architecture);
         Path file = folder.resolve(name + "-" + architecture + "-" + hash(source, options) + ".cubin");
         try {
             if (Files.isReadable(file)) {

@@ -2,18 +2,33 @@ package ds.backend.cuda;
 
 import ds.cuda.CudaDevice;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** The kernels, loaded module by module when the first of its kernels is asked for. */
 final class KernelModules implements AutoCloseable {
     private final CudaDevice device;
     private final KernelCache cache;
+    private final List<FlashKernels> flash;
     private final Map<String, Long> modules = new HashMap<>();
     private final Map<String, Long> functions = new HashMap<>();
 
-    KernelModules(CudaDevice device, KernelCache cache) {
+    /** With those of attention on tensor cores that the device can run, the first choice first. */
+    KernelModules(CudaDevice device, KernelCache cache, List<FlashKernels> flash) {
         this.device = device;
         this.cache = cache;
+        this.flash = flash;
+    }
+
+    /** {@return the kernels of attention on tensor cores for heads of a size; empty if there are none} */
+    Optional<FlashKernels> flash(int headSize) {
+        for (FlashKernels kernels : flash) {
+            if (headSize <= kernels.headSize()) {
+                return Optional.of(kernels);
+            }
+        }
+        return Optional.empty();
     }
 
     /**

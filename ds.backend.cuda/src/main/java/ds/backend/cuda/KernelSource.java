@@ -1,48 +1,66 @@
 package ds.backend.cuda;
 
+import static java.util.stream.Collectors.joining;
+
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * CUDA C++ of this module's resources.
  *
- * @param name of the file, without {@code .cu}; behind it the size of heads for which it is compiled, if it is for one
+ * @param name of the file, without {@code .cu}; or that of {@link FlashKernels}
  * @param text what all kernels share, and the file
  */
 record KernelSource(String name, String text) {
-    /** How attention on tensor cores is named: a source for each size of heads, since they take longest to compile. */
-    static final String FLASH_ATTENTION = "flash_attention_";
-
-    /** All of them. */
-    static final List<String> NAMES = List.of(
-            "attention",
-            "cross_entropy",
-            "elementwise",
-            "flash_attention_128",
-            "flash_attention_160",
-            "flash_attention_64",
-            "flash_attention_96",
-            "gelu",
-            "layer_norm",
-            "optimizers",
-            "product",
-            "quantization",
-            "rows");
+    /** All of them. Attention on tensor cores has one for each size of heads, since these take longest to compile. */
+    static final List<String> NAMES = Stream.concat(
+                    Stream.of(
+                            "attention",
+                            "cross_entropy",
+                            "elementwise",
+                            "gelu",
+                            "layer_norm",
+                            "optimizers",
+                            "product",
+                            "quantization",
+                            "rows"),
+                    FlashKernels.ALL.stream().map(FlashKernels::module))
+            .sorted()
+            .toList();
 
     /** {@return a source} */
     static KernelSource of(String name) {
-        boolean sized = name.startsWith(FLASH_ATTENTION);
-        String define = sized ? "#define HEAD_SIZE " + name.substring(FLASH_ATTENTION.length()) + "\n" : "";
-        String file = (sized ? "flash_attention" : name) + ".cu";
-        return new KernelSource(name, define + read("common.cuh") + "\n#line 1 \"" + file + "\"\n" + read(file));
+        Optional<FlashKernels> flash = FlashKernels.named(name);
+        Stream<String> files = flash.map(FlashKernels::files).orElseGet(() -> files(name));
+        String text =
+                files.map(file -> "#line 1 \"" + file + "\"\n" + read(file)).collect(joining("\n"));
+        return new KernelSource(name, flash.map(FlashKernels::defines).orElse("") + text);
+    }
+
+    private static Stream<String> files(String name) {
+        return name.equals("attention")
+                ? Stream.of("common.cuh", "attention.cuh", "attention.cu")
+                : Stream.of("common.cuh", name + ".cu");
+    }
+
+    /** {@return whether it is for devices of this architecture, such as {@code sm_90}} */
+    boolean compilesFor(String architecture) {
+        return FlashKernels.named(name)
+                .map(flash -> flash.compilesFor(architecture))
+                .orElse(true);
     }
 
     /** {@return what the compiler is told; contracting products and sums is left to {@code fmaf}} */
-    static List<String> options(String architecture) {
-        return List.of("--gpu-architecture=" + architecture, "--std=c++17", "--fmad=false");
+    List<String> options(String architecture) {
+        String target = FlashKernels.named(name)
+                .map(flash -> flash.target(architecture))
+                .orElse(architecture);
+        return List.of("--gpu-architecture=" + target, "--std=c++17", "--fmad=false");
     }
 
     private static String read(String file) {

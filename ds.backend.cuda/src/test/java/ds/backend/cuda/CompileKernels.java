@@ -12,7 +12,9 @@ final class CompileKernels {
     public static void main(String[] arguments) {
         KernelCache cache = new KernelCache(Path.of(arguments[0]), new Nvrtc(List.of(13, 12)));
         for (String architecture : Arrays.asList(arguments).subList(1, arguments.length)) {
-            KernelSource.NAMES.forEach(name -> cache.image(name, architecture));
+            KernelSource.NAMES.stream()
+                    .filter(name -> KernelSource.of(name).compilesFor(architecture))
+                    .forEach(name -> cache.image(name, architecture));
         }
     }
 }

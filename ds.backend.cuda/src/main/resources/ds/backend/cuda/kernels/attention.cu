@@ -2,19 +2,10 @@
 // row; a lane one key of 32 for the scores, and every 32nd of the head's elements, at most 8, for the sums. Memory is linear in T.
 // ds.api.Kernels.attention; letters as there, D the size of a head.
 
-#define MINUS_INFINITY of_bits(0xff800000u)
-
 // Where the rows of one operand lie: of sequence b and head h, row t begins at b * batch + h * D + t * row.
 struct Place {
     i64 batch;
     i64 row;
-};
-
-struct Drop {
-    u64 key;
-    u64 first;
-    float rate; // 0 for none
-    float scale;
 };
 
 template <class T>
@@ -50,8 +41,7 @@ __device__ inline void attention_rows(
             float p = seen ? expf(s - larger) : 0.0f;
             sum = sum * fade + warp_sum(p);
             max = larger;
-            if (drop.rate > 0.0f && seen)
-                p = dropped(p, drop.key, drop.first + (u64)(r * time + j), drop.rate, drop.scale);
+            if (drop.rate > 0.0f && seen) p = drop.keeps(r / time, time, i, j) ? p * drop.scale : 0.0f;
 #pragma unroll
             for (int e = 0; e < 8; e++) out[e] *= fade;
             int count = past + i + 1 - first < 32 ? past + i + 1 - first : 32;
@@ -71,21 +61,21 @@ __device__ inline void attention_rows(
     }
 }
 
-// delta[b, h, i] = sum over the head of dy · y; a warp for each row.
+// A warp for each row.
 template <class T>
-__device__ inline void attention_delta_rows(const T* dy, const T* y, float* delta, i64 rows, int heads, int time, int d) {
+__device__ inline void attention_statistics_rows(const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     for (i64 r = warps * (i64)blockIdx.x + warp; r < rows; r += warps * (i64)gridDim.x) {
         i64 at = (r / time / heads * time + r % time) * heads * d + r / time % heads * d;
         float sum = 0;
         for (int e = lane; e < d; e += 32) sum = fmaf(to_float(dy[at + e]), to_float(y[at + e]), sum);
         sum = warp_sum(sum);
-        if (lane == 0) delta[r] = sum;
+        if (lane == 0) statistics[r] = {-lse[r] * LOG2_E, sum};
     }
 }
 // The same with loads of 16 bytes: as many lanes for a row as it has of these, and a power of two of them.
 template <class T, int N>
-__device__ inline void attention_delta_wide(const T* dy, const T* y, float* delta, i64 rows, int heads, int time, int d) {
+__device__ inline void attention_statistics_wide(const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
     int lanes = 1;
     while (N * lanes < d) lanes *= 2;
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, atOnce = 32 / lanes;
@@ -102,23 +92,23 @@ __device__ inline void attention_delta_wide(const T* dy, const T* y, float* delt
             for (int k = 0; k < N; k++) sum = fmaf(v[k], w[k], sum);
         }
         for (int offset = lanes / 2; offset > 0; offset /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, offset);
-        if (lane % lanes == 0 && r < rows) delta[r] = sum;
+        if (lane % lanes == 0 && r < rows) statistics[r] = {-lse[r] * LOG2_E, sum};
     }
 }
 template <class T>
-__device__ inline void attention_delta(const T* dy, const T* y, float* delta, i64 rows, int heads, int time, int d) {
+__device__ inline void attention_statistics(const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
     const int n = Wide<T>::N;
     if (d % n == 0 && d <= 32 * n && aligned(dy, 16) && aligned(y, 16))
-        attention_delta_wide<T, n>(dy, y, delta, rows, heads, time, d);
+        attention_statistics_wide<T, n>(dy, y, lse, statistics, rows, heads, time, d);
     else
-        attention_delta_rows(dy, y, delta, rows, heads, time, d);
+        attention_statistics_rows(dy, y, lse, statistics, rows, heads, time, d);
 }
 
-// The gradient of the queries, or, with KEYS, those of keys and values. With P = exp(S - lse) and dS = P (dP - delta): a row of queries
+// The gradient of the queries, or, with KEYS, those of keys and values. With P = exp(S - lse) and dS = P (dP - mean): a row of queries
 // meets the keys up to itself, and a row of keys the queries from itself on; what is summed differs, the numbers do not.
 template <class T, bool KEYS>
 __device__ inline void attention_gradients(
-        const T* dy, const T* qkv, const float* lse, const float* delta, T* dqkv, i64 rows, int heads, int time, int d, float scale,
+        const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time, int d, float scale,
         Drop drop) {
     __shared__ float firsts[4][256];  // the query, or the key
     __shared__ float seconds[4][256]; // the gradient of its output, or the value
@@ -152,11 +142,11 @@ __device__ inline void attention_gradients(
                 p = expf(s * scale - lse[query]);
                 float kept = p;
                 if (drop.rate > 0.0f) {
-                    u64 counter = drop.first + (u64)(query * time + key);
-                    kept = dropped(p, drop.key, counter, drop.rate, drop.scale);
-                    dp = dropped(dp, drop.key, counter, drop.rate, drop.scale);
+                    bool keeps = drop.keeps(r / time, time, KEYS ? other : own, key);
+                    kept = keeps ? p * drop.scale : 0.0f;
+                    dp = keeps ? dp * drop.scale : 0.0f;
                 }
-                ds = p * (dp - delta[query]) * scale;
+                ds = p * (dp - statistics[query].mean) * scale;
                 p = kept;
             }
             int count = end - first < 32 ? end - first : 32;
@@ -195,21 +185,21 @@ __device__ inline void attention_gradients(
         Drop drop = {key, first, rate, keepScale};                                                                      \
         attention_rows(q, qAt, k, v, kvAt, y, lse, rows, heads, time, d, past, scale, drop);                            \
     }                                                                                                                   \
-    KERNEL attention_delta_##NAME(                                                                                      \
-            const T* dy, const T* y, float* delta, i64 rows, int heads, int time, int d) {                              \
-        attention_delta(dy, y, delta, rows, heads, time, d);                                                            \
+    KERNEL attention_statistics_##NAME(                                                                                      \
+            const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {                              \
+        attention_statistics(dy, y, lse, statistics, rows, heads, time, d);                                                            \
     }                                                                                                                   \
     KERNEL attention_queries_##NAME(                                                                                    \
-            const T* dy, const T* qkv, const float* lse, const float* delta, T* dqkv, i64 rows, int heads, int time,    \
+            const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time,    \
             int d, float scale, u64 key, u64 first, float rate, float keepScale) {                                      \
         Drop drop = {key, first, rate, keepScale};                                                                      \
-        attention_gradients<T, false>(dy, qkv, lse, delta, dqkv, rows, heads, time, d, scale, drop);                    \
+        attention_gradients<T, false>(dy, qkv, lse, statistics, dqkv, rows, heads, time, d, scale, drop);                    \
     }                                                                                                                   \
     KERNEL attention_keys_##NAME(                                                                                       \
-            const T* dy, const T* qkv, const float* lse, const float* delta, T* dqkv, i64 rows, int heads, int time,    \
+            const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time,    \
             int d, float scale, u64 key, u64 first, float rate, float keepScale) {                                      \
         Drop drop = {key, first, rate, keepScale};                                                                      \
-        attention_gradients<T, true>(dy, qkv, lse, delta, dqkv, rows, heads, time, d, scale, drop);                     \
+        attention_gradients<T, true>(dy, qkv, lse, statistics, dqkv, rows, heads, time, d, scale, drop);                     \
     }
 INSTANCES(float, f32)
 INSTANCES(bf16, bf16)

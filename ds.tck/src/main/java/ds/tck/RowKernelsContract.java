@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import ds.api.CoreKernels.Reduction;
 import ds.api.DType;
 import ds.tck.SideBySide.Twin;
+import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -121,6 +123,47 @@ public interface RowKernelsContract extends BackendContract {
                 assertArrayEquals(sides.tested(table), sides.tested(again), "a second time, the same bits");
             }
         }
+    }
+
+    /** In F32, from what the table holds on, in the order of i: no other order gives these bits. */
+    @ParameterizedTest
+    @CsvSource({"1, 1, 5", "300, 7, 4", "257, 300, 12", "5003, 6007, 3", "4100, 61, 8"})
+    default void rowsAreAddedOneAfterTheOther(int count, int rows, int columns) {
+        for (DType dtype : floats()) {
+            try (SideBySide sides = new SideBySide(backend())) {
+                Twin x = sides.normal(dtype, 0, 1, count, columns);
+                double[] same = new double[count];
+                double[] descending = new double[count]; // all different if there are as many rows
+                Arrays.setAll(same, i -> rows - 1);
+                Arrays.setAll(descending, i -> Math.floorMod(-1 - i, rows));
+                List<Twin> indices = List.of(
+                        sides.indices(rows, count),
+                        sides.values(DType.I32, same, count),
+                        sides.values(DType.I32, descending, count));
+                for (Twin index : indices) {
+                    Twin table = sides.normal(DType.F32, 0, 1, rows, columns);
+                    double[] expected = addedInOrder(sides, x, index, table);
+                    sides.run((k, s) -> k.scatterAddRows(s.of(x), s.of(index), s.of(table)));
+                    sides.checkExactly("scatterAddRows " + dtype, expected, table);
+                    Bound bound = Bound.EXACT.summed(DType.F32, count + 1.0, Bound.partial(count + 1, 1));
+                    sides.check("scatterAddRows " + dtype, table, bound);
+                }
+            }
+        }
+    }
+
+    private static double[] addedInOrder(SideBySide sides, Twin x, Twin index, Twin table) {
+        double[] added = sides.tested(x);
+        double[] rows = sides.tested(index);
+        double[] sums = sides.tested(table);
+        int columns = Math.toIntExact(table.tested().shape().columns());
+        for (int i = 0; i < rows.length; i++) {
+            int row = (int) rows[i];
+            for (int c = 0; c < columns; c++) { // F64 has enough digits for a sum to round to that of F32
+                sums[row * columns + c] = (float) (sums[row * columns + c] + added[i * columns + c]);
+            }
+        }
+        return sums;
     }
 
     @ParameterizedTest

@@ -42,6 +42,7 @@ class TensorBackendContractTest {
                 fault("gatherRows", 2, c -> c.rowsAreGathered(40, 9, 16)),
                 fault("gatherRowsWithin", 4, c -> c.rowsOfAPartAreZeroOutside(40, 9, 16)),
                 fault("scatterAddRows", 2, c -> c.rowsAreAddedInAFixedOrder(77, 11, 65)),
+                fault("scatterAddRows", 2, c -> c.rowsAreAddedOneAfterTheOther(300, 7, 4)),
                 fault("scatterRows", 2, c -> c.rowsArePutBackWhereTheyWereTaken(40, 9, 16)),
                 fault("uniform", 1, c -> c.uniformIsCounterRandom(1)),
                 fault("sumOfSquares", 1, c -> c.squaresAreSummedInF64(4099)),

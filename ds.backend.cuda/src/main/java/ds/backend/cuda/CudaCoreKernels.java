@@ -17,7 +17,6 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
     private static final int SUM_COLUMNS = 128; // of a block that sums columns
     private static final int SUM_ROWS = 8; // threads of such a block that share a column
     private static final int SUM_PARTS = 128; // parts into which rows are cut at most
-    private static final int SCATTER_COLUMNS = 1024; // of a block of scatter_add_rows
     private static final int SQUARE_BLOCKS = 1024;
 
     private final CudaBackend backend;
@@ -27,6 +26,7 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
     final Launcher launcher;
     final WorkMemory work;
     private final WorkMemory productMemory;
+    private final ScatterAdd scatterAdd;
 
     CudaCoreKernels(CudaBackend backend, CudaStream stream, Launcher launcher, Products products) {
         this.backend = backend;
@@ -36,6 +36,7 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
         this.products = products;
         this.work = new WorkMemory(bytes -> backend.allocate(bytes, "kernels"), stream);
         this.productMemory = new WorkMemory(bytes -> backend.allocate(bytes, "matmul"), stream);
+        this.scatterAdd = new ScatterAdd(launcher, work);
     }
 
     @Override
@@ -273,15 +274,9 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
     @Override
     public void scatterAddRows(Tensor x, Tensor index, Tensor table) {
         Checks.indices("scatterAddRows", index);
-        long columns = table.shape().columns();
-        Checks.equal("scatterAddRows", "elements", index.elements() * columns, x.elements());
-        launcher.of("rows", "scatter_add_rows")
-                .typed(x)
-                .address(index)
-                .typed(table)
-                .number(Math.toIntExact(index.elements()))
-                .number(columns)
-                .run(index.elements(), Math.ceilDiv(columns, SCATTER_COLUMNS), THREADS, 1);
+        Checks.equal(
+                "scatterAddRows", "elements", index.elements() * table.shape().columns(), x.elements());
+        scatterAdd.run(x, index, table);
     }
 
     @Override

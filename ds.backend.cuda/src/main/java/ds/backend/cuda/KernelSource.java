@@ -28,7 +28,8 @@ record KernelSource(String name, String text) {
                             "optimizers",
                             "product",
                             "quantization",
-                            "rows"),
+                            "rows",
+                            "scatter_add"),
                     FlashKernels.ALL.stream().map(FlashKernels::module))
             .sorted()
             .toList();

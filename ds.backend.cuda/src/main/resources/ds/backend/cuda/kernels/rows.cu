@@ -74,53 +74,6 @@ KERNEL scatter_rows(const void* x, int xt, const int* index, void* table, int tt
     }
 }
 
-// Each index that has no equal before it gets a block of 256 threads for every 1024 columns, which finds all its equals and adds
-// their rows in order: reads the index twice for each, m² numbers from the cache, and needs no sorting.
-KERNEL scatter_add_rows(const void* x, int xt, const int* index, void* table, int tt, int count, i64 columns) {
-    __shared__ int matches[256];
-    __shared__ int counts[8];
-    int first = blockIdx.x, row = index[first];
-    int earlier = 0;
-    for (int j = threadIdx.x; j < first; j += 256) earlier |= index[j] == row;
-    if (__syncthreads_or(earlier)) return;
-
-    int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    float sum[4];
-#pragma unroll
-    for (int k = 0; k < 4; k++) {
-        i64 c = 1024 * (i64)blockIdx.y + 256 * k + threadIdx.x;
-        sum[k] = c < columns ? load1(table, tt, row * columns + c) : 0.0f;
-    }
-    for (int base = first; base < count; base += 256) {
-        int j = base + threadIdx.x;
-        bool hit = j < count && index[j] == row;
-        u32 ballot = __ballot_sync(0xffffffffu, hit);
-        if (lane == 0) counts[warp] = __popc(ballot);
-        __syncthreads();
-        int before = 0, total = 0;
-        for (int w = 0; w < 8; w++) {
-            before += w < warp ? counts[w] : 0;
-            total += counts[w];
-        }
-        if (hit) matches[before + __popc(ballot & ((1u << lane) - 1))] = j;
-        __syncthreads();
-        for (int m = 0; m < total; m++) {
-            i64 from = matches[m] * columns;
-#pragma unroll
-            for (int k = 0; k < 4; k++) {
-                i64 c = 1024 * (i64)blockIdx.y + 256 * k + threadIdx.x;
-                if (c < columns) sum[k] += load1(x, xt, from + c);
-            }
-        }
-        __syncthreads(); // before the next matches
-    }
-#pragma unroll
-    for (int k = 0; k < 4; k++) {
-        i64 c = 1024 * (i64)blockIdx.y + 256 * k + threadIdx.x;
-        if (c < columns) store1(table, tt, row * columns + c, sum[k]);
-    }
-}
-
 // y[b, t, :] = tokens[index[b, t], :] + positions[t, :]
 KERNEL embedding(
         const int* index, const void* tokens, const void* positions, int tt, void* y, int yt, i64 rows, i64 time, i64 columns) {

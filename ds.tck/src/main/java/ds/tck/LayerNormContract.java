@@ -137,17 +137,40 @@ public interface LayerNormContract extends BackendContract {
                 Twin x = sides.normal(dtype, 0.5, 1, rows, columns);
                 Twin dy = sides.normal(dtype, 0, 1, rows, columns);
                 Twin dx = sides.normal(dtype, 0, 1, rows, columns);
-                Twin dWeight = sides.normal(DType.F32, 0, 1, columns);
-                Twin dBias = sides.normal(DType.F32, 0, 1, columns);
-                sides.runReference((k, s) -> k.layerNorm(s.of(x), norm.on(s), s.of(dx)));
-                sides.share(norm.mean());
-                sides.share(norm.rstd());
-                sides.share(dx);
-                sides.run((k, s) -> k.layerNormBackward(
-                        s.of(dy), s.of(x), norm.on(s), new LayerNorm.Gradients(s.of(dWeight), s.of(dBias)), s.of(dx)));
-                checkGradients(sides, norm, new Twin[] {x, dy, dx, dWeight, dBias});
+                addGradients(sides, norm, x, dy, dx);
             }
         }
+    }
+
+    /** As in training, where memory of all operands is aligned: for kernels that load much of a row at once, and have several rows. */
+    @ParameterizedTest
+    @CsvSource({"1, 8", "300, 64", "70, 768", "19, 2056", "9, 4096", "3, 8200"})
+    default void gradientsOfAlignedRowsAreAddedTo(long rows, long columns) {
+        for (DType dtype : floats()) {
+            try (SideBySide sides = new SideBySide(backend())) {
+                Norm norm = Norm.of(sides, dtype, rows, columns);
+                Twin all = sides.normal(dtype, 0.5, 1, 3 * rows, columns);
+                addGradients(
+                        sides,
+                        norm,
+                        all.slice(0, rows, columns),
+                        all.slice(rows * columns, rows, columns),
+                        all.slice(2 * rows * columns, rows, columns));
+            }
+        }
+    }
+
+    private static void addGradients(SideBySide sides, Norm norm, Twin x, Twin dy, Twin dx) {
+        long columns = x.tested().shape().columns();
+        Twin dWeight = sides.normal(DType.F32, 0, 1, columns);
+        Twin dBias = sides.normal(DType.F32, 0, 1, columns);
+        sides.runReference((k, s) -> k.layerNorm(s.of(x), norm.on(s), s.of(dx)));
+        sides.share(norm.mean());
+        sides.share(norm.rstd());
+        sides.share(dx);
+        sides.run((k, s) -> k.layerNormBackward(
+                s.of(dy), s.of(x), norm.on(s), new LayerNorm.Gradients(s.of(dWeight), s.of(dBias)), s.of(dx)));
+        checkGradients(sides, norm, new Twin[] {x, dy, dx, dWeight, dBias});
     }
 
     private static void checkGradients(SideBySide sides, Norm norm, Twin[] t) {

@@ -8,7 +8,10 @@ import ds.api.Tensor;
 import ds.api.TensorBackend;
 import ds.cuda.CudaDevice;
 
-/** The core kernels, enqueued on one stream. How work is cut depends on sizes alone, so that the bits are those of any device. */
+/**
+ * The core kernels, enqueued on one stream. How work is cut depends on sizes alone, so that the bits are those of any device; only where it
+ * says so, on the device too.
+ */
 abstract class CudaCoreKernels implements Kernels, AutoCloseable {
     static final int THREADS = 256;
 
@@ -230,14 +233,19 @@ abstract class CudaCoreKernels implements Kernels, AutoCloseable {
 
         /** Adds the parts. */
         void finish(Launcher launcher, long partial, Tensor y, boolean add) {
-            launcher.of("rows", "add_partials")
-                    .number(partial)
-                    .number((int) parts())
-                    .number(columns)
-                    .typed(y)
-                    .number(add ? 1 : 0)
-                    .run(Math.ceilDiv(columns, 32), 1, 32, SUM_ROWS);
+            addParts(launcher, partial, parts(), columns, y, add);
         }
+    }
+
+    /** Adds F32 rows to {@code y}, or puts their sum there. */
+    static void addParts(Launcher launcher, long partial, long parts, long columns, Tensor y, boolean add) {
+        launcher.of("rows", "add_partials")
+                .number(partial)
+                .number((int) parts)
+                .number(columns)
+                .typed(y)
+                .number(add ? 1 : 0)
+                .run(Math.ceilDiv(columns, 32), 1, 32, SUM_ROWS);
     }
 
     @Override

@@ -30,7 +30,7 @@ final class CudaKernels extends CudaCoreKernels {
         super(backend, stream, launcher, products);
         this.attention = new AttentionKernels(launcher, work, backend.modules());
         this.gelu = new GeluKernels(launcher, work);
-        this.norms = new NormKernels(launcher, work);
+        this.norms = new NormKernels(launcher, work, backend.cuda().properties().multiprocessors());
         this.optimizers = new OptimizerKernels(launcher);
         this.quantization = new QuantizationKernels(launcher);
     }

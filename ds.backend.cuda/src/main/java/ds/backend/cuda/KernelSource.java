@@ -25,6 +25,7 @@ record KernelSource(String name, String text) {
                             "elementwise",
                             "gelu",
                             "layer_norm",
+                            "layer_norm_gradients",
                             "optimizers",
                             "product",
                             "quantization",

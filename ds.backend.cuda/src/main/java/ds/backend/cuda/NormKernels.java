@@ -1,6 +1,7 @@
 package ds.backend.cuda;
 
 import static ds.backend.cuda.CudaCoreKernels.THREADS;
+import static ds.backend.cuda.CudaCoreKernels.addParts;
 import static ds.backend.cuda.CudaCoreKernels.columns;
 import static ds.backend.cuda.CudaCoreKernels.rowBlocks;
 
@@ -12,13 +13,17 @@ import ds.backend.cuda.CudaCoreKernels.ColumnSums;
 final class NormKernels {
     private static final int WARP = 32;
     private static final int LOAD_BYTES = 16;
+    private static final int BLOCK_THREADS = 512; // of several rows' gradients
+    private static final int MULTIPROCESSOR_THREADS = 1024; // for whose gradients it has registers
 
     private final Launcher launcher;
     private final WorkMemory work;
+    private final int multiprocessors;
 
-    NormKernels(Launcher launcher, WorkMemory work) {
+    NormKernels(Launcher launcher, WorkMemory work, int multiprocessors) {
         this.launcher = launcher;
         this.work = work;
+        this.multiprocessors = multiprocessors;
     }
 
     /**
@@ -44,6 +49,42 @@ final class NormKernels {
 
     /** Adds to the gradients of input, weight and bias. */
     void backward(Tensor dy, Tensor x, LayerNorm norm, LayerNorm.Gradients gradients, Tensor dx) {
+        boolean wholeLoads = x.shape().columns() * x.dtype().byteSize() % LOAD_BYTES == 0;
+        boolean aligned = isAligned(dy) && isAligned(x) && isAligned(norm.weight()) && isAligned(dx);
+        if (wholeLoads && aligned && loads(x) <= MULTIPROCESSOR_THREADS) {
+            together(dy, x, norm, gradients, dx);
+        } else {
+            apart(dy, x, norm, gradients, dx);
+        }
+    }
+
+    /** Every thread has 16 bytes of a row. Blocks are as many as run at once, so this is the one sum whose order depends on the device. */
+    private void together(Tensor dy, Tensor x, LayerNorm norm, LayerNorm.Gradients gradients, Tensor dx) {
+        long rows = x.shape().rows();
+        int threads = Math.toIntExact(Math.ceilDiv(loads(x), WARP) * WARP);
+        int rowsAtOnce = Math.max(1, BLOCK_THREADS / threads);
+        long running = (long) multiprocessors * (MULTIPROCESSOR_THREADS / (threads * rowsAtOnce));
+        long blocks = Math.min(Math.ceilDiv(rows, rowsAtOnce), running);
+        long weights = work.of(2 * blocks * columns(x) * Float.BYTES);
+        long biases = weights + blocks * columns(x) * Float.BYTES;
+        launcher.of("layer_norm_gradients", "layer_norm_gradients" + Checks.suffix(x))
+                .address(dy)
+                .address(x)
+                .address(norm.weight())
+                .address(norm.mean())
+                .address(norm.rstd())
+                .address(dx)
+                .number(weights)
+                .number(biases)
+                .number(rows)
+                .number(columns(x))
+                .run(blocks, 1, threads, rowsAtOnce);
+        addParts(launcher, weights, blocks, columns(x), gradients.weight(), true);
+        addParts(launcher, biases, blocks, columns(x), gradients.bias(), true);
+    }
+
+    /** For rows of any length, anywhere in memory: reads dy and x twice. */
+    private void apart(Tensor dy, Tensor x, LayerNorm norm, LayerNorm.Gradients gradients, Tensor dx) {
         ColumnSums sums = new ColumnSums(x.shape().rows(), x.shape().columns());
         long weights = work.of(2 * sums.bytes());
         long biases = weights + sums.bytes();
@@ -74,7 +115,14 @@ final class NormKernels {
 
     /** {@return as many threads of a block, which has a row, as load 16 bytes of it each: idle ones would take the place of other rows'} */
     private static int threads(Tensor x) {
-        long loads = Math.ceilDiv(x.shape().columns() * x.dtype().byteSize(), LOAD_BYTES);
-        return Math.clamp(Math.ceilDiv(loads, WARP) * WARP, WARP, THREADS);
+        return Math.clamp(Math.ceilDiv(loads(x), WARP) * WARP, WARP, THREADS);
+    }
+
+    private static boolean isAligned(Tensor tensor) {
+        return tensor.address() % LOAD_BYTES == 0;
+    }
+
+    private static long loads(Tensor x) {
+        return Math.ceilDiv(x.shape().columns() * x.dtype().byteSize(), LOAD_BYTES);
     }
 }

@@ -16,6 +16,7 @@
 #   check           40  `ds check` of the reference folder in fp32 and bf16, against PyTorch's numbers
 #   bench124        60  GPT-2 124M, bf16, 1024 tokens: tokens/s, MFU        torch124   120  the same in PyTorch, compiled
 #   determinism     60  the same 13 steps twice: the same losses and norms, bit for bit
+#   products        50  the 124M step with the fastest of 8 algorithms for each product, measured in its first step, to compare
 #   breakdown       90  kernel table of GPT-2 124M: roofline of each kernel
 #   bench1558       90  GPT-2 1558M                                         torch1558  150  the same in PyTorch, compiled block by block
 #   epilogue        60  the 124M step without cuBLASLt's GELU epilogues, to compare
@@ -26,7 +27,7 @@
 # DS_GPU_HOST_GIB says what the machine's host has for plan17b, where its memory grows as it is used and the system tells less.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-FIRST="info contract training check bench124 torch124 determinism"
+FIRST="info contract training check bench124 torch124 determinism products"
 SECOND="breakdown bench1558 torch1558 epilogue plan17b train17b"
 
 # ---- here -----------------------------------------------------------------------------------------------------------------------------
@@ -242,7 +243,10 @@ stage() {
     free -g || true
     python3 -c 'import torch; print(torch.__version__, torch.version.cuda, torch.cuda.is_available(), torch.cuda.nccl.version())' || true
     ;;
-  contract) junit cuda 200 --select-class ds.backend.cuda.CudaBackendContractTest --select-class ds.backend.cuda.CudaBackendProviderTest ;;
+  contract)
+    junit cuda 200 --select-class ds.backend.cuda.CudaBackendContractTest --select-class ds.backend.cuda.CudaBackendProviderTest \
+      --select-class ds.backend.cuda.ProductCandidatesTest
+    ;;
   training) junit nccl 15 --select-class ds.comm.nccl.NcclCommunicatorTest --select-class ds.comm.nccl.GpuTrainingTest ;;
   check)
     status=0
@@ -257,6 +261,7 @@ stage() {
   torch1558) torch torch1558 gpt2-1558m 16 block ;;
   breakdown) bench breakdown gpt2-124m 32 --breakdown ;;
   epilogue) bench epilogue gpt2-124m 32 --keys '{"ds": {"backend_options": {"gelu_epilogue": false}}}' ;;
+  products) bench products gpt2-124m 32 --keys '{"ds": {"backend_options": {"product_candidates": 8}}}' ;;
   determinism)
     bench determinism1 gpt2-124m 32
     bench determinism2 gpt2-124m 32
@@ -292,7 +297,7 @@ check | rehearse)
   ;;
 stage) stage "$2" ;;
 *)
-  sed -n '2,26s/^# \{0,1\}//p' "$0"
+  sed -n '2,27s/^# \{0,1\}//p' "$0"
   exit 2
   ;;
 esac

@@ -17,11 +17,13 @@ import java.util.List;
  * The provider named "cuda". Options: {@code device}, which of the GPUs that the process sees (by default the local rank); {@code tf32},
  * whether products of F32 may round their factors to 10 bits (false); {@code gelu_epilogue}, whether cuBLASLt computes GELU with products
  * of 16-bit numbers (true); {@code wgmma_attention}, whether attention on sm_90 multiplies by warpgroups (false: this has not run on any
- * device); {@code memory_limit_bytes}, what the buffers may take together (by
+ * device); {@code product_candidates}, of how many of cuBLASLt's algorithms a product takes the fastest, which is measured
+ * once and kept beside the kernels (1: its heuristics' first, and nothing is measured); {@code memory_limit_bytes}, what the buffers may take together (by
  * default the device's memory); {@code kernel_cache}, the folder of compiled kernels (by default {@code ds/kernels} in the user's cache).
  */
 public final class CudaBackendProvider implements TensorBackendProvider {
     static final String NAME = "cuda";
+    private static final int MAX_CANDIDATES = 32;
 
     /** Loads nothing. */
     public CudaBackendProvider() {}
@@ -74,12 +76,17 @@ public final class CudaBackendProvider implements TensorBackendProvider {
         long ordinal = options.integer("device", localRank);
         Products.Precision precision =
                 new Products.Precision(options.flag("tf32", false), options.flag("gelu_epilogue", true));
+        long candidates = options.integer("product_candidates", 1);
         long limit = options.integer("memory_limit_bytes", 0);
         boolean wgmma = options.flag("wgmma_attention", false);
         String folder = options.text("kernel_cache", "");
         options.rejectUnknown();
         if (limit < 0) {
             throw new ProviderException("ds.backend cuda: memory_limit_bytes = " + limit + ": must be positive");
+        }
+        if (candidates < 1 || candidates > MAX_CANDIDATES) {
+            throw new ProviderException("ds.backend cuda: product_candidates = " + candidates + ": must be from 1 to "
+                    + MAX_CANDIDATES + "; 1 takes cuBLASLt's first algorithm and measures nothing");
         }
         try {
             CudaDriver driver = new CudaDriver();
@@ -91,12 +98,15 @@ public final class CudaBackendProvider implements TensorBackendProvider {
             }
             CudaDriver.Properties properties = devices.get((int) ordinal);
             List<Integer> majors = majors(driver.version(), properties);
-            KernelCache cache = new KernelCache(folder.isEmpty() ? userCache() : Path.of(folder), new Nvrtc(majors));
+            Path cache = folder.isEmpty() ? userCache() : Path.of(folder);
+            Nvrtc compiler = new Nvrtc(majors);
+            CublasLt library = new CublasLt(majors);
+            AlgorithmFile kept = new AlgorithmFile(cache, properties, library.version());
             CudaDevice device = new CudaDevice(driver, properties);
             return new CudaBackend(
                     device,
-                    new KernelModules(device, cache, FlashKernels.of(properties, wgmma)),
-                    new Products(device, new CublasLt(majors), precision),
+                    new KernelModules(device, new KernelCache(cache, compiler), FlashKernels.of(properties, wgmma)),
+                    new Products(device, library, precision, new AlgorithmChoice((int) candidates, kept)),
                     limit == 0 ? properties.memoryBytes() : limit);
         } catch (LinkageError | CudaException e) {
             throw new ProviderException("ds.backend = cuda: " + e.getMessage(), e);

@@ -43,19 +43,23 @@ final class KernelCache {
         return image;
     }
 
-    /** Written beside and renamed, so that ranks that start together do not read each other's halves. */
     private static void keep(Path file, byte[] image) {
         try {
-            Files.createDirectories(file.getParent());
-            Path part = Files.createTempFile(file.getParent(), ".kernel", ".part");
-            try {
-                Files.write(part, image);
-                Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            } finally {
-                Files.deleteIfExists(part);
-            }
+            replace(file, image);
         } catch (IOException e) {
             LOG.log(System.Logger.Level.DEBUG, "the compiled kernels are not kept: {0}", e.toString());
+        }
+    }
+
+    /** Writes a file, and its folder: beside it, and renamed, so that ranks that start together do not read each other's halves. */
+    static void replace(Path file, byte[] bytes) throws IOException {
+        Files.createDirectories(file.getParent());
+        Path part = Files.createTempFile(file.getParent(), ".kernel", ".part");
+        try {
+            Files.write(part, bytes);
+            Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(part);
         }
     }
 

@@ -31,6 +31,7 @@ final class Products implements AutoCloseable {
     private final CudaDevice device;
     private final CublasLt library;
     private final Precision precision;
+    private final AlgorithmChoice choice;
     private final Map<Problem, Optional<Product>> prepared = new HashMap<>();
 
     /**
@@ -41,10 +42,11 @@ final class Products implements AutoCloseable {
      */
     record Precision(boolean tf32, boolean gelu) {}
 
-    Products(CudaDevice device, CublasLt library, Precision precision) {
+    Products(CudaDevice device, CublasLt library, Precision precision, AlgorithmChoice choice) {
         this.device = device;
         this.library = library;
         this.precision = precision;
+        this.choice = choice;
         device.bind();
         library.open();
     }
@@ -101,17 +103,12 @@ final class Products implements AutoCloseable {
      * @return whether it could be; if not, nothing was done. Without an ending it always can
      */
     boolean run(Operand a, Operand b, Tensor c, Ending ending, boolean add, Place place) {
-        Optional<Product> product = lookUp(a, b, c, ending);
+        Optional<Product> product = lookUp(a, b, c, ending, add, place);
         if (product.isPresent()) {
             device.bind();
             product.get()
                     .run(
-                            new CublasLt.Operands(
-                                    b.tensor().address(),
-                                    a.tensor().address(),
-                                    c.address(),
-                                    ending.biasAddress(),
-                                    ending.innerAddress()),
+                            operands(a, b, c, ending),
                             add,
                             place.work().of(CublasLt.WORKSPACE_BYTES),
                             place.stream().handle());
@@ -124,7 +121,12 @@ final class Products implements AutoCloseable {
         return true;
     }
 
-    private Optional<Product> lookUp(Operand a, Operand b, Tensor c, Ending ending) {
+    private static CublasLt.Operands operands(Operand a, Operand b, Tensor c, Ending ending) {
+        return new CublasLt.Operands(
+                b.tensor().address(), a.tensor().address(), c.address(), ending.biasAddress(), ending.innerAddress());
+    }
+
+    private Optional<Product> lookUp(Operand a, Operand b, Tensor c, Ending ending, boolean add, Place place) {
         DType in = a.tensor().dtype();
         if (in != b.tensor().dtype() || (c.dtype() != in && c.dtype() != DType.F32)) {
             return Optional.empty();
@@ -147,8 +149,11 @@ final class Products implements AutoCloseable {
             Optional<Product> product = prepared.get(problem);
             if (product == null) {
                 device.bind();
-                product = library.prepare(problem);
-                if (product.isEmpty()) {
+                product = library.prepare(problem, choice.candidates());
+                if (product.isPresent()) {
+                    choice.choose(
+                            problem, product.get(), new AlgorithmChoice.Call(operands(a, b, c, ending), add, place));
+                } else {
                     LOG.log(
                             c.elements() < LARGE ? System.Logger.Level.DEBUG : System.Logger.Level.WARNING,
                             "cuBLASLt has no algorithm for {0}: kernels of our own, which are slow, take its place",

@@ -26,6 +26,11 @@ final class WorkMemory implements AutoCloseable {
         return buffer.address();
     }
 
+    /** {@return memory beside it, handed over} */
+    Buffer temporary(long bytes) {
+        return allocate.apply(bytes);
+    }
+
     @Override
     public void close() {
         if (buffer != null) {

@@ -14,6 +14,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What the provider says of itself, with a GPU and without. */
 class CudaBackendProviderTest {
@@ -42,6 +43,16 @@ class CudaBackendProviderTest {
         assertTrue(assertThrows(ProviderException.class, () -> provider.open(0, negative))
                 .getMessage()
                 .contains("memory_limit_bytes = -1"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-1, 0, 33})
+    void aNumberOfCandidatesOutOfRangeIsRefusedWithTheRange(long candidates) {
+        ProviderOptions wrong = new ProviderOptions("ds.options", Map.of("product_candidates", candidates));
+        String message = assertThrows(ProviderException.class, () -> provider.open(0, wrong))
+                .getMessage();
+        assertTrue(message.contains("product_candidates = " + candidates), message);
+        assertTrue(message.contains("1 to 32"), message);
     }
 
     @Test

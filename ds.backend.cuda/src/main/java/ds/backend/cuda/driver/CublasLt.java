@@ -8,6 +8,7 @@ import ds.cuda.CudaException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 
@@ -30,18 +31,8 @@ public final class CublasLt implements AutoCloseable {
     private static final int AUXILIARY_LEADING_DIMENSION = 12;
     // What choosing an algorithm takes for the alignment of pointers that it does not follow.
     private static final long ALIGNED = 16;
-    // cublasLtMatmulPreferenceAttributes_t
-    private static final int MAX_WORKSPACE_BYTES = 1;
-    private static final int REDUCTION_SCHEMES = 3;
-    private static final int FIRST_MIN_ALIGNMENT = 5; // of A; then B, C, D
-    // cublasLtReductionScheme_t: parts of a split depth are added in the type in which they were computed
-    private static final int REDUCTION_IN_COMPUTE_TYPE = 2;
-    // cublasLtMatmulHeuristicResult_t: algorithm, workspace, status, waves, reserved
-    private static final long ALGORITHM_BYTES = 64;
-    private static final long RESULT_BYTES = 96;
-    private static final long RESULT_STATE = 72;
-    private static final int INVALID_VALUE = 7;
-    private static final int NOT_SUPPORTED = 15;
+    static final int INVALID_VALUE = 7;
+    static final int NOT_SUPPORTED = 15;
 
     private final CublasLtLibrary library;
     private final Arena arena = Arena.ofShared();
@@ -51,7 +42,27 @@ public final class CublasLt implements AutoCloseable {
     private long handle;
 
     /** A column-major matrix: the number of its type as cudaDataType_t, rows, columns. Rows are also its leading dimension. */
-    public record Matrix(int type, long rows, long columns) {}
+    public record Matrix(int type, long rows, long columns) {
+        /** {@return how many bytes an element takes} */
+        public int elementBytes() {
+            return type == R_32F ? Float.BYTES : Short.BYTES;
+        }
+
+        /** {@return how many bytes it takes} */
+        public long byteSize() {
+            return rows * columns * elementBytes();
+        }
+    }
+
+    /**
+     * One way of computing a problem.
+     *
+     * @param hex the library's opaque cublasLtMatmulAlgo_t, 64 bytes in hexadecimal; may be kept for the same version of the library
+     */
+    public record Algorithm(String hex) {}
+
+    /** A problem's handles: of its description, and of the layouts of A, B and D. */
+    record Described(long desc, long a, long b, long d) {}
 
     /** What is done with a product before it is stored; numbers of cublasLtEpilogue_t. */
     public enum Epilogue {
@@ -114,23 +125,34 @@ public final class CublasLt implements AutoCloseable {
         handle = make("cublasLtCreate", library::create);
     }
 
-    /** A problem, described to the library, with the algorithm that it has chosen. */
+    /** {@return the library's version, such as 130001} */
+    public long version() {
+        return library.version();
+    }
+
+    /** A problem, described to the library, and the algorithm that it runs with. */
     public final class Product {
-        private final long desc;
-        private final long a;
-        private final long b;
-        private final long d;
-        private final MemorySegment algorithm;
         private final Epilogue epilogue;
+        private final Described described;
+        private final List<Algorithm> candidates;
+        private final MemorySegment algorithm = arena.allocate(Heuristics.ALGORITHM_BYTES, 16);
         private final MemorySegment pointer = arena.allocate(JAVA_LONG);
 
-        private Product(Epilogue epilogue, long desc, long a, long b, long d, MemorySegment algorithm) {
+        private Product(Epilogue epilogue, Described described, List<Algorithm> candidates) {
             this.epilogue = epilogue;
-            this.desc = desc;
-            this.a = a;
-            this.b = b;
-            this.d = d;
-            this.algorithm = algorithm;
+            this.described = described;
+            this.candidates = candidates;
+            use(candidates.getFirst());
+        }
+
+        /** {@return the algorithms that it may run with, at least one; the library takes the first for the fastest} */
+        public List<Algorithm> candidates() {
+            return candidates;
+        }
+
+        /** Runs with this one of the candidates from now on; with the first if this is never called. */
+        public synchronized void use(Algorithm candidate) {
+            algorithm.copyFrom(MemorySegment.ofArray(HexFormat.of().parseHex(candidate.hex())));
         }
 
         /**
@@ -148,17 +170,17 @@ public final class CublasLt implements AutoCloseable {
             check(
                     library.matmul(
                             handle,
-                            desc,
+                            described.desc(),
                             one.address(),
                             operands.a(),
-                            a,
+                            described.a(),
                             operands.b(),
-                            b,
+                            described.b(),
                             (add ? one : zero).address(),
                             operands.d(),
-                            d,
+                            described.d(),
                             operands.d(),
-                            d,
+                            described.d(),
                             algorithm.address(),
                             workspace,
                             WORKSPACE_BYTES,
@@ -168,12 +190,16 @@ public final class CublasLt implements AutoCloseable {
 
         private void point(int attribute, long address) {
             pointer.set(JAVA_LONG, 0, address);
-            set(desc, attribute, pointer);
+            set(described.desc(), attribute, pointer);
         }
     }
 
-    /** {@return how the library computes it; empty if it cannot} */
-    public synchronized Optional<Product> prepare(Problem problem) {
+    /**
+     * {@return how the library computes it, with the first of the candidates; empty if it cannot}
+     *
+     * @param candidates how many it is asked for; it may know fewer
+     */
+    public synchronized Optional<Product> prepare(Problem problem, int candidates) {
         long desc = make(
                 "cublasLtMatmulDescCreate",
                 result -> library.descCreate(result, problem.tf32() ? COMPUTE_32F_FAST_TF32 : COMPUTE_32F, R_32F));
@@ -188,57 +214,15 @@ public final class CublasLt implements AutoCloseable {
             setLong(desc, AUXILIARY_POINTER, ALIGNED);
             setLong(desc, AUXILIARY_LEADING_DIMENSION, problem.d().rows());
         }
-        long a = layout(problem.a());
-        long b = layout(problem.b());
-        long d = layout(problem.d());
-        MemorySegment result = arena.allocate(RESULT_BYTES, 16);
-        if (!choose(problem, new long[] {desc, a, b, d}, result)) {
-            destroy(desc, a, b, d);
+        Described described = new Described(desc, layout(problem.a()), layout(problem.b()), layout(problem.d()));
+        List<Algorithm> found = new Heuristics(library, handle).algorithms(problem, described, candidates);
+        if (found.isEmpty()) {
+            destroy(described);
             return Optional.empty();
         }
-        Product product = new Product(epilogue, desc, a, b, d, result.asSlice(0, ALGORITHM_BYTES));
+        Product product = new Product(epilogue, described, found);
         products.add(product);
         return Optional.of(product);
-    }
-
-    private boolean choose(Problem problem, long[] handles, MemorySegment result) {
-        long preference = make("cublasLtMatmulPreferenceCreate", library::preferenceCreate);
-        try (Arena local = Arena.ofConfined()) {
-            MemorySegment value = local.allocateFrom(JAVA_LONG, WORKSPACE_BYTES);
-            prefer(preference, MAX_WORKSPACE_BYTES, value, Long.BYTES);
-            value.set(JAVA_INT, 0, REDUCTION_IN_COMPUTE_TYPE);
-            prefer(preference, REDUCTION_SCHEMES, value, Integer.BYTES);
-            int[] operands = {0, 1, 2, 2}; // C is D
-            for (int i = 0; i < operands.length; i++) {
-                value.set(JAVA_INT, 0, problem.alignments().get(operands[i]));
-                prefer(preference, FIRST_MIN_ALIGNMENT + i, value, Integer.BYTES);
-            }
-            MemorySegment found = local.allocate(JAVA_INT);
-            int status = library.heuristic(
-                    handle,
-                    handles[0],
-                    handles[1],
-                    handles[2],
-                    handles[3],
-                    handles[3],
-                    preference,
-                    1,
-                    result.address(),
-                    found.address());
-            // A version that does not know an epilogue, or not for these sizes, calls it invalid.
-            if (status != NOT_SUPPORTED && status != INVALID_VALUE) {
-                check(status, "cublasLtMatmulAlgoGetHeuristic");
-            }
-            return status == 0 && found.get(JAVA_INT, 0) > 0 && result.get(JAVA_INT, RESULT_STATE) == 0;
-        } finally {
-            check(library.preferenceDestroy(preference), "cublasLtMatmulPreferenceDestroy");
-        }
-    }
-
-    private void prefer(long preference, int attribute, MemorySegment value, long bytes) {
-        check(
-                library.preferenceSet(preference, attribute, value.address(), bytes),
-                "cublasLtMatmulPreferenceSetAttribute " + attribute);
     }
 
     private void set(long desc, int attribute, int number) {
@@ -265,20 +249,20 @@ public final class CublasLt implements AutoCloseable {
                 result -> library.layoutCreate(result, matrix.type(), matrix.rows(), matrix.columns(), matrix.rows()));
     }
 
-    private void destroy(long desc, long... layouts) {
-        check(library.descDestroy(desc), "cublasLtMatmulDescDestroy");
-        for (long layout : layouts) {
+    private void destroy(Described described) {
+        check(library.descDestroy(described.desc()), "cublasLtMatmulDescDestroy");
+        for (long layout : new long[] {described.a(), described.b(), described.d()}) {
             check(library.layoutDestroy(layout), "cublasLtMatrixLayoutDestroy");
         }
     }
 
     /** A call that writes one handle. */
     @FunctionalInterface
-    private interface Making {
+    interface Making {
         int make(long result);
     }
 
-    private static long make(String call, Making making) {
+    static long make(String call, Making making) {
         try (Arena local = Arena.ofConfined()) {
             MemorySegment result = local.allocate(JAVA_LONG);
             check(making.make(result.address()), call);
@@ -286,7 +270,7 @@ public final class CublasLt implements AutoCloseable {
         }
     }
 
-    private static void check(int status, String call) {
+    static void check(int status, String call) {
         if (status != 0) {
             String name = switch (status) {
                 case 1 -> "not initialised";
@@ -303,7 +287,7 @@ public final class CublasLt implements AutoCloseable {
 
     @Override
     public synchronized void close() {
-        products.forEach(product -> destroy(product.desc, product.a, product.b, product.d));
+        products.forEach(product -> destroy(product.described));
         if (handle != 0) {
             check(library.destroy(handle), "cublasLtDestroy");
         }

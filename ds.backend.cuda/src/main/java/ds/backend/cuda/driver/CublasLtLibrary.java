@@ -4,11 +4,13 @@ import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import ds.cuda.NativeLibrary;
+import java.lang.foreign.FunctionDescriptor;
 import java.lang.invoke.MethodHandle;
 import java.util.List;
 
 /** libcublasLt, matrix products: the raw calls, which return a status. Addresses and handles are longs. */
 final class CublasLtLibrary {
+    private final MethodHandle version;
     private final MethodHandle create;
     private final MethodHandle destroy;
     private final MethodHandle descCreate;
@@ -25,6 +27,7 @@ final class CublasLtLibrary {
     /** Loads the first that is found; throws {@link LinkageError} if there is none. */
     CublasLtLibrary(List<String> names) {
         NativeLibrary library = NativeLibrary.load("cuBLASLt", names);
+        version = library.function("cublasLtGetVersion", FunctionDescriptor.of(JAVA_LONG));
         create = library.function("cublasLtCreate", JAVA_LONG);
         destroy = library.function("cublasLtDestroy", JAVA_LONG);
         descCreate = library.function("cublasLtMatmulDescCreate", JAVA_LONG, JAVA_INT, JAVA_INT);
@@ -67,6 +70,15 @@ final class CublasLtLibrary {
                 JAVA_LONG,
                 JAVA_LONG,
                 JAVA_LONG);
+    }
+
+    // size_t cublasLtGetVersion(void)
+    long version() {
+        try {
+            return (long) version.invokeExact();
+        } catch (Throwable e) {
+            throw NativeLibrary.unexpected(e);
+        }
     }
 
     // cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle)

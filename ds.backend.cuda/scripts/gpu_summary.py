@@ -73,6 +73,9 @@ def table(out):
     epilogue, ours = read(out / "epilogue.json"), read(out / "bench124.json")
     if epilogue and ours:
         print(f"124M without GELU epilogues: {epilogue['step_seconds'] * 1e3:.1f} ms, with them {ours['step_seconds'] * 1e3:.1f} ms")
+    warps = read(out / "warps.json")
+    if warps and ours and "true" in ours["keys"]:
+        print(f"124M with attention by warps: {warps['step_seconds'] * 1e3:.1f} ms, by warpgroups {ours['step_seconds'] * 1e3:.1f} ms")
     products = read(out / "products.json")
     if products and ours:
         print(f"124M with the fastest of 8 algorithms for each product: {products['step_seconds'] * 1e3:.1f} ms, with the heuristics' first "

@@ -11,24 +11,26 @@
 # order of their use; `first` and `second` stand for the halves of them, for two calls:
 #
 #   info            20  what is there: ds info, nvidia-smi, PyTorch
-#   contract       120  the contract suite of tensor backends
-#   training        90  training on cuda and nccl: the reference's losses, determinism, offload with ratio; NCCL's operations on one rank
+#   contract       100  the contract suite of tensor backends
+#   wgmma           30  attention's part of it by warpgroups, on sm_90; the benchmarks behind it take these if it passes
+#   training        80  training on cuda and nccl: the reference's losses, determinism, offload with ratio; NCCL's operations on one rank
 #   check           40  `ds check` of the reference folder in fp32 and bf16, against PyTorch's numbers
 #   bench124        60  GPT-2 124M, bf16, 1024 tokens: tokens/s, MFU        torch124   120  the same in PyTorch, compiled
 #   determinism     60  the same 13 steps twice: the same losses and norms, bit for bit
 #   products        50  the 124M step with the fastest of 8 algorithms for each product, measured in its first step, to compare
 #   breakdown       90  kernel table of GPT-2 124M: roofline of each kernel
 #   bench1558       90  GPT-2 1558M                                         torch1558  150  the same in PyTorch, compiled block by block
-#   epilogue        60  the 124M step without cuBLASLt's GELU epilogues, to compare
 #   plan17b         30  the plan of Turing-NLG 17B for this GPU and host    train17b   240  some of its steps, with the states that the plan chose
+#   epilogue        60  the 124M step without cuBLASLt's GELU epilogues, to compare
+#   warps           60  the 124M step with attention by warps, to compare
 #
 # The machine brings libcuda, libnvrtc, libcublasLt and libnccl of CUDA 12 or 13; DS_CUDA_LIBRARIES names folders beyond the usual ones.
 # Where it names one with NVRTC 13.0 at `bundle`, kernels for sm_90 are compiled here, and not there if the machine has the same version.
 # DS_GPU_HOST_GIB says what the machine's host has for plan17b, where its memory grows as it is used and the system tells less.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-FIRST="info contract training check bench124 torch124 determinism products"
-SECOND="breakdown bench1558 torch1558 epilogue plan17b train17b"
+FIRST="info contract wgmma training check bench124 torch124 determinism products"
+SECOND="wgmma breakdown bench1558 torch1558 plan17b train17b epilogue warps"
 
 # ---- here -----------------------------------------------------------------------------------------------------------------------------
 
@@ -61,7 +63,7 @@ bundle() {
   version=$(sed -n 's|.*<junit.version>\(.*\)</junit.version>.*|\1|p' "$root/pom.xml")
   (cd "$root" && ./mvnw -q dependency:copy "-Dartifact=org.junit.platform:junit-platform-console-standalone:$version" \
     "-DoutputDirectory=$work/ds/test")
-  "$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "$work/ds/test/cuda:$work/ds/lib/*" ds.backend.cuda.CompileKernels \
+  "$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "$work/ds/test/cuda:$work/ds/lib/*" ds.backend.cuda.launch.CompileKernels \
     "$work/ds/cache/ds/kernels" sm_90 || echo "on_gpu.sh: no kernels are compiled here; the machine will do it" >&2
   cp -R "$root/ds.models.gpt/src/test/resources/gpt2-tiny" "$work/ds/reference"
   cp "$here/on_gpu.sh" "$here/gpu_summary.py" "$root/ds.bench/scripts/pytorch_gpu_step.py" "$work/ds"
@@ -174,6 +176,18 @@ bench() {
   return $status
 }
 
+# Whether attention by warpgroups has passed its part of the contract here.
+tried_wgmma() {
+  grep -q '^wgmma status 0 ' "$DS_GPU_OUT/summary.txt" 2>/dev/null
+}
+
+# Keys of a benchmark, with what has been found to work: options [OPTION].
+options() {
+  wgmma=false
+  ! tried_wgmma || wgmma=true
+  printf '{"ds": {"backend_options": {"wgmma_attention": %s%s}}}' $wgmma "${1:+, $1}"
+}
+
 torch() {
   name=$1 model=$2 sequences=$3 compile=$4
   set -- --model "$model"
@@ -247,6 +261,10 @@ stage() {
     junit cuda 200 --select-class ds.backend.cuda.CudaBackendContractTest --select-class ds.backend.cuda.CudaBackendProviderTest \
       --select-class ds.backend.cuda.ProductCandidatesTest
     ;;
+  wgmma)
+    ! tried_wgmma || return 0 # in the first call
+    junit cuda 20 --select-class ds.backend.cuda.WarpgroupAttentionTest
+    ;;
   training) junit nccl 15 --select-class ds.comm.nccl.NcclCommunicatorTest --select-class ds.comm.nccl.GpuTrainingTest ;;
   check)
     status=0
@@ -255,16 +273,17 @@ stage() {
     done
     return $status
     ;;
-  bench124) bench bench124 gpt2-124m 32 ;;
+  bench124) bench bench124 gpt2-124m 32 --keys "$(options)" ;;
   torch124) torch torch124 gpt2-124m 32 model ;;
-  bench1558) bench bench1558 gpt2-1558m 16 ;;
+  bench1558) bench bench1558 gpt2-1558m 16 --keys "$(options)" ;;
   torch1558) torch torch1558 gpt2-1558m 16 block ;;
-  breakdown) bench breakdown gpt2-124m 32 --breakdown ;;
-  epilogue) bench epilogue gpt2-124m 32 --keys '{"ds": {"backend_options": {"gelu_epilogue": false}}}' ;;
-  products) bench products gpt2-124m 32 --keys '{"ds": {"backend_options": {"product_candidates": 8}}}' ;;
+  breakdown) bench breakdown gpt2-124m 32 --breakdown --keys "$(options)" ;;
+  epilogue) bench epilogue gpt2-124m 32 --keys "$(options '"gelu_epilogue": false')" ;;
+  products) bench products gpt2-124m 32 --keys "$(options '"product_candidates": 8')" ;;
+  warps) bench warps gpt2-124m 32 ;;
   determinism)
-    bench determinism1 gpt2-124m 32
-    bench determinism2 gpt2-124m 32
+    bench determinism1 gpt2-124m 32 --keys "$(options)"
+    bench determinism2 gpt2-124m 32 --keys "$(options)"
     python3 "$here/gpu_summary.py" --same "$DS_GPU_OUT/determinism1.json" "$DS_GPU_OUT/determinism2.json"
     ;;
   plan17b) plan17b ;;
@@ -297,7 +316,7 @@ check | rehearse)
   ;;
 stage) stage "$2" ;;
 *)
-  sed -n '2,27s/^# \{0,1\}//p' "$0"
+  sed -n '2,29s/^# \{0,1\}//p' "$0"
   exit 2
   ;;
 esac

@@ -179,6 +179,7 @@ int cublasLtMatmul(
     bool bias = desc->epilogue == EPILOGUE_BIAS || gelu;
     if (!bias && !gradient && desc->epilogue != EPILOGUE_NONE) return NOT_SUPPORTED;
     if ((gelu || gradient) && ((uintptr_t)desc->aux < 4096 || (uintptr_t)desc->aux % 16)) return INVALID_VALUE;
+    if (getenv("DS_EMULATED_IDLE")) return SUCCESS;
     auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(algorithm->micros);
     while (std::chrono::steady_clock::now() < until) {
     }

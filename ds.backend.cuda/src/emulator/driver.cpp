@@ -1,5 +1,6 @@
 // The part of the CUDA driver API that ds.backend.cuda and ds.comm.nccl call, on the host: "device" memory is host memory, filled with
-// rubbish when it is allocated, and work is done when it is enqueued. A module is the path of a shared library that nvrtc.cpp made.
+// rubbish when it is allocated, and work is done when it is enqueued. A module is the path of a shared library that nvrtc.cpp made. With
+// DS_EMULATED_IDLE the device and cuBLASLt do nothing at all: what a step takes then is the host's part of it.
 #include <atomic>
 #include <cstdio>
 #include <cstdint>
@@ -16,6 +17,7 @@ std::map<uintptr_t, size_t> allocated;
 const size_t TOTAL = 8ull << 30;
 size_t used = 0;
 std::atomic<long> synchronizations{0};
+const bool IDLE = getenv("DS_EMULATED_IDLE") != nullptr;
 thread_local void* context = nullptr;
 char the_context;
 
@@ -128,36 +130,42 @@ int cuMemFreeHost(void* address) {
 }
 int cuMemsetD8Async(uintptr_t address, unsigned char value, size_t n, void*) {
     NEED_CONTEXT;
+    if (IDLE) return SUCCESS;
     if (!inside(address, n)) return INVALID_VALUE;
     memset((void*)address, value, n);
     return SUCCESS;
 }
 int cuMemsetD16Async(uintptr_t address, unsigned short value, size_t n, void*) {
     NEED_CONTEXT;
+    if (IDLE) return SUCCESS;
     if (!inside(address, 2 * n) || address % 2) return INVALID_VALUE;
     for (size_t i = 0; i < n; i++) ((unsigned short*)address)[i] = value;
     return SUCCESS;
 }
 int cuMemsetD32Async(uintptr_t address, unsigned value, size_t n, void*) {
     NEED_CONTEXT;
+    if (IDLE) return SUCCESS;
     if (!inside(address, 4 * n) || address % 4) return INVALID_VALUE;
     for (size_t i = 0; i < n; i++) ((unsigned*)address)[i] = value;
     return SUCCESS;
 }
 int cuMemcpyHtoDAsync_v2(uintptr_t to, const void* from, size_t bytes, void*) {
     NEED_CONTEXT;
+    if (IDLE) return SUCCESS;
     if (!inside(to, bytes)) return INVALID_VALUE;
     memcpy((void*)to, from, bytes);
     return SUCCESS;
 }
 int cuMemcpyDtoHAsync_v2(void* to, uintptr_t from, size_t bytes, void*) {
     NEED_CONTEXT;
+    if (IDLE) return SUCCESS;
     if (!inside(from, bytes)) return INVALID_VALUE;
     memcpy(to, (void*)from, bytes);
     return SUCCESS;
 }
 int cuMemcpyDtoDAsync_v2(uintptr_t to, uintptr_t from, size_t bytes, void*) {
     NEED_CONTEXT;
+    if (IDLE) return SUCCESS;
     if (!inside(from, bytes) || !inside(to, bytes)) return INVALID_VALUE;
     memmove((void*)to, (void*)from, bytes);
     return SUCCESS;
@@ -220,6 +228,7 @@ int cuLaunchKernel(
         void** parameters, void**) {
     NEED_CONTEXT;
     if (gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535 || bx * by * bz > 1024) return INVALID_VALUE;
+    if (IDLE) return SUCCESS;
     std::lock_guard<std::mutex> guard(lock);
     unsigned dims[6] = {gx, gy, gz, bx, by, bz};
     ((void (*)(void**, const unsigned*, unsigned))function)(parameters, dims, shared);

@@ -5,7 +5,11 @@ import ds.api.CounterRandom;
 import ds.api.DType;
 import ds.api.Dropout;
 import ds.api.Tensor;
-import ds.backend.cuda.FlashKernels.Shape;
+import ds.backend.cuda.launch.FlashKernels;
+import ds.backend.cuda.launch.FlashKernels.Shape;
+import ds.backend.cuda.launch.KernelModules;
+import ds.backend.cuda.launch.Launcher;
+import ds.backend.cuda.launch.WorkMemory;
 import java.util.Optional;
 
 /**
@@ -90,7 +94,7 @@ final class AttentionKernels {
         }
         FlashKernels kernels = flash.get();
         Shape shape = kernels.forward();
-        launcher.of(kernels.module(), kernels.kernel("forward", qkv), kernels.sharedBytes(shape, 1))
+        launcher.of(kernels.module(), kernels.kernel("forward", Checks.suffix(qkv)), kernels.sharedBytes(shape, 1))
                 .address(qkv)
                 .address(y)
                 .address(logSumExp);
@@ -138,7 +142,7 @@ final class AttentionKernels {
             } else {
                 FlashKernels kernels = flash.get();
                 Shape shape = side.equals("queries") ? kernels.queries() : kernels.keys();
-                launcher.of(kernels.module(), kernels.kernel(side, qkv), kernels.sharedBytes(shape, 2))
+                launcher.of(kernels.module(), kernels.kernel(side, Checks.suffix(qkv)), kernels.sharedBytes(shape, 2))
                         .address(dy)
                         .address(qkv)
                         .number(statistics)

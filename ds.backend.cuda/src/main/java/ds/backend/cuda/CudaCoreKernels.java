@@ -6,6 +6,11 @@ import ds.api.Kernels;
 import ds.api.Stream;
 import ds.api.Tensor;
 import ds.api.TensorBackend;
+import ds.backend.cuda.launch.Codes;
+import ds.backend.cuda.launch.CudaStream;
+import ds.backend.cuda.launch.Launcher;
+import ds.backend.cuda.launch.WorkMemory;
+import ds.backend.cuda.product.Products;
 import ds.cuda.CudaDevice;
 
 /**

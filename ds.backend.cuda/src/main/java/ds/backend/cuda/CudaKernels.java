@@ -12,6 +12,9 @@ import ds.api.Quantization;
 import ds.api.Sgd;
 import ds.api.Shape;
 import ds.api.Tensor;
+import ds.backend.cuda.launch.CudaStream;
+import ds.backend.cuda.launch.Launcher;
+import ds.backend.cuda.product.Products;
 import java.util.Optional;
 import java.util.function.Consumer;
 

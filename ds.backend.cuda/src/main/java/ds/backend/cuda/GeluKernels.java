@@ -6,6 +6,8 @@ import static ds.backend.cuda.CudaCoreKernels.quads;
 
 import ds.api.Tensor;
 import ds.backend.cuda.CudaCoreKernels.ColumnSums;
+import ds.backend.cuda.launch.Launcher;
+import ds.backend.cuda.launch.WorkMemory;
 import java.util.Optional;
 
 /** Launches GELU and its gradient, of operands of one type. */

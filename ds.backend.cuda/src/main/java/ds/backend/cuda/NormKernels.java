@@ -8,6 +8,8 @@ import static ds.backend.cuda.CudaCoreKernels.rowBlocks;
 import ds.api.LayerNorm;
 import ds.api.Tensor;
 import ds.backend.cuda.CudaCoreKernels.ColumnSums;
+import ds.backend.cuda.launch.Launcher;
+import ds.backend.cuda.launch.WorkMemory;
 
 /** Launches layer normalisation of operands of one type. */
 final class NormKernels {

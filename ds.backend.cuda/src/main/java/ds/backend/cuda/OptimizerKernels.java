@@ -11,6 +11,8 @@ import ds.api.Lamb;
 import ds.api.Lion;
 import ds.api.Sgd;
 import ds.api.Tensor;
+import ds.backend.cuda.launch.Codes;
+import ds.backend.cuda.launch.Launcher;
 import java.util.List;
 import java.util.Optional;
 

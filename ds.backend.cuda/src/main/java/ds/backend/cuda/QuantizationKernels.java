@@ -6,6 +6,7 @@ import static ds.backend.cuda.CudaCoreKernels.rowBlocks;
 import ds.api.CoreKernels.Rows;
 import ds.api.Quantization;
 import ds.api.Tensor;
+import ds.backend.cuda.launch.Launcher;
 
 /** Launches what makes few bits of numbers and numbers of them: methods as those of {@link ds.api.Kernels}. */
 final class QuantizationKernels {

@@ -1,6 +1,8 @@
 package ds.backend.cuda;
 
 import ds.api.Tensor;
+import ds.backend.cuda.launch.Launcher;
+import ds.backend.cuda.launch.WorkMemory;
 
 /**
  * Adds rows to those of a table, whose indices may be equal: those of m positions that have the same index are added by one block, in

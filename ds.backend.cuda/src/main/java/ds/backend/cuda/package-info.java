@@ -1,9 +1,8 @@
 /**
  * A GPU as a device. Read in this order: {@link ds.backend.cuda.CudaBackendProvider} (what is there), {@link
  * ds.backend.cuda.CudaBackend} (memory and streams), {@link ds.backend.cuda.CudaCoreKernels} and {@link
- * ds.backend.cuda.CudaKernels} (what each kernel is launched with), {@link ds.backend.cuda.Products} (cuBLASLt), {@link
- * ds.backend.cuda.AlgorithmChoice} (its fastest algorithm), {@link ds.backend.cuda.KernelModules} (compiling, and keeping what was
- * compiled). The kernels themselves are CUDA C++, in the resources of this package. Native libraries are called in package {@code driver}
- * alone.
+ * ds.backend.cuda.CudaKernels} (what each kernel is launched with). Below it, each knowing only what comes after it: package {@code product}
+ * (cuBLASLt), {@code launch} (kernels from source to launch), {@code driver} (native libraries). The kernels themselves are CUDA C++, in the
+ * resources of this package.
  */
 package ds.backend.cuda;

@@ -1,7 +1,6 @@
 package ds.backend.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -9,7 +8,6 @@ import ds.api.spi.Availability;
 import ds.api.spi.ProviderException;
 import ds.api.spi.ProviderOptions;
 import ds.cuda.CudaDriver;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -68,16 +66,5 @@ class CudaBackendProviderTest {
         CudaDriver.Properties device = new CudaDriver.Properties(0, "any", 1L << 34, major, minor, 80);
         assertEquals(first, CudaBackendProvider.majors(driver, device).getFirst());
         assertEquals("sm_" + major + minor, device.architecture());
-    }
-
-    /** The libraries from which NVRTC comes have no headers. */
-    @Test
-    void everyKernelSourceIsThereAndIncludesNothing() {
-        for (String name : KernelSource.NAMES) {
-            String text = KernelSource.of(name).text();
-            assertTrue(text.contains("KERNEL "), name);
-            assertFalse(text.contains("#include"), name);
-        }
-        assertEquals(List.copyOf(KernelSource.NAMES).stream().sorted().toList(), KernelSource.NAMES);
     }
 }

@@ -9,7 +9,7 @@ import ds.api.DType;
 import ds.api.Shape;
 import ds.api.Tensor;
 import ds.api.spi.ProviderOptions;
-import ds.backend.cuda.Products.Ending;
+import ds.backend.cuda.product.Products.Ending;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

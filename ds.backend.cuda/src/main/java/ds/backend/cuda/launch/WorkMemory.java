@@ -1,21 +1,21 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import ds.api.Buffer;
 import java.util.function.LongFunction;
 
 /** Memory of the kernels of one stream, which grows to what the largest has needed. */
-final class WorkMemory implements AutoCloseable {
+public final class WorkMemory implements AutoCloseable {
     private final LongFunction<Buffer> allocate;
     private final CudaStream stream;
     private Buffer buffer;
 
-    WorkMemory(LongFunction<Buffer> allocate, CudaStream stream) {
+    public WorkMemory(LongFunction<Buffer> allocate, CudaStream stream) {
         this.allocate = allocate;
         this.stream = stream;
     }
 
     /** {@return the address of memory with any contents, until the next call} */
-    long of(long bytes) {
+    public long of(long bytes) {
         if (buffer == null || buffer.byteSize() < bytes) {
             if (buffer != null) {
                 stream.synchronize(); // a kernel may still use it
@@ -27,7 +27,7 @@ final class WorkMemory implements AutoCloseable {
     }
 
     /** {@return memory beside it, handed over} */
-    Buffer temporary(long bytes) {
+    public Buffer temporary(long bytes) {
         return allocate.apply(bytes);
     }
 

@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.product;
 
 import ds.api.CoreKernels.Operand;
 import ds.api.DType;
@@ -8,6 +8,9 @@ import ds.backend.cuda.driver.CublasLt.Epilogue;
 import ds.backend.cuda.driver.CublasLt.Matrix;
 import ds.backend.cuda.driver.CublasLt.Problem;
 import ds.backend.cuda.driver.CublasLt.Product;
+import ds.backend.cuda.launch.CudaStream;
+import ds.backend.cuda.launch.Launcher;
+import ds.backend.cuda.launch.WorkMemory;
 import ds.cuda.CudaDevice;
 import java.util.HashMap;
 import java.util.List;
@@ -18,7 +21,7 @@ import java.util.Optional;
  * Matrix products: cuBLASLt's, whose choice of an algorithm is kept for each problem; by a kernel of our own where it has none. Row-major
  * {@code C = A B} is column-major {@code Cᵀ = Bᵀ Aᵀ}, so that the factors change places and nothing is transposed.
  */
-final class Products implements AutoCloseable {
+public final class Products implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Products.class.getName());
     private static final int LARGE = 1 << 20; // elements of a product that training would wait for
     private static final int TILE = 16;
@@ -40,9 +43,9 @@ final class Products implements AutoCloseable {
      * @param tf32 whether those of F32 may round their factors to 10 bits
      * @param gelu whether GELU may be an epilogue of those of 16 bits
      */
-    record Precision(boolean tf32, boolean gelu) {}
+    public record Precision(boolean tf32, boolean gelu) {}
 
-    Products(CudaDevice device, CublasLt library, Precision precision, AlgorithmChoice choice) {
+    public Products(CudaDevice device, CublasLt library, Precision precision, AlgorithmChoice choice) {
         this.device = device;
         this.library = library;
         this.precision = precision;
@@ -52,7 +55,7 @@ final class Products implements AutoCloseable {
     }
 
     /** What a product runs with: of one stream. */
-    record Place(CudaStream stream, Launcher launcher, WorkMemory work) {}
+    public record Place(CudaStream stream, Launcher launcher, WorkMemory work) {}
 
     /**
      * What is done with a product on its way to memory.
@@ -60,18 +63,18 @@ final class Products implements AutoCloseable {
      * @param bias of its type; null for none
      * @param inner what GELU takes, of its type and shape; null for none
      */
-    record Ending(Epilogue epilogue, Tensor bias, Tensor inner) {
-        static final Ending NONE = new Ending(Epilogue.NONE, null, null);
+    public record Ending(Epilogue epilogue, Tensor bias, Tensor inner) {
+        public static final Ending NONE = new Ending(Epilogue.NONE, null, null);
 
-        static Ending bias(Tensor bias) {
+        public static Ending bias(Tensor bias) {
             return new Ending(Epilogue.BIAS, bias, null);
         }
 
-        static Ending gelu(Tensor bias, Tensor inner) {
+        public static Ending gelu(Tensor bias, Tensor inner) {
             return new Ending(Epilogue.GELU, bias, inner);
         }
 
-        static Ending geluGradient(Tensor inner) {
+        public static Ending geluGradient(Tensor inner) {
             return new Ending(Epilogue.GELU_GRADIENT, null, inner);
         }
 
@@ -102,7 +105,7 @@ final class Products implements AutoCloseable {
      *
      * @return whether it could be; if not, nothing was done. Without an ending it always can
      */
-    boolean run(Operand a, Operand b, Tensor c, Ending ending, boolean add, Place place) {
+    public boolean run(Operand a, Operand b, Tensor c, Ending ending, boolean add, Place place) {
         Optional<Product> product = lookUp(a, b, c, ending, add, place);
         if (product.isPresent()) {
             device.bind();

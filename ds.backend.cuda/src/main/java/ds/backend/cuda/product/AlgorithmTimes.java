@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.product;
 
 import ds.backend.cuda.driver.CublasLt;
 import ds.backend.cuda.driver.CublasLt.Operands;

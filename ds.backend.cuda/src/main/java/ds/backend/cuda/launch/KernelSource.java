@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import static java.util.stream.Collectors.joining;
 
@@ -66,9 +66,10 @@ record KernelSource(String name, String text) {
     }
 
     private static String read(String file) {
-        try (InputStream in = KernelSource.class.getResourceAsStream("kernels/" + file)) {
+        try (InputStream in = KernelSource.class.getResourceAsStream("/ds/backend/cuda/kernels/" + file)) {
             if (in == null) {
-                throw new IllegalStateException("no resource kernels/" + file + " in module ds.backend.cuda");
+                throw new IllegalStateException(
+                        "no resource ds/backend/cuda/kernels/" + file + " in module ds.backend.cuda");
             }
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {

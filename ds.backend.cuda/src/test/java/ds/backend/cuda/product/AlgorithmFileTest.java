@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.product;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;

@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
@@ -14,7 +14,7 @@ import java.lang.foreign.MemorySegment;
  * Launches the kernels of one stream. Parameters are packed in their order into memory that is made once, so that a launch allocates
  * nothing; the driver copies them. Of one thread at a time, as kernels are.
  */
-final class Launcher implements AutoCloseable {
+public final class Launcher implements AutoCloseable {
     private static final int SLOTS = 32;
     private static final int MAX_BLOCKS_Y = 65535;
 
@@ -28,7 +28,7 @@ final class Launcher implements AutoCloseable {
     private long function;
     private int sharedBytes;
 
-    Launcher(CudaDevice device, KernelModules modules, CudaStream stream) {
+    public Launcher(CudaDevice device, KernelModules modules, CudaStream stream) {
         this.device = device;
         this.modules = modules;
         this.stream = stream;
@@ -40,12 +40,12 @@ final class Launcher implements AutoCloseable {
     }
 
     /** Begins a launch. */
-    Launcher of(String module, String name) {
+    public Launcher of(String module, String name) {
         return of(module, name, 0);
     }
 
     /** Begins a launch with dynamic shared memory, as much for every launch of the kernel. */
-    Launcher of(String module, String name, int dynamicSharedBytes) {
+    public Launcher of(String module, String name, int dynamicSharedBytes) {
         function = modules.function(module, name, dynamicSharedBytes);
         sharedBytes = dynamicSharedBytes;
         count = 0;
@@ -53,42 +53,42 @@ final class Launcher implements AutoCloseable {
     }
 
     /** The address of a tensor of a type that the kernel knows. */
-    Launcher address(Tensor tensor) {
+    public Launcher address(Tensor tensor) {
         return number(tensor.address());
     }
 
     /** The address of a tensor, and its type. */
-    Launcher typed(Tensor tensor) {
+    public Launcher typed(Tensor tensor) {
         return number(tensor.address()).number(Codes.of(tensor.dtype()));
     }
 
-    Launcher number(long value) {
+    public Launcher number(long value) {
         values.setAtIndex(JAVA_LONG, count++, value);
         return this;
     }
 
-    Launcher number(int value) {
+    public Launcher number(int value) {
         values.set(JAVA_INT, 8L * count++, value);
         return this;
     }
 
-    Launcher number(float value) {
+    public Launcher number(float value) {
         values.set(JAVA_FLOAT, 8L * count++, value);
         return this;
     }
 
-    Launcher number(double value) {
+    public Launcher number(double value) {
         values.set(JAVA_DOUBLE, 8L * count++, value);
         return this;
     }
 
     /** Launches blocks of threads in one dim. */
-    void run(long blocks, int threads) {
+    public void run(long blocks, int threads) {
         run(blocks, 1, threads, 1);
     }
 
     /** Launches. */
-    void run(long blocksX, long blocksY, int threadsX, int threadsY) {
+    public void run(long blocksX, long blocksY, int threadsX, int threadsY) {
         if (blocksX < 1 || blocksX > Integer.MAX_VALUE || blocksY < 1 || blocksY > MAX_BLOCKS_Y) {
             throw new IllegalArgumentException("a kernel in " + blocksX + " by " + blocksY
                     + " blocks; a device takes at most " + Integer.MAX_VALUE + " by " + MAX_BLOCKS_Y);
@@ -103,7 +103,7 @@ final class Launcher implements AutoCloseable {
     }
 
     /** {@return how many blocks there are for so many items, if a block takes so many; kernels go on with the next where these are less} */
-    static long blocks(long items, long perBlock) {
+    public static long blocks(long items, long perBlock) {
         return Math.clamp(Math.ceilDiv(items, perBlock), 1, 1 << 20);
     }
 

@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import ds.api.Event;
 import ds.api.Stream;
@@ -9,21 +9,21 @@ import java.util.OptionalLong;
 import java.util.function.Consumer;
 
 /** A stream of the driver. */
-final class CudaStream implements Stream {
+public final class CudaStream implements Stream {
     private final CudaDevice device;
     private final EventPool events;
     private final Consumer<CudaStream> onClose;
     private final long handle;
     private boolean closed;
 
-    CudaStream(CudaDevice device, EventPool events, Consumer<CudaStream> onClose) {
+    public CudaStream(CudaDevice device, EventPool events, Consumer<CudaStream> onClose) {
         this.device = device;
         this.events = events;
         this.onClose = onClose;
         this.handle = device.openStream();
     }
 
-    long handle() {
+    public long handle() {
         return handle;
     }
 

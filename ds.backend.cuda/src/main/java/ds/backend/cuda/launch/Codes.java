@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import ds.api.CoreKernels.Binary;
 import ds.api.CoreKernels.Broadcast;
@@ -7,10 +7,10 @@ import ds.api.CoreKernels.Unary;
 import ds.api.DType;
 
 /** The numbers by which the kernels know types and operations. */
-final class Codes {
+public final class Codes {
     private Codes() {}
 
-    static int of(DType dtype) {
+    public static int of(DType dtype) {
         return switch (dtype) {
             case F32 -> 0;
             case BF16 -> 1;
@@ -20,7 +20,7 @@ final class Codes {
         };
     }
 
-    static int of(Unary op) {
+    public static int of(Unary op) {
         return switch (op) {
             case EXP -> 0;
             case LOG -> 1;
@@ -31,7 +31,7 @@ final class Codes {
         };
     }
 
-    static int of(Binary op) {
+    public static int of(Binary op) {
         return switch (op) {
             case ADD -> 0;
             case SUBTRACT -> 1;
@@ -42,7 +42,7 @@ final class Codes {
         };
     }
 
-    static int of(Broadcast broadcast) {
+    public static int of(Broadcast broadcast) {
         return switch (broadcast) {
             case NONE -> 0;
             case SCALAR -> 1;
@@ -51,7 +51,7 @@ final class Codes {
         };
     }
 
-    static int of(Reduction op) {
+    public static int of(Reduction op) {
         return switch (op) {
             case SUM -> 0;
             case MAX -> 1;

@@ -1,10 +1,11 @@
-package ds.backend.cuda;
+package ds.backend.cuda.product;
 
 import ds.api.Buffer;
 import ds.api.OutOfDeviceMemoryException;
 import ds.backend.cuda.driver.CublasLt.Epilogue;
 import ds.backend.cuda.driver.CublasLt.Operands;
 import ds.backend.cuda.driver.CublasLt.Problem;
+import ds.backend.cuda.launch.WorkMemory;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;

@@ -1,6 +1,7 @@
-package ds.backend.cuda;
+package ds.backend.cuda.product;
 
 import ds.backend.cuda.driver.CublasLt.Algorithm;
+import ds.backend.cuda.launch.KernelCache;
 import ds.cuda.CudaDriver;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -23,7 +24,7 @@ import java.util.regex.Pattern;
  * each problem. HEX is the algorithm; INDEX, which of the candidates it was, is for readers. May be deleted, as a whole or by line: then it
  * is measured again. Nothing that is wrong with the file fails a run. Of one thread at a time.
  */
-final class AlgorithmFile {
+public final class AlgorithmFile {
     private static final System.Logger LOG = System.getLogger(AlgorithmFile.class.getName());
     private static final String HEADER = "# Measured by ds: with which algorithm cuBLASLt computes which product.";
     private static final Pattern LINE = Pattern.compile("(?<problem>.+) -> (?<algorithm>[0-9]{1,2} [0-9a-f]{128})");
@@ -34,7 +35,7 @@ final class AlgorithmFile {
     private boolean warned;
 
     /** Reads and writes nothing yet. */
-    AlgorithmFile(Path folder, CudaDriver.Properties device, long version) {
+    public AlgorithmFile(Path folder, CudaDriver.Properties device, long version) {
         String name = "products-" + device.name() + "-" + device.architecture() + "-cublaslt" + version;
         this.file = folder.resolve(name.replaceAll("[^A-Za-z0-9.-]+", "_") + ".txt");
     }

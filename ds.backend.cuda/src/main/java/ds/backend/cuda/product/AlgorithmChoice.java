@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.product;
 
 import ds.api.OutOfDeviceMemoryException;
 import ds.backend.cuda.driver.CublasLt.Algorithm;
@@ -14,7 +14,7 @@ import java.util.function.IntSupplier;
  * the operands of the first call. Algorithms differ in the order of their sums. So what was chosen is kept in a file, for the same bits in
  * later runs, and on all ranks of a host.
  */
-final class AlgorithmChoice {
+public final class AlgorithmChoice {
     private static final System.Logger LOG = System.getLogger(AlgorithmChoice.class.getName());
 
     private final int candidates;
@@ -24,7 +24,7 @@ final class AlgorithmChoice {
     record Call(Operands operands, boolean add, Products.Place place) {}
 
     /** Of so many algorithms; of one nothing is measured, and the file not touched. */
-    AlgorithmChoice(int candidates, AlgorithmFile file) {
+    public AlgorithmChoice(int candidates, AlgorithmFile file) {
         this.candidates = candidates;
         this.file = file;
     }

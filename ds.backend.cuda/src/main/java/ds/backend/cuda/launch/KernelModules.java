@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import ds.cuda.CudaDevice;
 import java.util.HashMap;
@@ -7,7 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 
 /** The kernels, loaded module by module when the first of its kernels is asked for. */
-final class KernelModules implements AutoCloseable {
+public final class KernelModules implements AutoCloseable {
     private final CudaDevice device;
     private final KernelCache cache;
     private final List<FlashKernels> flash;
@@ -15,14 +15,14 @@ final class KernelModules implements AutoCloseable {
     private final Map<String, Long> functions = new HashMap<>();
 
     /** With those of attention on tensor cores that the device can run, the first choice first. */
-    KernelModules(CudaDevice device, KernelCache cache, List<FlashKernels> flash) {
+    public KernelModules(CudaDevice device, KernelCache cache, List<FlashKernels> flash) {
         this.device = device;
         this.cache = cache;
         this.flash = flash;
     }
 
     /** {@return the kernels of attention on tensor cores for heads of a size; empty if there are none} */
-    Optional<FlashKernels> flash(int headSize) {
+    public Optional<FlashKernels> flash(int headSize) {
         for (FlashKernels kernels : flash) {
             if (headSize <= kernels.headSize()) {
                 return Optional.of(kernels);
@@ -37,7 +37,7 @@ final class KernelModules implements AutoCloseable {
      * @param module name of its source
      * @param sharedBytes of dynamic shared memory with which it will be launched
      */
-    synchronized long function(String module, String name, int sharedBytes) {
+    public synchronized long function(String module, String name, int sharedBytes) {
         Long function = functions.get(name);
         if (function == null) {
             Long loaded = modules.get(module);

@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import ds.backend.cuda.driver.Nvrtc;
 import java.nio.file.Path;

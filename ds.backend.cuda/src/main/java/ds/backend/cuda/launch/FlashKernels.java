@@ -1,6 +1,5 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
-import ds.api.Tensor;
 import ds.cuda.CudaDriver;
 import java.util.List;
 import java.util.Optional;
@@ -12,7 +11,7 @@ import java.util.stream.Stream;
  *
  * @param headSize elements of a head; smaller ones are padded to it
  */
-record FlashKernels(Units units, int headSize, Shape forward, Shape queries, Shape keys) {
+public record FlashKernels(Units units, int headSize, Shape forward, Shape queries, Shape keys) {
     /** How sources are named. */
     static final String MODULE = "flash_attention_";
 
@@ -20,7 +19,7 @@ record FlashKernels(Units units, int headSize, Shape forward, Shape queries, Sha
     private static final int ELEMENT_BYTES = 2;
 
     /** Which tensor cores multiply. */
-    enum Units {
+    public enum Units {
         /** By warps: mma, sm_80 and later. A tile's rows have 8 elements more, so that they begin in different banks. */
         WARPS("warp_products", 8, 0),
         /** By warpgroups: wgmma, sm_90 alone. Tiles begin at multiples of 1024 bytes. */
@@ -47,12 +46,14 @@ record FlashKernels(Units units, int headSize, Shape forward, Shape queries, Sha
      * @param kept whether the own side is kept in registers
      * @param blocks of a multiprocessor
      */
-    record Shape(int warps, int fragments, int otherRows, int stages, boolean kept, int blocks) {
-        int rows() {
+    public record Shape(int warps, int fragments, int otherRows, int stages, boolean kept, int blocks) {
+        /** {@return rows of the own side that a block has} */
+        public int rows() {
             return 16 * fragments * warps;
         }
 
-        int threads() {
+        /** {@return threads of a block} */
+        public int threads() {
             return 32 * warps;
         }
 
@@ -105,7 +106,7 @@ record FlashKernels(Units units, int headSize, Shape forward, Shape queries, Sha
                     new Shape(4, 1, 32, 2, false, 1)));
 
     /** {@return those that a device can run; the first that is large enough is the best} */
-    static List<FlashKernels> of(CudaDriver.Properties device, boolean warpgroups) {
+    public static List<FlashKernels> of(CudaDriver.Properties device, boolean warpgroups) {
         return ALL.stream()
                 .filter(kernels -> kernels.units == Units.WARPS
                         ? device.major() >= 8
@@ -129,13 +130,17 @@ record FlashKernels(Units units, int headSize, Shape forward, Shape queries, Sha
     }
 
     /** {@return the source's name} */
-    String module() {
+    public String module() {
         return MODULE + suffix();
     }
 
-    /** {@return the name of a kernel} */
-    String kernel(String pass, Tensor qkv) {
-        return "flash_" + pass + Checks.suffix(qkv) + "_" + suffix();
+    /**
+     * {@return the name of a kernel}
+     *
+     * @param type as the names of kernels end, such as {@code "_bf16"}
+     */
+    public String kernel(String pass, String type) {
+        return "flash_" + pass + type + "_" + suffix();
     }
 
     private String suffix() {
@@ -154,7 +159,7 @@ record FlashKernels(Units units, int headSize, Shape forward, Shape queries, Sha
     }
 
     /** {@return the dynamic shared memory of a block, with so many operands of the own side} */
-    int sharedBytes(Shape shape, int own) {
+    public int sharedBytes(Shape shape, int own) {
         int rows = own * shape.rows() + 2 * shape.stages() * shape.otherRows();
         return rows * (headSize + units.padding) * ELEMENT_BYTES + units.slackBytes;
     }

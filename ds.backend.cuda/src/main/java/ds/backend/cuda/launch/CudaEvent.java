@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import ds.api.Event;
 import ds.cuda.CudaDevice;

@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import ds.backend.cuda.driver.Nvrtc;
 import java.io.IOException;
@@ -15,19 +15,19 @@ import java.util.List;
  * Compiled kernels in a folder, by a hash of their source, of the compiler's version and of what it was told: nothing is ever stale, and
  * what is no longer asked for may be deleted at any time. Without a folder that can be written, every start compiles.
  */
-final class KernelCache {
+public final class KernelCache {
     private static final System.Logger LOG = System.getLogger(KernelCache.class.getName());
 
     private final Path folder;
     private final Nvrtc compiler;
 
-    KernelCache(Path folder, Nvrtc compiler) {
+    public KernelCache(Path folder, Nvrtc compiler) {
         this.folder = folder;
         this.compiler = compiler;
     }
 
     /** {@return machine code of a source for an architecture} */
-    byte[] image(String name, String architecture) {
+    public byte[] image(String name, String architecture) {
         KernelSource source = KernelSource.of(name);
         List<String> options = source.options(architecture);
         Path file = folder.resolve(name + "-" + architecture + "-" + hash(source, options) + ".cubin");
@@ -52,7 +52,7 @@ final class KernelCache {
     }
 
     /** Writes a file, and its folder: beside it, and renamed, so that ranks that start together do not read each other's halves. */
-    static void replace(Path file, byte[] bytes) throws IOException {
+    public static void replace(Path file, byte[] bytes) throws IOException {
         Files.createDirectories(file.getParent());
         Path part = Files.createTempFile(file.getParent(), ".kernel", ".part");
         try {

@@ -1,4 +1,4 @@
-package ds.backend.cuda;
+package ds.backend.cuda.launch;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;

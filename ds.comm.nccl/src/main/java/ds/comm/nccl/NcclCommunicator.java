@@ -277,7 +277,11 @@ final class NcclCommunicator implements Communicator {
         }
     }
 
-    /** Absent: what NCCL sends waits for its receiver on the stream, in front of all that follows, which this operation must not. */
+    /**
+     * Absent: it must wait neither for collectives nor for what the peer sends. NCCL's waits on the device for its receiver, and neither a
+     * stream nor an NCCL group of its own changes that: CUDA does not promise that streams go on independently of each other, so that
+     * what waits in one may keep a collective in another from starting, which the receiver waits for.
+     */
     @Override
     public Work send(Tensor data, int peer, Call call) {
         throw absent("send", call);

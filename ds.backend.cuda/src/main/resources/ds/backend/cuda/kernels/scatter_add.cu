@@ -2,7 +2,7 @@
 
 #define BUCKETS 256
 
-struct Place {
+struct __align__(8) Place {
     int position, row;
 };
 

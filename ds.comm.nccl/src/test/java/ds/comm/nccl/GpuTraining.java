@@ -56,21 +56,26 @@ record GpuTraining(String keys, double dropout, int sequences) {
     /** {@return what this rank's run leaves} */
     Outcome run(TensorBackend device, TensorBackend host, Communicator communicator) {
         try (ZeroEngine engine = engine(device, host, communicator)) {
-            List<StepResult> results = new ArrayList<>();
-            for (int step = 0; step < STEPS; step++) {
-                Batch batch = batch(device, step, communicator);
-                results.add(engine.trainBatch(micro -> batch));
-            }
-            engine.awaitWeights();
-            Map<String, Integer> bits = new TreeMap<>();
-            for (Parameter parameter : engine.parameters()) {
-                bits.put(parameter.name(), bits(engine, parameter));
-            }
-            return new Outcome(
-                    results.stream().map(StepResult::loss).toList(),
-                    results.stream().map(StepResult::gradientNorm).toList(),
-                    bits);
+            return train(engine, device, communicator, 0, STEPS);
         }
+    }
+
+    /** {@return what steps from {@code first} to before {@code end} leave} */
+    Outcome train(ZeroEngine engine, TensorBackend device, Communicator communicator, int first, int end) {
+        List<StepResult> results = new ArrayList<>();
+        for (int step = first; step < end; step++) {
+            Batch batch = batch(device, step, communicator);
+            results.add(engine.trainBatch(micro -> batch));
+        }
+        engine.awaitWeights();
+        Map<String, Integer> bits = new TreeMap<>();
+        for (Parameter parameter : engine.parameters()) {
+            bits.put(parameter.name(), bits(engine, parameter));
+        }
+        return new Outcome(
+                results.stream().map(StepResult::loss).toList(),
+                results.stream().map(StepResult::gradientNorm).toList(),
+                bits);
     }
 
     private static int bits(ZeroEngine engine, Parameter parameter) {

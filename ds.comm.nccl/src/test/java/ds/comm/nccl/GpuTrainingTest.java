@@ -19,16 +19,23 @@ import ds.cuda.NativeLibrary;
 import ds.tck.ReferenceBackend;
 import ds.tck.comm.InProcessCommunicators;
 import ds.tck.comm.RankThreads;
+import ds.zero.TrainingCheckpoints;
 import ds.zero.ZeroEngine;
+import ds.zero.checkpoint.Checkpointer;
+import ds.zero.checkpoint.Checkpointer.OnFailure;
+import ds.zero.checkpoint.Checkpointer.What;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -42,6 +49,9 @@ class GpuTrainingTest {
 
     /** Activations are rounded to 8 bits, in other places; a mean over 160 tokens has that over the root of their number. */
     private static final double BF16_BOUND = 1.0 / 256 / Math.sqrt(160) * 8;
+
+    @TempDir
+    private Path folder;
 
     @BeforeEach
     void needsAGpu() {
@@ -184,27 +194,25 @@ class GpuTrainingTest {
         assumeTrue(System.getenv("DS_EMULATED_DEVICES") != null, "not the emulated device");
     }
 
-    @ParameterizedTest
-    @ValueSource(ints = {0, 1, 2, 3})
-    void twoRanksTrainAsOneWithTheWholeBatch(int stage) throws Exception {
-        assumeEmulated(); // real GPUs are one for each process
-        GpuTraining training = new GpuTraining(zero(stage, ""), 0.1, 4);
+    /** What one of two ranks does. */
+    @FunctionalInterface
+    private interface RankTraining {
+        Outcome run(TensorBackend device, TensorBackend host, Communicator communicator) throws Exception;
+    }
+
+    /** {@return what each of two ranks leaves} */
+    private static Map<Integer, Outcome> onTwoGpus(RankTraining training) throws Exception {
         Map<Integer, Outcome> outcomes = new ConcurrentHashMap<>();
         int port;
         try (ServerSocket free = new ServerSocket(0)) {
             port = free.getLocalPort();
         }
+        Optional<Secret> secret = Optional.of(Secret.of("a secret of the test's own"));
         RankThreads.run(
                 2,
                 rank -> new NcclCommunicatorProvider()
                         .open(
-                                new Rendezvous(
-                                        rank,
-                                        2,
-                                        rank,
-                                        "127.0.0.1",
-                                        port,
-                                        Optional.of(Secret.of("a secret of the test's own"))),
+                                new Rendezvous(rank, 2, rank, "127.0.0.1", port, secret),
                                 ProviderOptions.none("ds.communicator_options")),
                 communicator -> {
                     try (TensorBackend device = device(communicator.rank());
@@ -212,7 +220,47 @@ class GpuTrainingTest {
                         outcomes.put(communicator.rank(), training.run(device, host, communicator));
                     }
                 });
+        return outcomes;
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 2, 3})
+    void twoRanksTrainAsOneWithTheWholeBatch(int stage) throws Exception {
+        assumeEmulated(); // real GPUs are one for each process
+        GpuTraining training = new GpuTraining(zero(stage, ""), 0.1, 4);
+        Map<Integer, Outcome> outcomes = onTwoGpus(training::run);
         assertEquals(outcomes.get(0), outcomes.get(1));
         assertClose(onGpu(training), outcomes.get(0), F32_BOUND);
+    }
+
+    /** What ranks tell each other beside training: where their shards are, and what their clocks say. */
+    @ParameterizedTest
+    @CsvSource({"0,false", "1,true", "2,false", "3,true"})
+    void twoRanksSaveResumeAndDrawATimeline(int stage, boolean asynchronous) throws Exception {
+        assumeEmulated();
+        GpuTraining training = new GpuTraining(zero(stage, "") + ", " + BF16, 0.1, 4);
+        Checkpointer.Settings settings =
+                new Checkpointer.Settings(folder.resolve("checkpoints"), 2, asynchronous, OnFailure.FAIL);
+        Map<Integer, Outcome> whole = onTwoGpus((device, host, communicator) -> {
+            try (ZeroEngine engine = training.engine(device, host, communicator);
+                    TrainingCheckpoints checkpoints = engine.checkpoints(settings)) {
+                engine.startTimeline();
+                training.train(engine, device, communicator, 0, 2);
+                checkpoints.save(Map.of());
+                Outcome outcome = training.train(engine, device, communicator, 2, 4);
+                engine.writeTimeline(folder.resolve("timeline.json"));
+                return outcome;
+            }
+        });
+        Map<Integer, Outcome> resumed = onTwoGpus((device, host, communicator) -> {
+            try (ZeroEngine engine = training.engine(device, host, communicator);
+                    TrainingCheckpoints checkpoints = engine.checkpoints(settings)) {
+                checkpoints.restore(checkpoints.latest().orElseThrow(), What.EVERYTHING);
+                return training.train(engine, device, communicator, 2, 4);
+            }
+        });
+        assertEquals(whole, resumed);
+        String timeline = Files.readString(folder.resolve("timeline.json"));
+        assertTrue(timeline.contains("rank 0") && timeline.contains("rank 1"), timeline);
     }
 }

@@ -13,6 +13,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -29,7 +30,7 @@ final class Agreement implements AutoCloseable {
     private static final int TEXT_INTS = 512;
 
     private static final int TEXT_BYTES = (TEXT_INTS - 1) * Integer.BYTES;
-    private static final int BLOCK_INTS = 1 << 14;
+    private static final int BLOCK_INTS = 1 << 14; // of what all ranks tell rank 0 at once
     private static final long LONGEST_POLL_MILLIS = 500;
 
     private final TensorBackend backend;
@@ -37,7 +38,8 @@ final class Agreement implements AutoCloseable {
     private final Stream stream;
     private final Tensor own;
     private final Tensor all;
-    private final Tensor block;
+    private final Tensor block; // on rank 0, of all ranks
+    private final Tensor part; // a rank's
     private final Buffer host;
     private volatile boolean cancelled;
 
@@ -48,15 +50,21 @@ final class Agreement implements AutoCloseable {
         this.stream = backend.openStream();
         this.own = backend.allocate(DType.I32, Shape.of(TEXT_INTS), "checkpoint");
         this.all = backend.allocate(DType.I32, Shape.of((long) TEXT_INTS * group.worldSize()), "checkpoint");
-        this.block = backend.allocate(DType.I32, Shape.of(BLOCK_INTS), "checkpoint");
+        int partInts = partInts(group.worldSize());
+        this.block = backend.allocate(DType.I32, Shape.of((long) partInts * group.worldSize()), "checkpoint");
+        this.part = block.slice(0, partInts);
         this.host = backend.allocateHost(Math.max(all.byteSize(), block.byteSize()), "checkpoint");
     }
 
     /** {@return what one allocates among so many ranks} */
     static long memoryBytes(int worldSize) {
         long all = (long) TEXT_INTS * worldSize * Integer.BYTES;
-        long block = BLOCK_INTS * Integer.BYTES;
+        long block = (long) partInts(worldSize) * worldSize * Integer.BYTES;
         return TEXT_INTS * Integer.BYTES + all + block + Math.max(all, block);
+    }
+
+    private static int partInts(int worldSize) {
+        return Math.max(1, BLOCK_INTS / worldSize);
     }
 
     int rank() {
@@ -98,49 +106,35 @@ final class Agreement implements AutoCloseable {
         return texts;
     }
 
-    /** {@return on rank 0 what each rank has given, in the order of ranks; on the others nothing} */
+    /** {@return on rank 0 what each rank has given, in the order of ranks; on the others nothing} All ranks call it. */
     List<byte[]> collect(String label, byte[] bytes) {
-        List<byte[]> result = new ArrayList<>();
-        if (!isFirst()) {
-            send(label, bytes);
-            return result;
-        }
-        result.add(bytes);
-        for (int rank = 1; rank < worldSize(); rank++) {
-            result.add(receive(label, rank));
+        List<Integer> lengths = gather(label, Integer.toString(bytes.length)).stream()
+                .map(Integer::valueOf)
+                .toList();
+        List<byte[]> result = isFirst() ? lengths.stream().map(byte[]::new).toList() : List.of();
+        int partBytes = Math.toIntExact(part.byteSize());
+        for (int offset = 0; offset < Collections.max(lengths); offset += partBytes) {
+            int length = Math.clamp(bytes.length - offset, 0, partBytes);
+            MemorySegment own = host.host().asSlice(0, partBytes);
+            MemorySegment.copy(bytes, Math.min(offset, bytes.length), own, ValueLayout.JAVA_BYTE, 0, length);
+            backend.upload(own, part, stream);
+            group.gather(part, isFirst() ? block : part, 0, call(label)).await(stream);
+            if (isFirst()) {
+                backend.download(block, host.host().asSlice(0, block.byteSize()), stream);
+            }
+            stream.synchronize();
+            for (int rank = 0; rank < result.size(); rank++) {
+                byte[] whole = result.get(rank);
+                MemorySegment.copy(
+                        host.host(),
+                        ValueLayout.JAVA_BYTE,
+                        (long) rank * partBytes,
+                        whole,
+                        Math.min(offset, whole.length),
+                        Math.clamp(whole.length - offset, 0, partBytes));
+            }
         }
         return result;
-    }
-
-    private void send(String label, byte[] bytes) {
-        MemorySegment buffer = host.host().asSlice(0, block.byteSize());
-        buffer.set(ValueLayout.JAVA_INT, 0, bytes.length);
-        backend.upload(buffer, block, stream);
-        group.send(block.slice(0, 1), 0, call(label)).await();
-        int blockBytes = Math.toIntExact(block.byteSize());
-        for (int offset = 0; offset < bytes.length; offset += blockBytes) {
-            MemorySegment.copy(
-                    bytes, offset, buffer, ValueLayout.JAVA_BYTE, 0, Math.min(blockBytes, bytes.length - offset));
-            backend.upload(buffer, block, stream);
-            group.send(block, 0, call(label)).await();
-        }
-    }
-
-    private byte[] receive(String label, int rank) {
-        MemorySegment buffer = host.host().asSlice(0, block.byteSize());
-        group.receive(block.slice(0, 1), rank, call(label)).await(stream);
-        backend.download(block, buffer, stream);
-        stream.synchronize();
-        byte[] bytes = new byte[buffer.get(ValueLayout.JAVA_INT, 0)];
-        int blockBytes = Math.toIntExact(block.byteSize());
-        for (int offset = 0; offset < bytes.length; offset += blockBytes) {
-            group.receive(block, rank, call(label)).await(stream);
-            backend.download(block, buffer, stream);
-            stream.synchronize();
-            MemorySegment.copy(
-                    buffer, ValueLayout.JAVA_BYTE, 0, bytes, offset, Math.min(blockBytes, bytes.length - offset));
-        }
-        return bytes;
     }
 
     private Call call(String label) {

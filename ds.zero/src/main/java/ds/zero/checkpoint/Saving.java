@@ -6,6 +6,7 @@ import ds.zero.checkpoint.Checkpointer.Content;
 import ds.zero.checkpoint.Index.Fragment;
 import ds.zero.checkpoint.Index.StoredFile;
 import java.io.IOException;
+import java.lang.module.ModuleDescriptor;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -185,7 +186,10 @@ final class Saving implements AutoCloseable {
     }
 
     static String writer() {
-        return "ds " + Saving.class.getModule().getDescriptor().rawVersion().orElse("of unknown version");
+        return Optional.ofNullable(Saving.class.getModule().getDescriptor()) // none on the class path
+                .flatMap(ModuleDescriptor::rawVersion)
+                .map(version -> "ds " + version)
+                .orElse("ds of unknown version");
     }
 
     /** Waits until old checkpoints are deleted. */

@@ -9,10 +9,12 @@ import ds.api.comm.Communicator;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.function.LongSupplier;
 
 /**
  * What to add to this rank's {@link System#nanoTime} to get rank 0's: clocks of hosts begin anywhere. Rank 0 answers each rank's
- * question with its time; the answer that took least says best, to half of what it took.
+ * question with its time; the answer that took least says best, to half of what it took. All ranks hear both, since not every communicator
+ * has operations of two.
  */
 final class RankClock {
     private static final int ROUNDS = 16;
@@ -20,58 +22,57 @@ final class RankClock {
 
     private final TensorBackend backend;
     private final Communicator communicator;
+    private final LongSupplier clock;
 
-    private RankClock(TensorBackend backend, Communicator communicator) {
+    private RankClock(TensorBackend backend, Communicator communicator, LongSupplier clock) {
         this.backend = backend;
         this.communicator = communicator;
+        this.clock = clock;
     }
 
     /** {@return the difference in nanoseconds; all ranks call it} */
     static long offsetNanos(TensorBackend backend, Communicator communicator) {
-        return new RankClock(backend, communicator).measure();
+        return offsetNanos(backend, communicator, System::nanoTime);
+    }
+
+    /** {@return that of a clock of this rank} */
+    static long offsetNanos(TensorBackend backend, Communicator communicator, LongSupplier clock) {
+        return new RankClock(backend, communicator, clock).measure();
     }
 
     private long measure() {
         Tensor message = backend.allocate(DType.I32, Shape.of(2), "temporary");
         try (Arena arena = Arena.ofShared()) {
             MemorySegment host = arena.allocate(ValueLayout.JAVA_LONG);
-            if (communicator.rank() > 0) {
-                return ask(message, host);
+            long offset = 0;
+            for (int asking = 1; asking < communicator.worldSize(); asking++) {
+                long least = Long.MAX_VALUE;
+                for (int round = 0; round < ROUNDS; round++) {
+                    long asked = clock.getAsLong();
+                    ask(asking, message, host);
+                    long took = clock.getAsLong() - asked;
+                    if (communicator.rank() == asking && took < least) {
+                        least = took;
+                        backend.download(message, host, backend.computeStream());
+                        backend.computeStream().synchronize();
+                        offset = host.get(ValueLayout.JAVA_LONG, 0) - (asked + took / 2);
+                    }
+                }
             }
-            for (int rank = 1; rank < communicator.worldSize(); rank++) {
-                answer(rank, message, host);
-            }
-            return 0;
+            return offset;
         } finally {
             message.buffer().close();
         }
     }
 
-    private long ask(Tensor message, MemorySegment host) {
-        long least = Long.MAX_VALUE;
-        long offset = 0;
-        for (int round = 0; round < ROUNDS; round++) {
-            long asked = System.nanoTime();
-            communicator.send(message, 0, CALL).await();
-            communicator.receive(message, 0, CALL).await();
-            long answered = System.nanoTime();
-            if (answered - asked < least) {
-                least = answered - asked;
-                backend.download(message, host, backend.computeStream());
-                backend.computeStream().synchronize();
-                offset = host.get(ValueLayout.JAVA_LONG, 0) - (asked + least / 2);
-            }
-        }
-        return offset;
-    }
-
-    private void answer(int rank, Tensor message, MemorySegment host) {
-        for (int round = 0; round < ROUNDS; round++) {
-            communicator.receive(message, rank, CALL).await();
-            host.set(ValueLayout.JAVA_LONG, 0, System.nanoTime());
+    /** Leaves rank 0's time, after it has heard the question, in the message. */
+    private void ask(int asking, Tensor message, MemorySegment host) {
+        communicator.broadcast(message, asking, CALL).await();
+        if (communicator.rank() == 0) {
+            host.set(ValueLayout.JAVA_LONG, 0, clock.getAsLong());
             backend.upload(host, message, backend.computeStream());
             backend.computeStream().synchronize();
-            communicator.send(message, rank, CALL).await();
         }
+        communicator.broadcast(message, 0, CALL).await();
     }
 }

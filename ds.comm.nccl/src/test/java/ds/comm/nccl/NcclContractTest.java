@@ -47,7 +47,7 @@ class NcclContractTest extends CommunicatorContract {
     }
 
     @Override
-    protected void run(int worldSize, RankBody body) throws Exception {
+    public void run(int worldSize, RankBody body) throws Exception {
         int port = freePort();
         RankThreads.run(worldSize, rank -> open(rank, worldSize, port), communicator -> {
             try (TensorBackend device = Providers.backends()
@@ -75,13 +75,13 @@ class NcclContractTest extends CommunicatorContract {
 
     /** NCCL's wait on the stream for their receiver, in front of all that follows. */
     @Override
-    protected boolean sends() {
+    public boolean sends() {
         return false;
     }
 
     /** NCCL's MAX does not. */
     @Override
-    protected boolean findsNaN() {
+    public boolean findsNaN() {
         return false;
     }
 }

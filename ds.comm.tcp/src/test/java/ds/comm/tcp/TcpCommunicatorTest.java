@@ -11,7 +11,7 @@ class TcpCommunicatorTest {
     @Nested
     class Works extends CommunicatorContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             Map<String, ?> options = worldSize == 4 ? Map.of("inbox_bytes", 1) : Map.of(); // 1: the smallest there is
             Loopback.run(worldSize, options, body);
         }
@@ -20,7 +20,7 @@ class TcpCommunicatorTest {
     @Nested
     class WorksThroughSockets extends CommunicatorContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             Map<String, ?> options =
                     worldSize == 4 ? Map.of("shared_memory", false, "inbox_bytes", 1) : Map.of("shared_memory", false);
             Loopback.run(worldSize, options, body);
@@ -30,7 +30,7 @@ class TcpCommunicatorTest {
     @Nested
     class FailsThroughSockets extends CommunicatorFailureContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             Loopback.run(worldSize, Map.of("shared_memory", false), body);
         }
     }
@@ -38,7 +38,7 @@ class TcpCommunicatorTest {
     @Nested
     class Fails extends CommunicatorFailureContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             Loopback.run(worldSize, Map.of(), body);
         }
     }

@@ -35,7 +35,7 @@ class TlsCommunicatorTest {
     @Nested
     class Works extends CommunicatorContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             Loopback.run(worldSize, options(worldSize), body);
         }
     }
@@ -43,7 +43,7 @@ class TlsCommunicatorTest {
     @Nested
     class Fails extends CommunicatorFailureContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             Loopback.run(worldSize, options(worldSize), body);
         }
     }

@@ -14,7 +14,7 @@ class InProcessCommunicatorsTest {
     @Nested
     class Works extends CommunicatorContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             InProcessCommunicators.run(worldSize, body);
         }
     }
@@ -22,7 +22,7 @@ class InProcessCommunicatorsTest {
     @Nested
     class Fails extends CommunicatorFailureContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             InProcessCommunicators.run(worldSize, body);
         }
     }

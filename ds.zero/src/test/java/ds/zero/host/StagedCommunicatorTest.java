@@ -51,7 +51,7 @@ class StagedCommunicatorTest {
     @Nested
     class DeviceTensors extends CommunicatorContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             onDevice(worldSize, body);
         }
     }
@@ -59,7 +59,7 @@ class StagedCommunicatorTest {
     @Nested
     class FailsWithDeviceTensors extends CommunicatorFailureContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             onDevice(worldSize, body);
         }
     }
@@ -67,7 +67,7 @@ class StagedCommunicatorTest {
     @Nested
     class HostTensorsThroughADevice extends CommunicatorContract {
         @Override
-        protected void run(int worldSize, RankBody body) throws Exception {
+        public void run(int worldSize, RankBody body) throws Exception {
             onHost(worldSize, body);
         }
     }

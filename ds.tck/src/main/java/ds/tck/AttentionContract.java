@@ -56,6 +56,8 @@ public interface AttentionContract extends BackendContract {
         "1, 130, 1, 8, 0.5",
         "1, 300, 1, 64, 0",
         "1, 260, 1, 64, 0.2",
+        "1, 300, 1, 128, 0.2",
+        "1, 200, 2, 20, 0",
         "1, 69, 1, 128, 0.2"
     })
     default void attentionInBothDirections(long batch, long time, int heads, long size, float rate) {

@@ -103,6 +103,10 @@ public final class CudaBackendProvider implements TensorBackendProvider {
                         + " CUDA_VISIBLE_DEVICES");
             }
             CudaDriver.Properties properties = devices.get((int) ordinal);
+            if (wgmma && !FlashKernels.haveWarpgroups(properties)) {
+                throw new ProviderException("ds.backend cuda: wgmma_attention = true: " + properties.name() + " is "
+                        + properties.architecture() + ", and only sm_90 multiplies by warpgroups; leave it out");
+            }
             List<Integer> majors = majors(driver.version(), properties);
             Path cache = folder.isEmpty() ? userCache() : Path.of(folder);
             Nvrtc compiler = new Nvrtc(majors);

@@ -10,7 +10,7 @@ import ds.backend.cuda.launch.WorkMemory;
  * about m·(m / 256) reads of those lists and m·512 of the index, of 4 to 8 bytes from the cache, where they would cost m² without lists.
  */
 final class ScatterAdd {
-    private static final int BUCKETS = 256;
+    private static final int BUCKETS = 256; // these four as scatter_add.cu has them
     private static final int PLACE_BYTES = 8;
     private static final int LIST_THREADS = 1024;
     private static final int COLUMNS = 1024; // of a block

@@ -42,7 +42,7 @@ enum ProductCase {
         return name().contains("OVER_");
     }
 
-    private boolean run(Run run) {
+    boolean run(Run run) {
         DType type = name().contains("GELU") || this == INNER_OVER_A ? DType.BF16 : DType.F32;
         Tensor a = run.integers(type, N, N);
         Tensor b = run.integers(type, N, N);

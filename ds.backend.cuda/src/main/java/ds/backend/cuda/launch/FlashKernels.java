@@ -16,6 +16,7 @@ public record FlashKernels(Units units, int headSize, Shape forward, Shape queri
     static final String MODULE = "flash_attention_";
 
     private static final String WGMMA = "wgmma_";
+    private static final String WARPGROUP_ARCHITECTURE = "sm_90";
     private static final int ELEMENT_BYTES = 2;
 
     /** Which tensor cores multiply. */
@@ -105,13 +106,20 @@ public record FlashKernels(Units units, int headSize, Shape forward, Shape queri
                     new Shape(4, 1, 32, 2, false, 2),
                     new Shape(4, 1, 32, 2, false, 1)));
 
-    /** {@return those that a device can run; the first that is large enough is the best} */
+    /**
+     * {@return those that a device can run; the first that is large enough is the best}
+     *
+     * @param warpgroups whether by warpgroups too, of a device that {@link #haveWarpgroups has them}
+     */
     public static List<FlashKernels> of(CudaDriver.Properties device, boolean warpgroups) {
         return ALL.stream()
-                .filter(kernels -> kernels.units == Units.WARPS
-                        ? device.major() >= 8
-                        : warpgroups && kernels.compilesFor(device.architecture()))
+                .filter(kernels -> kernels.units == Units.WARPS ? device.major() >= 8 : warpgroups)
                 .toList();
+    }
+
+    /** {@return whether a device multiplies by warpgroups} */
+    public static boolean haveWarpgroups(CudaDriver.Properties device) {
+        return device.architecture().equals(WARPGROUP_ARCHITECTURE);
     }
 
     /** {@return those of a module} */
@@ -121,7 +129,7 @@ public record FlashKernels(Units units, int headSize, Shape forward, Shape queri
 
     /** {@return whether there is machine code of them for an architecture such as {@code sm_90}; older ones get an empty module} */
     boolean compilesFor(String architecture) {
-        return units == Units.WARPS || architecture.equals("sm_90");
+        return units == Units.WARPS || architecture.equals(WARPGROUP_ARCHITECTURE);
     }
 
     /** {@return the architecture by the name under which the compiler knows all its instructions} */

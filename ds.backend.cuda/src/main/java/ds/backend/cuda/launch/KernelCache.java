@@ -54,7 +54,7 @@ public final class KernelCache {
     /** Writes a file, and its folder: beside it, and renamed, so that ranks that start together do not read each other's halves. */
     public static void replace(Path file, byte[] bytes) throws IOException {
         Files.createDirectories(file.getParent());
-        Path part = Files.createTempFile(file.getParent(), ".kernel", ".part");
+        Path part = Files.createTempFile(file.getParent(), ".ds", ".part");
         try {
             Files.write(part, bytes);
             Files.move(part, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);

@@ -11,7 +11,7 @@ typedef long long i64;
 #define DYNAMIC_SHARED(name) extern __shared__ __align__(16) unsigned char name[]
 #endif
 
-// As ds.backend.cuda.Codes numbers them.
+// As ds.backend.cuda.launch.Codes numbers them.
 enum { F32, BF16, F16, F64, I32 };
 
 struct bf16 {

@@ -3,7 +3,7 @@
 // through shared memory in tiles, of which the next are copied (cp.async) while one is computed with. Heads are padded to D with zeros.
 // The backward pass is two kernels, for queries and for keys, instead of atomic sums: the products S and dP are made twice, 7 for 5,
 // and the bits repeat. A score takes one multiplication, one exponential, and no comparison but near the diagonal.
-// HEAD_SIZE, the D for which kernels are made, their names' SUFFIX and their shapes are defined before this: ds.backend.cuda.FlashShape.
+// HEAD_SIZE, the D for which kernels are made, their names' SUFFIX and their shapes are defined before this: ds.backend.cuda.launch.FlashKernels.
 
 #ifdef TOGETHER // the device has such tensor cores
 
@@ -19,7 +19,7 @@ struct Shape {
 
 // Where the scores of a tile lie: rows of a warp from firstRow on, columns from firstColumn on.
 template <class S>
-struct Place {
+struct Scores {
     int firstRow;
     int firstColumn;
 
@@ -108,7 +108,7 @@ __device__ inline void flash_forward(
         scores(s, own, keys);
         Turns<S::WARPS>::pass();
         await_products(s);
-        Place<S> at = {firstRow, first};
+        Scores<S> at = {firstRow, first};
         // A row of the sequence sees no keys behind its end, and what other rows see does not count.
         if (first + N - 1 > firstRow)
             at.each([&](int m, int n, int e, int row, int key) {
@@ -252,7 +252,7 @@ __device__ inline void flash_backward(
                 for (int k = 0; k < 2; k++)
                     ofColumns[n][k] = statistics_of(queries, first + 8 * n + lane % 4 * 2 + k, time);
         await_products(p, ds);
-        Place<S> at = {firstRow, first};
+        Scores<S> at = {firstRow, first};
         if (KEYS ? first < firstRow + 16 * M - 1 : first + N - 1 > firstRow)
             at.each([&](int m, int n, int e, int row, int column) {
                 if (KEYS ? row > column : column > row) p[m][n][e] = MINUS_INFINITY;
@@ -293,27 +293,27 @@ __device__ inline void flash_backward(
 }
 
 #define INSTANCES(T, NAME, END)                                                                                         \
-    KERNEL __launch_bounds__(32 * FORWARD_SHAPE::WARPS, FORWARD_BLOCKS) flash_forward_##NAME##_##END(                         \
+    KERNEL __launch_bounds__(32 * FORWARD_SHAPE::WARPS, FORWARD_BLOCKS) flash_forward_##NAME##_##END(                   \
             const T* qkv, T* y, float* lse, int heads, int time, int d, float scale, u64 key, u64 first, float rate,    \
             float keepScale) {                                                                                          \
         DYNAMIC_SHARED(memory);                                                                                         \
         Drop drop = {key, first, rate, keepScale};                                                                      \
-        flash_forward<T, HEAD_SIZE, FORWARD_SHAPE>(qkv, y, lse, heads, time, d, scale, drop, memory);                         \
+        flash_forward<T, HEAD_SIZE, FORWARD_SHAPE>(qkv, y, lse, heads, time, d, scale, drop, memory);                   \
     }                                                                                                                   \
-    KERNEL __launch_bounds__(32 * QUERIES_SHAPE::WARPS, QUERIES_BLOCKS) flash_queries_##NAME##_##END(                         \
-            const T* dy, const T* qkv, const Statistics* statistics, T* dqkv, int heads, int time, int d,                  \
+    KERNEL __launch_bounds__(32 * QUERIES_SHAPE::WARPS, QUERIES_BLOCKS) flash_queries_##NAME##_##END(                   \
+            const T* dy, const T* qkv, const Statistics* statistics, T* dqkv, int heads, int time, int d,               \
             float scale, u64 key, u64 first, float rate, float keepScale) {                                             \
         DYNAMIC_SHARED(memory);                                                                                         \
         Drop drop = {key, first, rate, keepScale};                                                                      \
-        flash_backward<T, HEAD_SIZE, false, QUERIES_SHAPE>(                                                                   \
+        flash_backward<T, HEAD_SIZE, false, QUERIES_SHAPE>(                                                             \
                 dy, qkv, statistics, dqkv, heads, time, d, scale, drop, memory);                                        \
     }                                                                                                                   \
-    KERNEL __launch_bounds__(32 * KEYS_SHAPE::WARPS, KEYS_BLOCKS) flash_keys_##NAME##_##END(                                 \
-            const T* dy, const T* qkv, const Statistics* statistics, T* dqkv, int heads, int time, int d,                  \
+    KERNEL __launch_bounds__(32 * KEYS_SHAPE::WARPS, KEYS_BLOCKS) flash_keys_##NAME##_##END(                            \
+            const T* dy, const T* qkv, const Statistics* statistics, T* dqkv, int heads, int time, int d,               \
             float scale, u64 key, u64 first, float rate, float keepScale) {                                             \
         DYNAMIC_SHARED(memory);                                                                                         \
         Drop drop = {key, first, rate, keepScale};                                                                      \
-        flash_backward<T, HEAD_SIZE, true, KEYS_SHAPE>(dy, qkv, statistics, dqkv, heads, time, d, scale, drop, memory);      \
+        flash_backward<T, HEAD_SIZE, true, KEYS_SHAPE>(dy, qkv, statistics, dqkv, heads, time, d, scale, drop, memory); \
     }
 #define INSTANCES_OF(T, NAME, END) INSTANCES(T, NAME, END) // so that SUFFIX becomes what it stands for
 INSTANCES_OF(bf16, bf16, SUFFIX)

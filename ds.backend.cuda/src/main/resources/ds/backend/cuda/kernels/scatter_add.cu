@@ -1,8 +1,9 @@
 // table[index[i], :] += x[i, :]. Each row of the table is summed by one block, in the order of i. No atomics, and no sorting.
 
-#define BUCKETS 256
+#define BUCKETS 256 // as ds.backend.cuda.ScatterAdd has them, and the columns of a block; bucket_of gives 8 bits
 
-struct __align__(8) Place {
+// Of an index: where it is in the list of all, and what it is.
+struct __align__(8) Entry {
     int position, row;
 };
 
@@ -13,7 +14,7 @@ __device__ inline int bucket_of(int row) {
 
 // A block of 1024 threads for each bucket, which reads the index twice: `lists` is [count], the places of bucket after bucket, each in
 // order of their positions; those of bucket b begin at begins[b].
-KERNEL list_places(const int* index, int count, int* begins, Place* lists) {
+KERNEL __launch_bounds__(1024) list_places(const int* index, int count, int* begins, Entry* lists) {
     __shared__ int shared[32];
     __shared__ int counts[32];
     int bucket = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -43,8 +44,8 @@ KERNEL list_places(const int* index, int count, int* begins, Place* lists) {
         int slot = end + warp_sum(lane < warp ? counts[lane] : 0) + before;
 #pragma unroll
         for (int k = 0; k < 4; k++) {
-            Place place = {(int)(i + k), row[k]};
-            if (hit[k]) lists[slot++] = place;
+            Entry entry = {(int)(i + k), row[k]};
+            if (hit[k]) lists[slot++] = entry;
         }
         end += warp_sum(counts[lane]);
         __syncthreads(); // before the next counts
@@ -71,7 +72,7 @@ __device__ inline void add_rows(const T* x, const int* rows, int count, i64 colu
 // A block of 256 threads for each position and 1024 columns, which looks for its equals in its bucket, or in the whole index where there
 // are no lists. If it is not itself the first of them, it ends. Five of them a multiprocessor: most only look and end.
 KERNEL __launch_bounds__(256, 5) scatter_add_rows(
-        const void* x, int xt, const int* index, const int* begins, const Place* lists, void* table, int tt, int count, i64 columns) {
+        const void* x, int xt, const int* index, const int* begins, const Entry* lists, void* table, int tt, int count, i64 columns) {
     __shared__ int matches[256];
     __shared__ int counts[8];
     int own = blockIdx.x, row = index[own], lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -86,12 +87,12 @@ KERNEL __launch_bounds__(256, 5) scatter_add_rows(
     bool found = false;
     for (int base = begin; base < end; base += 256) {
         int i = base + threadIdx.x;
-        Place place = {i, ~row};
+        Entry entry = {i, ~row};
         if (i < end) {
-            if (lists) place = lists[i];
-            else place.row = index[i];
+            if (lists) entry = lists[i];
+            else entry.row = index[i];
         }
-        bool hit = place.row == row;
+        bool hit = entry.row == row;
         u32 ballot = __ballot_sync(0xffffffffu, hit);
         if (lane == 0) counts[warp] = __popc(ballot);
         __syncthreads();
@@ -100,7 +101,7 @@ KERNEL __launch_bounds__(256, 5) scatter_add_rows(
             before += w < warp ? counts[w] : 0;
             total += counts[w];
         }
-        if (hit) matches[before + __popc(ballot & ((1u << lane) - 1))] = place.position;
+        if (hit) matches[before + __popc(ballot & ((1u << lane) - 1))] = entry.position;
         __syncthreads();
         if (total > 0 && !found) {
             if (matches[0] != own) return;

@@ -187,8 +187,9 @@ struct Turns {
     __device__ static void pass() {
         if (TWO && !second()) arrive_at_turn();
     }
-    __device__ static void skip() {
-        if (TWO) arrive_at_turn();
+    __device__ static void skip() { // so that at every turn one waits and one does not
+        await();
+        pass();
     }
 };
 #endif

@@ -75,39 +75,7 @@ def table(out):
                        ("warps", "with attention by warps")):
         other = read(out / f"{name}.json")
         if other and ours:
-            print(f"124M {what} ({other['keys']}): {other['step_seconds'] * 1e3:.1f} ms; {ours['step_seconds'] * 1e3:.1f} ms ({ours['keys']})")
-    breakdown = read(out / "breakdown.json")
-    if breakdown:
-        return breakdown["limits"]["products_flops_per_second"].get("BF16"), "ds"
-    peers = [found for found in (read(out / f"torch{n}.json") for n in (124, 1558)) if found]
-    return (max(peer["best_product_flops_per_second"] for peer in peers), "PyTorch") if peers else (None, "")
-
-
-def table(out):
-    best, whose = rate(out)
-    if best:
-        print(f"best BF16 product of these runs ({whose}): {best / 1e12:.1f} TFLOP/s")
-    for size in (124, 1558):
-        ours, theirs = read(out / f"bench{size}.json"), read(out / f"torch{size}.json")
-        for name, run in (("ds", ours), ("PyTorch", theirs)):
-            if run:
-                share = f", {100 * run['model_flops_per_second'] / best:.1f} % of the best product" if best else ""
-                peak = run["peak_bytes"]["total"] if isinstance(run["peak_bytes"], dict) else run["peak_bytes"]
-                print(f"{size}M {name}: {run['step_seconds'] * 1e3:.1f} ms ({run['step_seconds_min'] * 1e3:.1f} to "
-                      f"{run['step_seconds_max'] * 1e3:.1f}), {run['tokens_per_second']:.0f} tokens/s{share}, "
-                      f"{run['micro_batch']}x{run['seq']} tokens, peak {peak / 2 ** 30:.1f} GiB")
-        if ours and theirs:
-            print(f"{size}M: {theirs['step_seconds'] / ours['step_seconds']:.2f} times {theirs['peer']}")
-    epilogue, ours = read(out / "epilogue.json"), read(out / "bench124.json")
-    if epilogue and ours:
-        print(f"124M without GELU epilogues: {epilogue['step_seconds'] * 1e3:.1f} ms, with them {ours['step_seconds'] * 1e3:.1f} ms")
-    warps = read(out / "warps.json")
-    if warps and ours and "true" in ours["keys"]:
-        print(f"124M with attention by warps: {warps['step_seconds'] * 1e3:.1f} ms, by warpgroups {ours['step_seconds'] * 1e3:.1f} ms")
-    products = read(out / "products.json")
-    if products and ours:
-        print(f"124M with the fastest of 8 algorithms for each product: {products['step_seconds'] * 1e3:.1f} ms, with the heuristics' first "
-              f"{ours['step_seconds'] * 1e3:.1f} ms")
+            print(f"124M {what}: {other['step_seconds'] * 1e3:.1f} ms with {other['keys']}, {ours['step_seconds'] * 1e3:.1f} ms with {ours['keys']}")
     breakdown = read(out / "breakdown.json")
     if breakdown:
         watched = breakdown["limits"]["call_overhead_seconds"]

@@ -63,7 +63,8 @@ __device__ inline void attention_rows(
 
 // A warp for each row.
 template <class T>
-__device__ inline void attention_statistics_rows(const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
+__device__ inline void attention_statistics_rows(
+        const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     for (i64 r = warps * (i64)blockIdx.x + warp; r < rows; r += warps * (i64)gridDim.x) {
         i64 at = (r / time / heads * time + r % time) * heads * d + r / time % heads * d;
@@ -75,7 +76,8 @@ __device__ inline void attention_statistics_rows(const T* dy, const T* y, const 
 }
 // The same with loads of 16 bytes: as many lanes for a row as it has of these, and a power of two of them.
 template <class T, int N>
-__device__ inline void attention_statistics_wide(const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
+__device__ inline void attention_statistics_wide(
+        const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
     int lanes = 1;
     while (N * lanes < d) lanes *= 2;
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32, atOnce = 32 / lanes;
@@ -96,7 +98,8 @@ __device__ inline void attention_statistics_wide(const T* dy, const T* y, const 
     }
 }
 template <class T>
-__device__ inline void attention_statistics(const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
+__device__ inline void attention_statistics(
+        const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {
     const int n = Wide<T>::N;
     if (d % n == 0 && d <= 32 * n && aligned(dy, 16) && aligned(y, 16))
         attention_statistics_wide<T, n>(dy, y, lse, statistics, rows, heads, time, d);
@@ -108,8 +111,8 @@ __device__ inline void attention_statistics(const T* dy, const T* y, const float
 // meets the keys up to itself, and a row of keys the queries from itself on; what is summed differs, the numbers do not.
 template <class T, bool KEYS>
 __device__ inline void attention_gradients(
-        const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time, int d, float scale,
-        Drop drop) {
+        const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time, int d,
+        float scale, Drop drop) {
     __shared__ float firsts[4][256];  // the query, or the key
     __shared__ float seconds[4][256]; // the gradient of its output, or the value
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
@@ -185,21 +188,21 @@ __device__ inline void attention_gradients(
         Drop drop = {key, first, rate, keepScale};                                                                      \
         attention_rows(q, qAt, k, v, kvAt, y, lse, rows, heads, time, d, past, scale, drop);                            \
     }                                                                                                                   \
-    KERNEL attention_statistics_##NAME(                                                                                      \
-            const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {                              \
-        attention_statistics(dy, y, lse, statistics, rows, heads, time, d);                                                            \
+    KERNEL attention_statistics_##NAME(                                                                                 \
+            const T* dy, const T* y, const float* lse, Statistics* statistics, i64 rows, int heads, int time, int d) {  \
+        attention_statistics(dy, y, lse, statistics, rows, heads, time, d);                                             \
     }                                                                                                                   \
     KERNEL attention_queries_##NAME(                                                                                    \
-            const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time,    \
+            const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time, \
             int d, float scale, u64 key, u64 first, float rate, float keepScale) {                                      \
         Drop drop = {key, first, rate, keepScale};                                                                      \
-        attention_gradients<T, false>(dy, qkv, lse, statistics, dqkv, rows, heads, time, d, scale, drop);                    \
+        attention_gradients<T, false>(dy, qkv, lse, statistics, dqkv, rows, heads, time, d, scale, drop);               \
     }                                                                                                                   \
     KERNEL attention_keys_##NAME(                                                                                       \
-            const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time,    \
+            const T* dy, const T* qkv, const float* lse, const Statistics* statistics, T* dqkv, i64 rows, int heads, int time, \
             int d, float scale, u64 key, u64 first, float rate, float keepScale) {                                      \
         Drop drop = {key, first, rate, keepScale};                                                                      \
-        attention_gradients<T, true>(dy, qkv, lse, statistics, dqkv, rows, heads, time, d, scale, drop);                     \
+        attention_gradients<T, true>(dy, qkv, lse, statistics, dqkv, rows, heads, time, d, scale, drop);                \
     }
 INSTANCES(float, f32)
 INSTANCES(bf16, bf16)

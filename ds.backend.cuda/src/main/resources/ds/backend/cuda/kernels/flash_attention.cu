@@ -3,14 +3,15 @@
 // through shared memory in tiles, of which the next are copied (cp.async) while one is computed with. Heads are padded to D with zeros.
 // The backward pass is two kernels, for queries and for keys, instead of atomic sums: the products S and dP are made twice, 7 for 5,
 // and the bits repeat. A score takes one multiplication, one exponential, and no comparison but near the diagonal.
-// HEAD_SIZE, the D for which kernels are made, their names' SUFFIX and their shapes are defined before this: ds.backend.cuda.launch.FlashKernels.
+// HEAD_SIZE, the D for which kernels are made, their names' SUFFIX and their shapes are defined before this by
+// ds.backend.cuda.launch.FlashKernels.
 
 #ifdef TOGETHER // the device has such tensor cores
 
 #define LN_2 0.6931471805599453f
 
-// Of a kernel: warps of a block; times 16 rows of a warp; rows of the other side in a tile, and tiles of these at a time; whether the own side
-// is kept in registers.
+// Of a kernel: warps of a block; times 16 rows of a warp; rows of the other side in a tile, and stages of these; whether the own side is kept
+// in registers.
 template <int W, int M_, int N_, int S, bool K>
 struct Shape {
     static const int WARPS = W, M = M_, N = N_, STAGES = S, OWN = 16 * M_ * W, GROUP = 16 * M_ * TOGETHER;

@@ -18,6 +18,7 @@ public interface LossContract extends BackendContract {
         "3, 37, 37, 1",
         "7, 37, 64, 3",
         "2, 1001, 1024, 1",
+        "2, 20011, 20032, 3",
         "33, 65, 80, 5",
         "3, 257, 257, 1e4",
         "2, 17, 32, 1e4"

@@ -23,6 +23,14 @@ import java.util.function.Consumer;
  * for, are left to the compositions.
  */
 final class CudaKernels extends CudaCoreKernels {
+    /**
+     * Of logits, which are read twice: with as many threads as a multiprocessor has for two rows, those of all multiprocessors stay in the
+     * cache in between. Of GPT-2's vocabulary in BF16, 100 KB, that is 26 MB on 132 multiprocessors, where eight rows of each were 106.
+     */
+    private static final int LONG_ROW_THREADS = 1024;
+
+    private static final int LONG_ROW_BYTES = 16 << 10;
+
     private final AttentionKernels attention;
     private final GeluKernels gelu;
     private final NormKernels norms;
@@ -282,7 +290,7 @@ final class CudaKernels extends CudaCoreKernels {
                 .number(logits.shape().columns())
                 .number(vocabulary)
                 .number((float) gradientScale)
-                .run(rowBlocks(rows), THREADS);
+                .run(rowBlocks(rows), logits.byteSize() / rows > LONG_ROW_BYTES ? LONG_ROW_THREADS : THREADS);
     }
 
     @Override

@@ -56,7 +56,7 @@ __device__ inline void cross_entropy(
 }
 
 #define INSTANCES(T, NAME)                                                                                              \
-    KERNEL cross_entropy_##NAME(                                                                                        \
+    KERNEL __launch_bounds__(1024) cross_entropy_##NAME(                                                                \
             T* logits, const int* targets, float* losses, i64 rows, i64 padded, i64 vocabulary, float scale) {          \
         cross_entropy(logits, targets, losses, rows, padded, vocabulary, scale);                                        \
     }

@@ -69,13 +69,10 @@ def compile_ptx(nvrtc, text, architecture):
 class Shape:
     """Of one kernel, as FlashKernels defines it."""
 
-    def __init__(self, source, name, own):
-        warps, fragments, others, stages = map(int, re.search(rf"#define {name}_SHAPE Shape<(\d+), (\d+), (\d+), (\d+)", source).groups())
-        size = int(re.search(r"#define HEAD_SIZE (\d+)", source).group(1))
-        warpgroups = "wgmma" in re.search(r"#define SUFFIX (\w+)", source).group(1)
+    def __init__(self, source, name):
+        found = re.search(rf"#define {name}_SHAPE Shape<(\d+), (\d+), \d+, \d+, \w+, (\d+)>", source).groups()
+        warps, fragments, self.shared_bytes = map(int, found)
         self.rows, self.threads = 16 * fragments * warps, 32 * warps
-        rows = own * self.rows + 2 * stages * others
-        self.shared_bytes = rows * (size + (0 if warpgroups else 8)) * 2 + (1024 if warpgroups else 0)
 
 
 class Attention:
@@ -103,13 +100,13 @@ def check(ptx, source, suffix, kind, case):
     d = max(1, int(int(re.search(r"\d+", suffix).group()) * share))
     channels = heads * d
     numbers = np.random.default_rng(time)
-    qkv, dy = (to_half(numbers.standard_normal((batch, time, n * channels)).astype(np.float32), kind) for n in (3, 1))
+    qkv, dy = (to_half(numbers.standard_normal((batch, time, n * channels)), kind) for n in (3, 1))
     memory = Memory(16 << 20)
     at = {"qkv": memory.put(qkv), "dy": memory.put(dy), "y": memory.put(np.zeros((batch, time, channels), np.uint16)),
           "lse": memory.put(np.zeros((batch * heads, time), np.float32)), "dqkv": memory.put(np.zeros((batch, time, 3 * channels), np.uint16))}
     expected = {}
     for b, h in np.ndindex(batch, heads):
-        part = lambda x, i: from_half(np.ascontiguousarray(x[b, :, i * channels + h * d:i * channels + (h + 1) * d]), kind).astype(np.float64)
+        part = lambda x, i: from_half(x[b, :, i * channels + h * d:i * channels + (h + 1) * d], kind).astype(np.float64)
         expected[b, h] = Attention(part(qkv, 0), part(qkv, 1), part(qkv, 2), part(dy, 0), UNITS[kind])
     statistics = np.zeros((batch * heads, time, 2), np.float32)
     for (b, h), one in expected.items():
@@ -117,9 +114,9 @@ def check(ptx, source, suffix, kind, case):
     at["statistics"] = memory.put(statistics)
     dims = [heads, time, d, np.float32(1 / math.sqrt(d)), 0, 0, np.float32(0), np.float32(1)]
     taken = 0
-    for name, own, operands in (("FORWARD", 1, ("qkv", "y", "lse")), ("QUERIES", 2, ("dy", "qkv", "statistics", "dqkv")),
-                                ("KEYS", 2, ("dy", "qkv", "statistics", "dqkv"))):
-        shape = Shape(source, name, own)
+    for name, operands in (("FORWARD", ("qkv", "y", "lse")), ("QUERIES", ("dy", "qkv", "statistics", "dqkv")),
+                           ("KEYS", ("dy", "qkv", "statistics", "dqkv"))):
+        shape = Shape(source, name)
         kernel = Kernel(ptx, f"flash_{name.lower()}_{kind}_{suffix}")
         grid = (math.ceil(time / shape.rows), batch * heads, 1)
         for x, y in np.ndindex(grid[:2]):
@@ -130,7 +127,7 @@ def check(ptx, source, suffix, kind, case):
     for (b, h), one in expected.items():
         for i, name in enumerate(("y", "dq", "dk", "dv")):
             first = h * d + max(0, i - 1) * channels
-            found = from_half(np.ascontiguousarray((y if i == 0 else dqkv)[b, :, first:first + d]), kind)
+            found = from_half((y if i == 0 else dqkv)[b, :, first:first + d], kind)
             worst[name] = max(worst.get(name, 0), (abs(found - one.values[name]) / one.bounds[name]).max())
         lse = memory.get(at["lse"], (batch * heads, time), np.float32)[b * heads + h]
         worst["lse"] = max(worst.get("lse", 0), (abs(lse - one.lse) / (1e-6 * (1 + abs(one.lse)))).max())
@@ -146,12 +143,12 @@ def check_machine():
     right = True
     for d in (64, 128):
         memory, numbers = Memory(1 << 20), np.random.default_rng(d)
-        q, k, v = (to_half(numbers.standard_normal((rows, d)).astype(np.float32), "bf16") for rows in (64, 256, 256))
+        q, k, v = (to_half(numbers.standard_normal((rows, d)), "bf16") for rows in (64, 256, 256))
         addresses = [memory.put(each) for each in (q, k, v, np.zeros((64, d), np.float32))]
         kernel = Kernel(triton_reference.ptx(d), "products")
         Block(128, (0, 0, 0), (1, 1, 1), memory, 160 << 10, "global_smem", shared_at=1024).run(kernel, addresses + [0] * (len(kernel.parameters) - 4))
         q, k, v = (from_half(each, "bf16").astype(np.float64) for each in (q, k, v))
-        scores = from_half(to_half((q @ k.T).astype(np.float32), "bf16"), "bf16").astype(np.float64)
+        scores = from_half(to_half(q @ k.T, "bf16"), "bf16").astype(np.float64)
         # Scores that lie between two numbers of BF16 may be rounded to either.
         error = (abs(memory.get(addresses[3], (64, d), np.float32) - scores @ v) / (UNITS["bf16"] * (abs(scores) @ abs(v)))).max()
         right &= bool(error < 0.1)

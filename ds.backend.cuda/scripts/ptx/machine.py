@@ -33,6 +33,7 @@ def to_half(x, kind):
 
 
 def from_half(bits, kind):
+    bits = np.ascontiguousarray(bits)
     return from_bf16(bits) if kind == "bf16" else bits.view(np.float16).astype(np.float32)
 
 

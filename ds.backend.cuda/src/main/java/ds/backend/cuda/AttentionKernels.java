@@ -64,7 +64,7 @@ final class AttentionKernels {
         return fits ? modules.flash(dims.size()) : Optional.empty();
     }
 
-    private static void run(Launcher launcher, Dims dims, Shape shape) {
+    private void run(Dims dims, Shape shape) {
         launcher.run(Math.ceilDiv(dims.time(), shape.rows()), dims.batch() * dims.heads(), shape.threads(), 1);
     }
 
@@ -94,12 +94,12 @@ final class AttentionKernels {
         }
         FlashKernels kernels = flash.get();
         Shape shape = kernels.forward();
-        launcher.of(kernels.module(), kernels.kernel("forward", Checks.suffix(qkv)), kernels.sharedBytes(shape, 1))
+        launcher.of(kernels.module(), kernels.kernel("forward", Checks.suffix(qkv)), kernels.forwardBytes())
                 .address(qkv)
                 .address(y)
                 .address(logSumExp);
         dims(dims, attention.dropout());
-        run(launcher, dims, shape);
+        run(dims, shape);
     }
 
     /** The last parameters of the kernel with a warp for each row, and its launch. */
@@ -142,13 +142,13 @@ final class AttentionKernels {
             } else {
                 FlashKernels kernels = flash.get();
                 Shape shape = side.equals("queries") ? kernels.queries() : kernels.keys();
-                launcher.of(kernels.module(), kernels.kernel(side, Checks.suffix(qkv)), kernels.sharedBytes(shape, 2))
+                launcher.of(kernels.module(), kernels.kernel(side, Checks.suffix(qkv)), kernels.backwardBytes(shape))
                         .address(dy)
                         .address(qkv)
                         .number(statistics)
                         .address(dqkv);
                 dims(dims, attention.dropout());
-                run(launcher, dims, shape);
+                run(dims, shape);
             }
         }
     }

@@ -23,9 +23,10 @@ import java.util.List;
  * The provider named "cuda". Options: {@code device}, which of the GPUs that the process sees (by default the local rank); {@code tf32},
  * whether products of F32 may round their factors to 10 bits (false); {@code gelu_epilogue}, whether cuBLASLt computes GELU with products
  * of 16-bit numbers (true); {@code wgmma_attention}, whether attention on sm_90 multiplies by warpgroups (false: this has not run on any
- * device); {@code product_candidates}, of how many of cuBLASLt's algorithms a product takes the fastest, which is measured
- * once and kept beside the kernels (1: its heuristics' first, and nothing is measured); {@code memory_limit_bytes}, what the buffers may take together (by
- * default the device's memory); {@code kernel_cache}, the folder of compiled kernels (by default {@code ds/kernels} in the user's cache).
+ * device); {@code product_candidates}, of how many of cuBLASLt's algorithms a product takes the fastest, which is measured once and kept
+ * beside the kernels (1: its heuristics' first, and nothing is measured); {@code memory_limit_bytes}, what the buffers may take together
+ * (by default the device's memory); {@code kernel_cache}, the folder of compiled kernels (by default {@code ds/kernels} in the user's
+ * cache).
  */
 public final class CudaBackendProvider implements TensorBackendProvider {
     static final String NAME = "cuda";

@@ -69,13 +69,7 @@ final class NormKernels {
         long blocks = Math.min(Math.ceilDiv(rows, rowsAtOnce), running);
         long weights = work.of(2 * blocks * columns(x) * Float.BYTES);
         long biases = weights + blocks * columns(x) * Float.BYTES;
-        launcher.of("layer_norm_gradients", "layer_norm_gradients" + Checks.suffix(x))
-                .address(dy)
-                .address(x)
-                .address(norm.weight())
-                .address(norm.mean())
-                .address(norm.rstd())
-                .address(dx)
+        input("layer_norm_gradients", "layer_norm_gradients", dy, x, norm, dx)
                 .number(weights)
                 .number(biases)
                 .number(rows)
@@ -103,16 +97,21 @@ final class NormKernels {
         sums.launch(launcher);
         sums.finish(launcher, weights, gradients.weight(), true);
         sums.finish(launcher, biases, gradients.bias(), true);
-        launcher.of("layer_norm", "layer_norm_backward" + Checks.suffix(x))
+        input("layer_norm", "layer_norm_backward", dy, x, norm, dx)
+                .number(sums.rows())
+                .number(columns(x))
+                .run(rowBlocks(sums.rows()), threads(x));
+    }
+
+    /** Begins the launch of a kernel that makes the gradient of the input. */
+    private Launcher input(String module, String kernel, Tensor dy, Tensor x, LayerNorm norm, Tensor dx) {
+        return launcher.of(module, kernel + Checks.suffix(x))
                 .address(dy)
                 .address(x)
                 .address(norm.weight())
                 .address(norm.mean())
                 .address(norm.rstd())
-                .address(dx)
-                .number(sums.rows())
-                .number(columns(x))
-                .run(rowBlocks(sums.rows()), threads(x));
+                .address(dx);
     }
 
     /** {@return as many threads of a block, which has a row, as load 16 bytes of it each: idle ones would take the place of other rows'} */

@@ -11,7 +11,7 @@ import ds.backend.cuda.launch.WorkMemory;
  */
 final class ScatterAdd {
     private static final int BUCKETS = 256; // these four as scatter_add.cu has them
-    private static final int PLACE_BYTES = 8;
+    private static final int ENTRY_BYTES = 8;
     private static final int LIST_THREADS = 1024;
     private static final int COLUMNS = 1024; // of a block
 
@@ -32,10 +32,12 @@ final class ScatterAdd {
     void run(Tensor x, Tensor index, Tensor table) {
         int count = Math.toIntExact(index.elements());
         long columns = table.shape().columns();
-        long begins = count <= SHORT ? 0 : work.of(BUCKETS * Integer.BYTES + (long) count * PLACE_BYTES);
-        long lists = count <= SHORT ? 0 : begins + BUCKETS * Integer.BYTES;
+        long begins = 0; // none
+        long lists = 0;
         if (count > SHORT) {
-            launcher.of("scatter_add", "list_places")
+            begins = work.of(BUCKETS * Integer.BYTES + (long) count * ENTRY_BYTES);
+            lists = begins + BUCKETS * Integer.BYTES;
+            launcher.of("scatter_add", "list_entries")
                     .address(index)
                     .number(count)
                     .number(begins)

@@ -115,9 +115,9 @@ final class Agreement implements AutoCloseable {
         int partBytes = Math.toIntExact(part.byteSize());
         for (int offset = 0; offset < Collections.max(lengths); offset += partBytes) {
             int length = Math.clamp(bytes.length - offset, 0, partBytes);
-            MemorySegment own = host.host().asSlice(0, partBytes);
-            MemorySegment.copy(bytes, Math.min(offset, bytes.length), own, ValueLayout.JAVA_BYTE, 0, length);
-            backend.upload(own, part, stream);
+            MemorySegment told = host.host().asSlice(0, partBytes);
+            MemorySegment.copy(bytes, Math.min(offset, bytes.length), told, ValueLayout.JAVA_BYTE, 0, length);
+            backend.upload(told, part, stream);
             group.gather(part, isFirst() ? block : part, 0, call(label)).await(stream);
             if (isFirst()) {
                 backend.download(block, host.host().asSlice(0, block.byteSize()), stream);

@@ -58,9 +58,9 @@ public record FlashKernels(Units units, int headSize, Shape forward, Shape queri
             return 32 * warps;
         }
 
-        private String defines(String kernel) {
+        private String defines(String kernel, int sharedBytes) {
             return "#define " + kernel + "_SHAPE Shape<" + warps + ", " + fragments + ", " + otherRows + ", " + stages
-                    + ", " + kept + ">\n#define " + kernel + "_BLOCKS " + blocks + "\n";
+                    + ", " + kept + ", " + sharedBytes + ">\n#define " + kernel + "_BLOCKS " + blocks + "\n";
         }
     }
 
@@ -162,12 +162,23 @@ public record FlashKernels(Units units, int headSize, Shape forward, Shape queri
 
     /** {@return what is put before them} */
     String defines() {
-        return "#define HEAD_SIZE " + headSize + "\n#define SUFFIX " + suffix() + "\n" + forward.defines("FORWARD")
-                + queries.defines("QUERIES") + keys.defines("KEYS");
+        return "#define HEAD_SIZE " + headSize + "\n#define SUFFIX " + suffix() + "\n"
+                + forward.defines("FORWARD", forwardBytes()) + queries.defines("QUERIES", backwardBytes(queries))
+                + keys.defines("KEYS", backwardBytes(keys));
     }
 
-    /** {@return the dynamic shared memory of a block, with so many operands of the own side} */
-    public int sharedBytes(Shape shape, int own) {
+    /** {@return the dynamic shared memory of a block of the forward pass} */
+    public int forwardBytes() {
+        return sharedBytes(forward, 1);
+    }
+
+    /** {@return that of a block of one of the kernels of the backward pass} */
+    public int backwardBytes(Shape shape) {
+        return sharedBytes(shape, 2);
+    }
+
+    /** With so many operands of the own side; the kernels check that it suffices. */
+    private int sharedBytes(Shape shape, int own) {
         int rows = own * shape.rows() + 2 * shape.stages() * shape.otherRows();
         return rows * (headSize + units.padding) * ELEMENT_BYTES + units.slackBytes;
     }

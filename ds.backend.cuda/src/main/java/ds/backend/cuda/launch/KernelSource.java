@@ -35,6 +35,8 @@ record KernelSource(String name, String text) {
             .sorted()
             .toList();
 
+    private static final String FOLDER = "/ds/backend/cuda/kernels/";
+
     /** {@return a source} */
     static KernelSource of(String name) {
         Optional<FlashKernels> flash = FlashKernels.named(name);
@@ -66,14 +68,13 @@ record KernelSource(String name, String text) {
     }
 
     private static String read(String file) {
-        try (InputStream in = KernelSource.class.getResourceAsStream("/ds/backend/cuda/kernels/" + file)) {
+        try (InputStream in = KernelSource.class.getResourceAsStream(FOLDER + file)) {
             if (in == null) {
-                throw new IllegalStateException(
-                        "no resource ds/backend/cuda/kernels/" + file + " in module ds.backend.cuda");
+                throw new IllegalStateException("no resource " + FOLDER + file + " in module ds.backend.cuda");
             }
             return new String(in.readAllBytes(), StandardCharsets.UTF_8);
         } catch (IOException e) {
-            throw new UncheckedIOException("reading resource kernels/" + file, e);
+            throw new UncheckedIOException("reading resource " + FOLDER + file, e);
         }
     }
 }

@@ -11,10 +11,10 @@
 #define LN_2 0.6931471805599453f
 
 // Of a kernel: warps of a block; times 16 rows of a warp; rows of the other side in a tile, and stages of these; whether the own side is kept
-// in registers.
-template <int W, int M_, int N_, int S, bool K>
+// in registers; shared memory of a block.
+template <int W, int M_, int N_, int S, bool K, int B>
 struct Shape {
-    static const int WARPS = W, M = M_, N = N_, STAGES = S, OWN = 16 * M_ * W, GROUP = 16 * M_ * TOGETHER;
+    static const int WARPS = W, M = M_, N = N_, STAGES = S, OWN = 16 * M_ * W, GROUP = 16 * M_ * TOGETHER, BYTES = B;
     static const bool KEPT = K;
 };
 
@@ -69,6 +69,7 @@ __device__ inline void flash_forward(
     typedef Tile<T, N, D> Others;
     Queries queries = tile_at<Queries>(memory, 0);
     unsigned char* others = memory + Queries::BYTES; // keys and values in turns
+    static_assert(ALIGNING_BYTES + Queries::BYTES + 2 * STAGES * Others::BYTES <= S::BYTES, "more shared memory than there is");
     fill<THREADS>(queries, q, 3 * c, OWN * block, time, d);
     Own<T, OWN, D, M, S::KEPT> own = {queries, 16 * M * warp};
 
@@ -200,6 +201,7 @@ __device__ inline void flash_backward(
     typedef Tile<T, N, D> Others;
     Rows r1 = tile_at<Rows>(memory, 0), r2 = tile_at<Rows>(memory, 1);
     unsigned char* others = memory + 2 * Rows::BYTES; // C1 and C2 in turns: those in use, and those on their way
+    static_assert(ALIGNING_BYTES + 2 * Rows::BYTES + 4 * Others::BYTES <= S::BYTES, "more shared memory than there is");
     fill<THREADS>(r1, KEYS ? q + c : q, 3 * c, OWN * block, time, d);
     fill<THREADS>(r2, KEYS ? q + 2 * c : out, KEYS ? 3 * c : c, OWN * block, time, d);
     Own<T, OWN, D, M, S::KEPT> own1 = {r1, 16 * M * warp}, own2 = {r2, 16 * M * warp};

@@ -14,7 +14,7 @@ __device__ inline int bucket_of(int row) {
 
 // A block of 1024 threads for each bucket, which reads the index twice: `lists` is [count], the places of bucket after bucket, each in
 // order of their positions; those of bucket b begin at begins[b].
-KERNEL __launch_bounds__(1024) list_places(const int* index, int count, int* begins, Entry* lists) {
+KERNEL __launch_bounds__(1024) list_entries(const int* index, int count, int* begins, Entry* lists) {
     __shared__ int shared[32];
     __shared__ int counts[32];
     int bucket = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32;

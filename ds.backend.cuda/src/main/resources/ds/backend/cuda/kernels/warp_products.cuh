@@ -45,6 +45,7 @@ struct Tile {
     }
 };
 
+#define ALIGNING_BYTES 0
 // The first of a block's tiles.
 __device__ inline unsigned char* first_tile(unsigned char* memory) {
     return memory;

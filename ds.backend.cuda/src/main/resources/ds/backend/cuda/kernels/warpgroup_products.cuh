@@ -108,6 +108,7 @@ struct Tile {
     }
 };
 
+#define ALIGNING_BYTES 1023 // at most before the first tile
 // The first of a block's tiles.
 __device__ inline unsigned char* first_tile(unsigned char* memory) {
     return memory + (0 - shared_address(memory)) % 1024;

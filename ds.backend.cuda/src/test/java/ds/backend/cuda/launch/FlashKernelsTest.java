@@ -42,9 +42,9 @@ class FlashKernelsTest {
         for (FlashKernels kernels : FlashKernels.ALL) {
             int most = kernels.units() == Units.WARPS ? SM_86_SHARED_BYTES : SM_90_SHARED_BYTES;
             for (FlashKernels.Shape shape : List.of(kernels.queries(), kernels.keys())) {
-                assertTrue(kernels.sharedBytes(shape, 2) <= most, kernels.module());
+                assertTrue(kernels.backwardBytes(shape) <= most, kernels.module());
             }
-            assertTrue(kernels.sharedBytes(kernels.forward(), 1) <= most, kernels.module());
+            assertTrue(kernels.forwardBytes() <= most, kernels.module());
         }
     }
 }
